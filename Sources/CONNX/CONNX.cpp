@@ -2,6 +2,9 @@
 
 #include "CONNX.h"
 
+// SwiftPM defines DEBUG in debug builds; the version converter has a member of that name.
+#undef DEBUG
+
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/stubs/logging.h>
@@ -117,6 +120,19 @@ void clear(char** out) {
   *out = nullptr;
 }
 
+/// OnnxParser recurses without a limit, at one bracket a level.
+void checkDepth(const char* text) {
+  int depth = 0;
+  bool quoted = false;
+  for (; *text != 0; ++text) {
+    if (*text == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (*text == '(' || *text == '{') ++depth;
+    if (*text == ')' || *text == '}') --depth;
+    if (depth > 256) throw Failure(CONNX_REJECTED, "text nested deeper than 256 brackets");
+  }
+}
+
 template <typename Proto>
 void parseText(const char* text, void** out, size_t* out_length) {
   Proto proto;
@@ -161,6 +177,7 @@ int connx_parse_text(const char* text, int kind, void** out, size_t* out_length,
     if (text == nullptr) throw Failure(CONNX_BAD_ARGUMENT, "text is NULL");
     // On empty text OnnxParser's own message reads before the first character.
     if (*text == 0) throw Failure(CONNX_REJECTED, "empty text");
+    checkDepth(text);
     switch (kind) {
       case CONNX_TEXT_MODEL: return parseText<onnx::ModelProto>(text, out, out_length);
       case CONNX_TEXT_GRAPH: return parseText<onnx::GraphProto>(text, out, out_length);

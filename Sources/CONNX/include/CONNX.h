@@ -37,22 +37,25 @@ int connx_infer_shapes(const void *bytes, size_t length, int flags, void **out, 
 
 /// What a text holds.
 enum {
-  CONNX_TEXT_MODEL = 0,     ///< `<ir_version: 8, opset_import: ["" : 17]> agraph (...) => (...) {...}`, functions after it
+  CONNX_TEXT_MODEL = 0,     ///< `<ir_version: 8, opset_import: ["" : 17]>`, a graph, its functions: a ModelProto
   CONNX_TEXT_GRAPH = 1,     ///< `agraph (...) => (...) {...}`: a GraphProto
   CONNX_TEXT_FUNCTION = 2,  ///< a FunctionProto
   CONNX_TEXT_NODE = 3,      ///< a NodeProto
 };
 
-/// OnnxParser: `text` (NUL-terminated, of the kind CONNX_TEXT_*) to that kind's serialized message. Text after it is an error.
+/// OnnxParser: `text` (NUL-terminated, of the kind CONNX_TEXT_*) to that kind's serialized message. Text after it
+/// is an error, and so are more than 256 nested brackets.
 int connx_parse_text(const char *text, int kind, void **out, size_t *out_length, char **error);
 
 /// The main graph of a model as ONNX text, NUL-terminated.
 int connx_print_graph(const void *bytes, size_t length, char **out, char **error);
 
-/// Like connx_print_graph, for a serialized message of the kind CONNX_TEXT_*; a model gives its graph and then its functions.
+/// Like connx_print_graph, for a serialized message of the kind CONNX_TEXT_*; a model gives its graph, then its
+/// functions.
 int connx_print_text(const void *bytes, size_t length, int kind, char **out, char **error);
 
-/// The model with its default domain converted to opset `target`. libonnx drops local functions here and knows few adapters.
+/// The model with its default domain converted to opset `target`. libonnx drops local functions here and has few
+/// adapters.
 int connx_convert_version(
     const void *bytes, size_t length, int target, void **out, size_t *out_length, char **error);
 
