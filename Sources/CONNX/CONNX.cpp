@@ -16,6 +16,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <unordered_set>
 
 #include "onnx/checker.h"
 #include "onnx/defs/parser.h"
@@ -120,6 +121,23 @@ void clear(char** out) {
   *out = nullptr;
 }
 
+/// The converter takes the null value behind a graph output that its graph does not define; the checker lets it by.
+void checkOutputs(const onnx::GraphProto& graph) {
+  std::unordered_set<std::string> defined;
+  for (const auto& input : graph.input()) defined.insert(input.name());
+  for (const auto& initializer : graph.initializer()) defined.insert(initializer.name());
+  for (const auto& node : graph.node()) {
+    defined.insert(node.output().begin(), node.output().end());
+    for (const auto& attribute : node.attribute()) {
+      if (attribute.has_g()) checkOutputs(attribute.g());
+      for (const auto& subgraph : attribute.graphs()) checkOutputs(subgraph);
+    }
+  }
+  for (const auto& output : graph.output())
+    if (output.name().empty() || defined.count(output.name()) == 0)
+      throw Failure(CONNX_REJECTED, "graph output \"" + output.name() + "\" is not defined in its graph");
+}
+
 /// OnnxParser recurses without a limit, at one bracket a level.
 void checkDepth(const char* text) {
   int depth = 0;
@@ -221,6 +239,11 @@ int connx_convert_version(
   return guarded(error, [&] {
     clear(out, out_length);
     auto model = read<onnx::ModelProto>(bytes, length);
+    if (model.functions_size() > 0)
+      throw Failure(CONNX_REJECTED, "libonnx's version converter does not know local functions");
+    // The converter dereferences what the checker refuses.
+    onnx::checker::check_model(model);
+    checkOutputs(model.graph());
     write(onnx::version_conversion::ConvertVersion(model, target), out, out_length);
   });
 }

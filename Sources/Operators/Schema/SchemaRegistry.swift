@@ -100,16 +100,24 @@ public enum SchemaRegistry {
       }
     }
 
+    /// Records of one operator that follow each other are entered together: a hash an operator, not one a record.
     private mutating func add(_ table: SchemaText, _ number: Int) throws(SchemaText.Malformed) {
-      for (place, record) in table.records.enumerated() {
-        let op = Operator(domain: table.domains[record.domain].name, name: table.string(record.name))
-        let entry = (since: record.since, entry: Entry(table: number, record: place, slot: count))
-        count += 1
-        var versions = operators[op, default: []]
-        if versions.contains(where: { $0.since == record.since }) {
-          throw table.malformed(record.span, "a second record of this version")
+      var place = 0
+      while place < table.records.count {
+        let first = table.records[place]
+        let op = Operator(domain: table.domains[first.domain].name, name: table.string(first.name))
+        var versions = operators.removeValue(forKey: op) ?? []
+        while place < table.records.count, table.sameOperator(table.records[place], first) {
+          let record = table.records[place]
+          if versions.contains(where: { $0.since == record.since }) {
+            throw table.malformed(record.span, "a second record of this version")
+          }
+          let entry = Entry(table: number, record: place, slot: count)
+          let position = versions.firstIndex { $0.since > record.since } ?? versions.endIndex
+          versions.insert((since: record.since, entry: entry), at: position)
+          count += 1
+          place += 1
         }
-        versions.insert(entry, at: versions.firstIndex { $0.since > record.since } ?? versions.endIndex)
         operators[op] = versions
       }
     }

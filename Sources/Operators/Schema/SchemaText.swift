@@ -95,13 +95,22 @@ struct SchemaText: Sendable {
     String(decoding: bytes[span], as: UTF8.self)
   }
 
+  func sameOperator(_ one: Record, _ other: Record) -> Bool {
+    one.domain == other.domain && bytes[one.name].elementsEqual(bytes[other.name])
+  }
+
   func malformed(_ line: Span, _ reason: String) -> Malformed {
     Malformed(line: string(line), reason: reason)
   }
 
-  /// A decimal number; nil for anything else.
+  /// A decimal number below 2^32 or so; nil for anything else.
   private func integer(_ span: Span) -> Int? {
-    Int(string(span))
+    var value = 0
+    for byte in bytes[span] {
+      guard UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte, value < 1 << 32 else { return nil }
+      value = value * 10 + Int(byte - UInt8(ascii: "0"))
+    }
+    return span.isEmpty ? nil : value
   }
 
   /// The fields of a line.
