@@ -58,7 +58,8 @@ def closeness(a, b):
         return 0.0
     if a.dtype.kind in "OSU":
         return 0.0 if (a == b).all() else float("inf")
-    a, b = a.astype(np.float64), b.astype(np.float64)
+    wide = np.complex128 if a.dtype.kind == "c" else np.float64
+    a, b = a.astype(wide), b.astype(wide)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     difference = np.where(same, 0.0, np.abs(a - b)).max()
     if difference == 0:
