@@ -1,0 +1,51 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+  name: "Cameo",
+  products: [
+    .library(name: "Cameo", targets: ["Cameo"]),
+    .executable(name: "cameo", targets: ["CommandLineTool"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // L7: the public library joins passes and providers; the command line stands on it.
+    .executableTarget(
+      name: "CommandLineTool",
+      dependencies: ["Cameo", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
+    .target(
+      name: "Cameo",
+      dependencies: ["Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
+    // L6
+    .target(
+      name: "CPUProvider",
+      dependencies: ["InferenceRuntime", "PassKit", "Operators", "GraphIR", "Tensors", "CKernels", "CBLAS"]),
+    // L5
+    .target(name: "InferenceRuntime", dependencies: ["PassKit", "Operators", "GraphIR", "Tensors"]),
+    .target(
+      name: "Passes", dependencies: ["PassKit", "Operators", "GraphIR", "Tensors"], path: "Passes",
+      exclude: ["Examples"]),
+    // L4
+    .target(name: "PassKit", dependencies: ["Operators", "GraphIR", "Tensors"]),
+    .target(name: "ONNXFormat", dependencies: ["Operators", "GraphIR", "Tensors"]),
+    // L3
+    .target(name: "Operators", dependencies: ["GraphIR", "Tensors", "CRegistry", "CKernels"]),
+    // L2
+    .target(name: "GraphIR", dependencies: ["Tensors"]),
+    // L1
+    .target(name: "Tensors"),
+    // L0
+    .target(name: "CRegistry"),
+    .target(name: "CKernels"),
+    .target(name: "CBLAS"),
+    .target(
+      name: "CONNX",
+      cxxSettings: [.define("ONNX_NAMESPACE", to: "onnx"), .define("ONNX_ML", to: "1")],
+      linkerSettings: [.linkedLibrary("onnx"), .linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
+  ],
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
+)

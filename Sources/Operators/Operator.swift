@@ -1,0 +1,57 @@
+public import GraphIR
+public import Tensors
+
+/// What holds of an operator whatever its node.
+public struct OperatorTraits: OptionSet, Sendable {
+  public let rawValue: Int
+  public init(rawValue: Int) { self.rawValue = rawValue }
+
+  /// Two runs on equal inputs may differ: never folded, never merged.
+  public static let random = OperatorTraits(rawValue: 1)
+  /// Its first two inputs may be exchanged.
+  public static let commutative = OperatorTraits(rawValue: 2)
+  /// Output element i depends only on the (broadcast) elements i of the inputs.
+  public static let elementwise = OperatorTraits(rawValue: 4)
+  /// Moves elements without computing: the output holds input 0's elements, or some of them, in another order.
+  public static let dataMovement = OperatorTraits(rawValue: 8)
+  /// Has bodies as attributes.
+  public static let controlFlow = OperatorTraits(rawValue: 16)
+  /// Exists in old opsets only: import rewrites it, no node of the dialect has it.
+  public static let retired = OperatorTraits(rawValue: 32)
+}
+
+/// An operator is one value that answers every question about itself.
+///
+/// One file under `Ops/<family>/` defines it and registers it:
+///
+///     @used @section("cameo_operators")
+///     private let registration: RegistryRecord = (0, { OperatorRegistry.submit(Flatten(), to: $0) })
+///
+/// `infer` and `evaluate` see the newest version only; `upgrade` and `lower` bridge the older ones.
+public protocol Operator: Sendable {
+  var name: OperatorName { get }
+  var traits: OperatorTraits { get }
+
+  /// States each output's type and symbolic shape, and integer contents where they are shape arithmetic.
+  /// Throws where the inputs break the operator's rules. Unknown ranks and types are not errors.
+  func infer(_ context: inout InferenceContext) throws
+
+  /// Computes the outputs on the portable path. Control flow asks the context to run its bodies.
+  func evaluate(_ context: EvaluationContext) throws -> [Value?]
+
+  /// Rewrites `node`, written for since-version `version` (always older than the newest), to the newest version.
+  /// Changes of type constraints alone need nothing. A retired operator replaces the node by others.
+  func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws
+
+  /// Rewrites `node` to since-version `version`. Throws `.unsupported` where that version cannot say it.
+  /// Attributes that the older schema lacks are dropped by the caller where they equal their default, refused otherwise.
+  func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws
+}
+
+extension Operator {
+  public var traits: OperatorTraits { [] }
+  public func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {}
+  public func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {}
+  /// The newest version's published signature.
+  public var schema: OperatorSchema? { SchemaRegistry.newest(domain: name.domain, name: name.name) }
+}

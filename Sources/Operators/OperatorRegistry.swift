@@ -1,0 +1,54 @@
+internal import CRegistry
+public import GraphIR
+public import Synchronization
+public import Tensors
+
+/// What a file under Ops/ leaves in the section `cameo_operators` (see CRegistry.h).
+public typealias RegistryRecord = (UInt64, @convention(c) (UnsafeMutableRawPointer) -> Void)
+
+/// Every operator that this image defines, and those that plugins add.
+public enum OperatorRegistry {
+  private final class Collector {
+    var operators: [any Operator] = []
+  }
+
+  private static let builtIn: [OperatorName: any Operator] = {
+    let collector = Collector()
+    withExtendedLifetime(collector) {
+      cameo_registry_walk(0, Unmanaged.passUnretained(collector).toOpaque())
+    }
+    var table: [OperatorName: any Operator] = [:]
+    for op in collector.operators {
+      precondition(table.updateValue(op, forKey: op.name) == nil, "operator \(op.name) is registered twice")
+    }
+    return table
+  }()
+
+  private static let added = Mutex<[OperatorName: any Operator]>([:])
+
+  /// Called by registrations during the walk.
+  public static func submit(_ op: any Operator, to context: UnsafeMutableRawPointer) {
+    Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue().operators.append(op)
+  }
+
+  /// The operator of that name, if it is defined.
+  public static subscript(name: OperatorName) -> (any Operator)? {
+    if let op = builtIn[name] { return op }
+    return added.withLock { $0[name] }
+  }
+
+  /// Adds a plugin's operator. Throws where the name is taken.
+  public static func add(_ op: any Operator) throws {
+    guard builtIn[op.name] == nil else { throw CameoError.badInput("operator \(op.name) is built in") }
+    let isNew = added.withLock { table in table.updateValue(op, forKey: op.name) == nil }
+    if !isNew { throw CameoError.badInput("operator \(op.name) is already registered") }
+  }
+
+  /// All of them, sorted by domain and name.
+  public static var all: [any Operator] {
+    let extra = added.withLock { Array($0.values) }
+    return (Array(builtIn.values) + extra).sorted {
+      ($0.name.domain, $0.name.name) < ($1.name.domain, $1.name.name)
+    }
+  }
+}

@@ -1,0 +1,106 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// A file mapped read-only. The mapping lives as long as any tensor that points into it.
+///
+/// A file that another process truncates later raises SIGBUS when touched: sizes are checked here, once.
+public final class MappedFile: @unchecked Sendable {
+  public let path: String
+  public let base: UnsafeRawPointer
+  public let byteCount: Int
+
+  /// Maps the regular file at `path`.
+  public init(path: String) throws {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw CameoError.system("cannot open \(path): \(String(cString: strerror(errno)))") }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw CameoError.system("cannot read the size of \(path)") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw CameoError.system("\(path) is not a regular file") }
+    self.path = path
+    byteCount = Int(status.st_size)
+    if byteCount == 0 {
+      base = UnsafeRawPointer(UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1))
+      return
+    }
+    guard let address = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
+      throw CameoError.system("cannot map \(path): \(String(cString: strerror(errno)))")
+    }
+    base = UnsafeRawPointer(address)
+  }
+
+  deinit {
+    if byteCount == 0 {
+      base.deallocate()
+    } else {
+      munmap(UnsafeMutableRawPointer(mutating: base), byteCount)
+    }
+  }
+
+  public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+}
+
+/// The bytes behind one or many tensors: owned memory, or part of a mapped file. Immutable once published in a `Tensor`.
+///
+/// `@unchecked Sendable`: only `TensorBuffer` writes, before the storage is shared.
+public final class TensorStorage: @unchecked Sendable {
+  private enum Owner {
+    case allocated
+    case kept(AnyObject)
+  }
+
+  public let base: UnsafeMutableRawPointer
+  public let byteCount: Int
+  private let owner: Owner
+
+  /// Cache-line alignment, so that kernels' rows start well.
+  public static let alignment = 64
+
+  /// Fresh memory, zeroed when asked. Throws `.limit` past the process's memory budget.
+  public init(byteCount: Int, zeroed: Bool = true) throws {
+    guard byteCount >= 0 else { throw CameoError.limit("a negative number of bytes was asked for") }
+    try MemoryBudget.shared.check(byteCount)
+    var pointer: UnsafeMutableRawPointer?
+    let rounded = max(byteCount, 1)
+    guard posix_memalign(&pointer, Self.alignment, rounded) == 0, let memory = pointer else {
+      throw CameoError.limit("cannot allocate \(byteCount) bytes")
+    }
+    if zeroed { memset(memory, 0, rounded) }
+    base = memory
+    self.byteCount = byteCount
+    owner = .allocated
+  }
+
+  /// A range of a mapped file; nothing is copied.
+  public init(file: MappedFile, offset: Int, byteCount: Int) throws {
+    guard offset >= 0, byteCount >= 0, offset <= file.byteCount, byteCount <= file.byteCount - offset else {
+      throw CameoError.badInput(
+        "bytes \(offset)..+\(byteCount) lie outside \(file.path), which has \(file.byteCount)")
+    }
+    base = UnsafeMutableRawPointer(mutating: file.base + offset)
+    self.byteCount = byteCount
+    owner = .kept(file)
+  }
+
+  /// Memory of somebody else, kept alive by `owner`. The caller promises that nobody writes while tensors use it.
+  public init(borrowing base: UnsafeMutableRawPointer, byteCount: Int, owner: AnyObject) {
+    self.base = base
+    self.byteCount = byteCount
+    self.owner = .kept(owner)
+  }
+
+  /// The mapped file behind it, if that is what it is.
+  public var mappedFile: MappedFile? {
+    if case .kept(let object) = owner { return object as? MappedFile }
+    return nil
+  }
+
+  deinit {
+    if case .allocated = owner { free(base) }
+  }
+}
