@@ -5,9 +5,6 @@
 
 enum { ROW_BLOCK = 1024, COLUMN_BLOCK = 256 };
 
-#define CK_SELF "reduce.c"
-#include "tiers.h"
-
 static float finish(int32_t op, double s, size_t n) {
     switch (op) {
     case CK_REDUCE_MEAN: return (float)(s / (double)n);
@@ -16,6 +13,9 @@ static float finish(int32_t op, double s, size_t n) {
     default: return (float)s;
     }
 }
+
+#define CK_SELF "reduce.c"
+#include "tiers.h"
 
 void ck_reduce_f32(int32_t op, float *out, const float *in, size_t reduce, size_t inner, size_t begin, size_t end) {
     if (op == CK_REDUCE_PROD) {
@@ -50,8 +50,6 @@ void ck_argmax_f32(int64_t *out, const float *in, size_t reduce, size_t inner, s
 }
 
 #else
-
-static float finish(int32_t op, double s, size_t n);
 
 #define MAP(v) (op == CK_REDUCE_SUM_SQUARE || op == CK_REDUCE_L2 ? (v) * (v) : op == CK_REDUCE_L1 ? vabs(v) : (v))
 
