@@ -268,7 +268,7 @@ static void check_norm(void) {
 static void check_reduce(void) {
     tally t = {"reduce", 0, 1e-6, 0};
     for (int round = 0; round < 1500; round++) {
-        const size_t outer = pick(1, 4), n = rnd() % 20 ? pick(1, 80) : pick(1000, 3000), inner = rnd() % 2 ? 1 : pick(1, 40);
+        const size_t outer = pick(1, 4), n = rnd() % 20 ? pick(1, 80) : pick(1000, 3000), inner = rnd() % 2 ? 1 : pick(1, rnd() % 4 ? 40 : 200);
         const size_t outputs = outer * inner, cut = pick(0, outputs);
         const int op = (int)pick(0, CK_REDUCE_LOG_SUM);
         const bool small = op == CK_REDUCE_PROD || op == CK_REDUCE_LOG_SUM;

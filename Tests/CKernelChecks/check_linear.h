@@ -53,6 +53,13 @@ static void check_gemm(void) {
             ck_gemm_packed_f32(c, ldc, a, ta ? 1 : (ptrdiff_t)lda, ta ? (ptrdiff_t)lda : 1, packed, n, k, part & 2 ? mc : 0,
                                part & 2 ? m : mc, n0, n1, plain ? NULL : &e, scratch);
         }
+        if (plain || (e.beta == 0 && residual != 2)) {
+            float *whole = raw(m * ldc * 4);
+            memcpy(whole, c0, m * ldc * 4);
+            ck_gemm_packed_f32(whole, ldc, a, ta ? 1 : (ptrdiff_t)lda, ta ? (ptrdiff_t)lda : 1, packed, n, k, 0, m, 0, n, plain ? NULL : &e, scratch);
+            expect(!memcmp(whole, c, m * ldc * 4), "gemm depends on the split");
+            free(whole);
+        }
         float *v = blanks(m), *u = blanks(n);
         if (!ta && k) ck_gemv_rows_f32(v, a, lda, b, k, 0, m);
         if (!tb && k) ck_gemv_cols_f32(u, a, b, ldb, k, 0, n);
@@ -152,6 +159,10 @@ static void check_attention(void) {
         const size_t cut = pick(0, sq);
         ck_attention_f32(out, &p, 0, cut, scratch);
         ck_attention_f32(out, &p, cut, sq, scratch);
+        float *whole = blanks(sq * dv);
+        ck_attention_f32(whole, &p, 0, sq, scratch);
+        expect(!memcmp(whole, out, sq * dv * sizeof *out), "attention depends on the split");
+        free(whole);
         for (size_t i = 0; i < sq; i++) {
             double s[200], m = -INFINITY, l = 0;
             for (size_t j = 0; j < skv; j++) {
