@@ -54,7 +54,15 @@ static void gemm(size_t m, size_t n, size_t k, int blas) {
     printf("%-8s gemm %4zu x %4zu x %4zu  %7.1f GFLOP/s  OpenBLAS %7.1f  ratio %.2f  pack B %5.1f GB/s  double contraction %6.1f GFLOP/s\n",
            ck_isa_name(), m, n, k, flop / ours / 1e9, theirs > 0 ? flop / theirs / 1e9 : 0, theirs > 0 ? theirs / ours : 0,
            4.0 * (double)(k * n) / pack / 1e9, flop / dacc / 1e9);
-    free(a), free(b), free(c), free(packed), free(scratch);
+    float *bias = data(n);
+    ck_gemm_epilogue gelu = {.alpha = 1, .bias_col = bias, .act = {CK_UNARY_GELU, 0, 0}};
+    ck_gemm_epilogue add = {.alpha = 1, .bias_col = bias, .residual = c, .residual_stride = n};
+    double with_gelu, with_add;
+    TIME(with_gelu, ck_gemm_packed_f32(c, n, a, (ptrdiff_t)k, 1, packed, n, k, 0, m, 0, n, &gelu, scratch));
+    TIME(with_add, ck_gemm_packed_f32(c, n, a, (ptrdiff_t)k, 1, packed, n, k, 0, m, 0, n, &add, scratch));
+    printf("%-8s   with bias + Gelu %.1f GFLOP/s, with bias + residual in place %.1f GFLOP/s\n", ck_isa_name(), flop / with_gelu / 1e9,
+           flop / with_add / 1e9);
+    free(a), free(b), free(c), free(packed), free(scratch), free(bias);
 }
 
 static void depthwise(ptrdiff_t size, ptrdiff_t kernel, ptrdiff_t stride) {
