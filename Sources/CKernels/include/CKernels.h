@@ -1,13 +1,7 @@
-<<<<<<< HEAD
-#pragma once
-<<<<<<< HEAD
-=======
 // CKernels: SIMD microkernels, one header a family. ck_base.h states the rules common to all.
 #ifndef CKERNELS_H
 #define CKERNELS_H
 
-=======
->>>>>>> wt-opsb
 #include "ck_attention.h"
 #include "ck_base.h"
 #include "ck_binary.h"
@@ -18,21 +12,13 @@
 #include "ck_isa.h"
 #include "ck_norm.h"
 #include "ck_pool.h"
-<<<<<<< HEAD
 #include "ck_quant.h"
 #include "ck_reduce.h"
 #include "ck_resize.h"
 #include "ck_rnn.h"
-=======
-#include "ck_reduce.h"
->>>>>>> wt-opsb
 #include "ck_softmax.h"
 #include "ck_transpose.h"
 #include "ck_unary.h"
 #include "ck_window.h"
-<<<<<<< HEAD
 
 #endif
->>>>>>> wt-ck
-=======
->>>>>>> wt-opsb
