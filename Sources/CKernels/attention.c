@@ -4,7 +4,7 @@
 #include "include/ck_attention.h"
 #include "internal.h"
 
-enum { QB = 48, KB = 64 };
+enum { QB = 96, KB = 64 };
 
 static size_t padded(size_t n) { return ck_round_up(n, 16); }
 
@@ -148,6 +148,21 @@ static void T(weigh)(const ck_attention *p, size_t i, size_t j0, size_t n, float
     *m = maximum;
 }
 
+/// kt[d * KB + j] = k[j * stride + d]; columns from `keys` to KB become zero.
+static void T(transpose_keys)(float *kt, const float *k, size_t stride, size_t keys, size_t depth) {
+    const size_t keys4 = keys & ~(size_t)3, depth4 = depth & ~(size_t)3;
+    for (size_t d0 = 0; d0 < depth4; d0 += 16) {
+        const size_t d1 = ck_min(depth4, d0 + 16);
+        for (size_t j = 0; j < keys4; j += 4) {
+            for (size_t d = d0; d < d1; d += 4) ck_transpose_4x4(kt + d * KB + j, KB, k + j * stride + d, stride);
+        }
+    }
+    for (size_t d = 0; d < depth; d++) {
+        for (size_t j = d < depth4 ? keys4 : 0; j < keys; j++) kt[d * KB + j] = k[j * stride + d];
+        for (size_t j = keys; j < KB; j++) kt[d * KB + j] = 0;
+    }
+}
+
 static void T(attention)(float *out, const ck_attention *p, size_t q_begin, size_t q_end, void *scratch) {
     const size_t depth = p->head_size, vdepth = p->v_head_size, width = padded(vdepth);
     float *kt = (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
@@ -168,21 +183,13 @@ static void T(attention)(float *out, const ck_attention *p, size_t q_begin, size
         for (size_t j0 = lo / KB * KB; j0 < hi; j0 += KB) {
             const size_t keys = ck_min(KB, hi - j0);
             const float *k = p->k + j0 * p->k_stride, *v = p->v + j0 * p->v_stride, *q = p->q + q0 * p->q_stride;
-            if (rows <= 4) {
+            if (p->q_length <= 4) {
                 for (size_t r = 0; r < rows; r++) {
                     for (size_t j = 0; j < keys; j++)
                         scores[r * KB + j] = T(dot)(q + r * p->q_stride, k + j * p->k_stride, depth);
                 }
             } else {
-                for (size_t d0 = 0; d0 < depth; d0 += 16) {
-                    const size_t d1 = ck_min(depth, d0 + 16);
-                    for (size_t j = 0; j < keys; j++) {
-                        for (size_t d = d0; d < d1; d++) kt[d * KB + j] = k[j * p->k_stride + d];
-                    }
-                    for (size_t j = keys; j < KB; j++) {
-                        for (size_t d = d0; d < d1; d++) kt[d * KB + j] = 0;
-                    }
-                }
+                T(transpose_keys)(kt, k, p->k_stride, keys, depth);
                 T(product)(rows, KB, depth, q, p->q_stride, kt, KB, scores, KB, false);
             }
             for (size_t r = 0; r < rows; r++)

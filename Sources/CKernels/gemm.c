@@ -238,12 +238,15 @@ static void T(gemm)(float *c, size_t ldc, const float *a, ptrdiff_t a_row, ptrdi
         if (k0 >= k) continue;
         for (size_t i = 0; i < rows; i += MR) {
             const size_t m = ck_min(MR, rows - i);
+            const float *src = a + (ptrdiff_t)(m0 + i) * a_row;
+            const bool whole = m * k <= (size_t)KC * MC;  // all of the tile's A fits the scratch: pack it once
+            if (whole) T(pack_a)(pack, src, a_row, a_col, m, k);
             for (size_t j = n_begin; j < n_end; j += NR) {
                 const size_t cols = ck_min(NR, n_end - j);
                 for (size_t p = 0; p < k; p += KC) {
                     const size_t kc = ck_min(KC, k - p);
-                    T(pack_a)(pack, a + (ptrdiff_t)(m0 + i) * a_row + (ptrdiff_t)p * a_col, a_row, a_col, m, kc);
-                    T(tile_any)(m, kc, pack, packed + j * k + p * NR, local, NR, p == 0);
+                    if (!whole) T(pack_a)(pack, src + (ptrdiff_t)p * a_col, a_row, a_col, m, kc);
+                    T(tile_any)(m, kc, whole ? pack + m * p : pack, packed + j * k + p * NR, local, NR, p == 0);
                 }
                 T(finish)(e, local, NR, c + (m0 + i) * ldc + j, ldc, m, cols, m0 + i, j);
             }

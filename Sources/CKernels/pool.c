@@ -90,7 +90,6 @@ static void T(pool_row)(int kind, float *acc, const float *x, ptrdiff_t n, ptrdi
         for (; i + W <= n; i += W) ST(acc + i, vmax(LD(acc + i), LD(x + i)));
         for (; i < n; i++) acc[i] = ck_fmax(acc[i], x[i]);
     } else if (kind == POOL_MAX && stride == 2) {
-#pragma clang loop vectorize(enable) interleave(enable)
         for (ptrdiff_t i = 0; i < n; i++) acc[i] = x[2 * i] > acc[i] || x[2 * i] != x[2 * i] ? x[2 * i] : acc[i];
     } else if (kind == POOL_MAX) {
         for (ptrdiff_t i = 0; i < n; i++) acc[i] = ck_fmax(acc[i], x[i * stride]);

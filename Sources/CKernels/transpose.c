@@ -81,9 +81,21 @@ void ck_fill_strided(void *out, const void *value, size_t width, size_t rank, co
     }
 BLOCKED(blocked1, uint8_t)
 BLOCKED(blocked2, uint16_t)
-BLOCKED(blocked4, uint32_t)
 BLOCKED(blocked8, uint64_t)
 BLOCKED(blocked16, wide16)
+
+static void blocked4(uint32_t *out, size_t out_row, const uint32_t *in, size_t in_row, size_t rows, size_t cols) {
+    const size_t rows4 = rows & ~(size_t)3, cols4 = cols & ~(size_t)3;
+    for (size_t r0 = 0; r0 < rows4; r0 += 16) {
+        const size_t r1 = ck_min(rows4, r0 + 16);
+        for (size_t c = 0; c < cols4; c += 4) {
+            for (size_t r = r0; r < r1; r += 4) ck_transpose_4x4(out + r * out_row + c, out_row, in + c * in_row + r, in_row);
+        }
+    }
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t c = r < rows4 ? cols4 : 0; c < cols; c++) out[r * out_row + c] = in[c * in_row + r];
+    }
+}
 
 static void blocked(char *out, size_t out_row, const char *in, size_t in_row, size_t rows, size_t cols, size_t width) {
     switch (width) {

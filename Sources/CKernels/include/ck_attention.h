@@ -32,11 +32,13 @@ typedef struct ck_attention {
     float masked_value;
 } ck_attention;
 
-/// Bytes of scratch for one call (at most 256 KiB for head sizes up to 256).
+/// Bytes of scratch for one call (250 KiB for head sizes of 256).
 size_t ck_attention_scratch_bytes(size_t head_size, size_t v_head_size);
 /// Output rows [q_begin, q_end), row r at out + r * out_stride. Online softmax (Milakov and Gimelshein; FlashAttention):
-/// error like that of the textbook form, about 1e-6 relative to the largest |v|. Bits depend on q_begin modulo nothing:
-/// each row is computed alone, except that ranges of up to 4 rows take another path (differences of rounding only).
+/// error like that of the textbook form, about 1e-6 relative to the largest |v|. The bits do not depend on the split; slices
+/// of 96 rows or more are fastest. Queries of q_length <= 4 (decoding) read K row by row. A weight of zero still
+/// multiplies its row of V, as in the textbook form: rows of V that are masked but below kv_length must not be NaN or
+/// infinite.
 void ck_attention_f32(float *out, const ck_attention *attention, size_t q_begin, size_t q_end, void *scratch);
 
 #pragma clang assume_nonnull end

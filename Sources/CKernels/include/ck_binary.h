@@ -7,7 +7,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum ck_binary {
+enum ck_binary : int32_t {
     CK_BINARY_ADD = 0,
     CK_BINARY_SUB,
     CK_BINARY_MUL,

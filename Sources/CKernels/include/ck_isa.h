@@ -7,9 +7,9 @@
 
 #pragma clang assume_nonnull begin
 
-enum ck_tier { CK_TIER_GENERIC = 0, CK_TIER_AVX2 = 1, CK_TIER_AVX512 = 2 };
+enum ck_tier : int32_t { CK_TIER_GENERIC = 0, CK_TIER_AVX2 = 1, CK_TIER_AVX512 = 2 };
 
-enum ck_feature {
+enum ck_feature : uint32_t {
     CK_FEATURE_AVX2 = 1 << 0,    // with FMA and F16C
     CK_FEATURE_AVX512 = 1 << 1,  // F, BW, CD, DQ, VL
     CK_FEATURE_AVX512_VNNI = 1 << 2,

@@ -6,7 +6,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum ck_reduce {
+enum ck_reduce : int32_t {
     CK_REDUCE_SUM = 0,
     CK_REDUCE_MEAN,
     CK_REDUCE_MAX,  // NaN wins; -inf for an empty axis

@@ -8,7 +8,7 @@
 
 /// Operation and what p0, p1 mean for it. Error bounds: exp, log 1-2 ulp; sigmoid, tanh, erf 4 ulp; functions built on
 /// them 1e-6 relative to max(1, |x|); sin, cos, tan are libm's. NaN in, NaN out. Relu keeps -0.
-enum ck_unary {
+enum ck_unary : int32_t {
     CK_UNARY_NONE = 0,  // copy
     CK_UNARY_NEG,
     CK_UNARY_ABS,
