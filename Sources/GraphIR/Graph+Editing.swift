@@ -261,11 +261,14 @@ extension Graph {
   /// Moves a node to the end of another region.
   public mutating func moveNode(_ id: NodeID, to region: RegionID) {
     let old = nodeArena[Int(id.index)].region
-    regionArena[Int(old.index)].nodes.removeAll { $0 == id }
+    if let index = regionArena[Int(old.index)].nodes.firstIndex(of: id) { regionArena[Int(old.index)].nodes.remove(at: index) }
     nodeArena[Int(id.index)].region = region
     for output in nodeArena[Int(id.index)].outputs { if let output { valueArena[Int(output.index)].region = region } }
     regionArena[Int(region.index)].nodes.append(id)
   }
+
+  /// Moves a constant to another region's scope.
+  public mutating func setRegion(_ region: RegionID, of value: ValueID) { valueArena[Int(value.index)].region = region }
 
   /// A label that this graph has not given before.
   public mutating func freshName(_ stem: String) -> String {

@@ -22,7 +22,7 @@ public final class ShapeInference {
     public init() {}
   }
 
-  private let graph: Graph
+  private var graph: Graph
   private let functions: [Function]
   private let options: Options
   private let depth: Int
@@ -81,6 +81,25 @@ public final class ShapeInference {
       }
     }
     return facts[index]
+  }
+
+  /// Lets go of the graph, so that its owner edits it in place; `extend` must follow before anything is asked.
+  public func release() { graph = Graph() }
+
+  /// Takes an edited graph over: facts of existing values stay, `added` nodes are inferred (in an order that their inputs
+  /// allow), and `touched` ones again. A node that breaks its operator's rules leaves its outputs unknown.
+  public func extend(to edited: Graph, inferring added: [NodeID], then touched: [NodeID]) {
+    graph = edited
+    let missing = graph.valueCapacity - facts.count
+    if missing > 0 {
+      facts += [ValueFacts](repeating: .unknown, count: missing)
+      isSeen += [Bool](repeating: false, count: missing)
+    }
+    for id in added + touched where graph[id].isAlive {
+      do { try infer(node: id) } catch {
+        for case .some(let output) in graph[id].outputs { note(output, ValueFacts(type: graph[output].type)) }
+      }
+    }
   }
 
   private func note(_ value: ValueID, _ fact: ValueFacts) {

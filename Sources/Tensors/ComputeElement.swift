@@ -9,17 +9,41 @@ public protocol ComputeElement: Sendable {
 
 enum ElementCodec {
   @inline(__always) static func subByte(_ base: UnsafeRawPointer, _ index: Int, bits: Int) -> UInt8 {
+    if bits == 6 { return sixBits(base, index) }
     let perByte = 8 / bits
     let byte = base.load(fromByteOffset: index / perByte, as: UInt8.self)
     return byte >> UInt8(index % perByte * bits) & UInt8((1 << bits) - 1)
   }
 
   @inline(__always) static func setSubByte(_ base: UnsafeMutableRawPointer, _ index: Int, bits: Int, _ value: UInt8) {
+    if bits == 6 { return setSixBits(base, index, value) }
     let perByte = 8 / bits
     let shift = UInt8(index % perByte * bits)
     let mask = UInt8((1 << bits) - 1) << shift
     let old = base.load(fromByteOffset: index / perByte, as: UInt8.self)
     base.storeBytes(of: old & ~mask | value << shift & mask, toByteOffset: index / perByte, as: UInt8.self)
+  }
+
+  /// Six bits that may cross a byte border.
+  static func sixBits(_ base: UnsafeRawPointer, _ index: Int) -> UInt8 {
+    let (byte, shift) = (index * 6).quotientAndRemainder(dividingBy: 8)
+    var word = UInt16(base.load(fromByteOffset: byte, as: UInt8.self))
+    if shift > 2 { word |= UInt16(base.load(fromByteOffset: byte + 1, as: UInt8.self)) << 8 }
+    return UInt8(truncatingIfNeeded: word >> UInt16(shift)) & 0x3f
+  }
+
+  static func setSixBits(_ base: UnsafeMutableRawPointer, _ index: Int, _ value: UInt8) {
+    let (byte, shift) = (index * 6).quotientAndRemainder(dividingBy: 8)
+    let low = base.load(fromByteOffset: byte, as: UInt8.self)
+    let mask = UInt16(0x3f) << UInt16(shift)
+    let bits = UInt16(value & 0x3f) << UInt16(shift)
+    base.storeBytes(of: low & ~UInt8(truncatingIfNeeded: mask) | UInt8(truncatingIfNeeded: bits), toByteOffset: byte, as: UInt8.self)
+    if shift > 2 {
+      let high = base.load(fromByteOffset: byte + 1, as: UInt8.self)
+      base.storeBytes(
+        of: high & ~UInt8(truncatingIfNeeded: mask >> 8) | UInt8(truncatingIfNeeded: bits >> 8), toByteOffset: byte + 1,
+        as: UInt8.self)
+    }
   }
 
   @inline(__always) static func signExtend(_ value: UInt8, bits: UInt8) -> Int64 {
@@ -56,6 +80,8 @@ enum ElementCodec {
     case .float8e5m2: SmallFloats.Format.e5m2.decode(raw(p, i, UInt8.self))
     case .float8e5m2fnuz: SmallFloats.Format.e5m2fnuz.decode(raw(p, i, UInt8.self))
     case .float4e2m1: SmallFloats.Format.e2m1.decode(subByte(p, i, bits: 4))
+    case .float6e2m3: SmallFloats.Format.e2m3.decode(subByte(p, i, bits: 6))
+    case .float6e3m2: SmallFloats.Format.e3m2.decode(subByte(p, i, bits: 6))
     case .float8e8m0: SmallFloats.float(fromE8M0: raw(p, i, UInt8.self))
     case .complex64: raw(p, 2 * i, Float.self)
     default: Float(loadDouble(p, i, type))
@@ -112,6 +138,8 @@ enum ElementCodec {
     case .float8e5m2: put(p, i, SmallFloats.Format.e5m2.encode(v))
     case .float8e5m2fnuz: put(p, i, SmallFloats.Format.e5m2fnuz.encode(v))
     case .float4e2m1: setSubByte(p, i, bits: 4, SmallFloats.Format.e2m1.encode(v))
+    case .float6e2m3: setSubByte(p, i, bits: 6, SmallFloats.Format.e2m3.encode(v))
+    case .float6e3m2: setSubByte(p, i, bits: 6, SmallFloats.Format.e3m2.encode(v))
     case .float8e8m0: put(p, i, SmallFloats.e8m0(from: v))
     case .complex64:
       put(p, 2 * i, v)

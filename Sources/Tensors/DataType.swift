@@ -1,12 +1,14 @@
 /// The element types of ONNX. Raw values are those of `TensorProto.DataType`.
 ///
-/// Source: onnx.proto of onnx 1.23 (IR 14). 4-bit and 2-bit types are packed, low bits first.
+/// Source: onnx.proto of onnx 1.23 (IR 14). Types narrower than a byte are packed, low bits first (four 6-bit
+/// elements in three bytes).
 public enum DataType: UInt8, Sendable, Hashable, CaseIterable {
   case float = 1
   case uint8, int8, uint16, int16, int32, int64, string, bool, float16, double, uint32, uint64
   case complex64, complex128, bfloat16
   case float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz
   case uint4, int4, float4e2m1, float8e8m0, uint2, int2
+  case float6e2m3, float6e3m2
 
   /// Bits of one element; 0 for strings, whose size is not fixed.
   public var bitWidth: Int {
@@ -14,6 +16,7 @@ public enum DataType: UInt8, Sendable, Hashable, CaseIterable {
     case .string: 0
     case .uint2, .int2: 2
     case .uint4, .int4, .float4e2m1: 4
+    case .float6e2m3, .float6e3m2: 6
     case .uint8, .int8, .bool, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0: 8
     case .uint16, .int16, .float16, .bfloat16: 16
     case .float, .int32, .uint32: 32
@@ -35,7 +38,7 @@ public enum DataType: UInt8, Sendable, Hashable, CaseIterable {
   public var isFloatingPoint: Bool {
     switch self {
     case .float, .double, .float16, .bfloat16, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz,
-      .float4e2m1, .float8e8m0:
+      .float4e2m1, .float6e2m3, .float6e3m2, .float8e8m0:
       true
     default: false
     }
@@ -87,6 +90,8 @@ public enum DataType: UInt8, Sendable, Hashable, CaseIterable {
     case .float8e8m0: "float8e8m0"
     case .uint2: "uint2"
     case .int2: "int2"
+    case .float6e2m3: "float6e2m3"
+    case .float6e3m2: "float6e3m2"
     }
   }
 

@@ -1,0 +1,76 @@
+import GraphIR
+import Operators
+import Tensors
+
+/// Brings every node to the newest version of its operator and remembers how it stood.
+///
+/// Operators that are not registered stay as they are: such a node is in the version that the source's opset names.
+struct UpgradeDriver {
+  /// The opset of each domain that the graph was written for.
+  let opsets: [String: Int]
+
+  func run(on graph: inout Graph) throws {
+    let capacity = graph.nodeCapacity
+    for id in graph.allNodes where graph[id].isAlive { try upgrade(&graph, id) }
+    if graph.nodeCapacity != capacity { try graph.sortTopologically() }
+  }
+
+  private func upgrade(_ graph: inout Graph, _ id: NodeID) throws {
+    let name = graph[id].operatorName
+    guard let opset = opsets[name.domain],
+      let since = SchemaRegistry.sinceVersion(domain: name.domain, name: name.name, opset: opset),
+      let newest = SchemaRegistry.versions(domain: name.domain, name: name.name).last,
+      let op = OperatorRegistry[name], since < newest || op.traits.contains(.retired)
+    else { return }
+
+    let before = graph[id]
+    let place = graph.describe(id)
+    let form = SourceForm(
+      operatorName: name, attributes: before.attributes, inputs: before.inputs, outputs: before.outputs, opset: opset)
+    // One reader of the first output tells which value stands for it afterwards, should the node be replaced.
+    let output = before.output(0)
+    let reader = output.flatMap { graph[$0].uses.first }
+    let firstNew = graph.nodeCapacity
+    do {
+      try op.upgrade(&graph, id, from: since)
+    } catch let error as CameoError {
+      throw error.within(place)
+    }
+    for index in firstNew..<graph.nodeCapacity where graph[NodeID(index)].origins.isEmpty {
+      graph.modify(NodeID(index)) { $0.origins = before.origins }
+    }
+    if graph[id].isAlive {
+      if differs(graph[id], form) { graph.setSourceForm(form, of: id) }
+      return
+    }
+    // Replaced: where one new node stands for the only output, it carries the form.
+    guard before.outputs.count == 1, before.regions.isEmpty, let reader, let value = read(reader, in: graph),
+      let producer = graph.producer(value), Int(producer.index) >= firstNew, graph[producer].outputs.count == 1
+    else { return }
+    graph.setSourceForm(
+      SourceForm(
+        operatorName: name, attributes: form.attributes, inputs: form.inputs, outputs: [value], opset: opset),
+      of: producer)
+    graph.modify(producer) {
+      if $0.name.isEmpty { $0.name = before.name }
+      if $0.documentation.isEmpty { $0.documentation = before.documentation }
+      if $0.metadata.isEmpty { $0.metadata = before.metadata }
+    }
+  }
+
+  private func read(_ use: Use, in graph: Graph) -> ValueID? {
+    switch use {
+    case .node(let id, let index): graph[id].input(index)
+    case .output(let region, let index): graph[region].outputs[index]
+    }
+  }
+
+  private func differs(_ node: Node, _ form: SourceForm) -> Bool {
+    if node.operatorName != form.operatorName || node.inputs != form.inputs || node.outputs != form.outputs
+      || node.attributes.count != form.attributes.count
+    {
+      return true
+    }
+    return !zip(node.attributes, form.attributes).allSatisfy { $0.name == $1.name && $0.value.isIdentical(to: $1.value) }
+  }
+}

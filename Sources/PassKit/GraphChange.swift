@@ -1,0 +1,239 @@
+public import GraphIR
+public import Tensors
+
+/// A rewrite, stated and not yet made: nodes to add, values to replace, nodes that the new ones stand for.
+public struct GraphChange: Sendable {
+  /// A value of the graph, or one that this change makes.
+  public enum Ref: Hashable, Sendable {
+    case existing(ValueID)
+    case new(Int)
+  }
+
+  struct NewNode: Sendable {
+    var operatorName: OperatorName
+    var name: String
+    var inputs: [Ref?]
+    var outputs: [Int?]
+    var attributes: [NamedAttribute]
+    var overload: String
+    var covers: [NodeID]?
+  }
+
+  struct NewConstant: Sendable {
+    var slot: Int
+    var value: Value
+    var name: String
+  }
+
+  /// Which rule made it, for the report.
+  public var rule: String
+  /// The nodes that the rewrite replaces. New nodes take the origins of those among them that die.
+  public var covers: [NodeID]
+  var slots = 0
+  var nodes: [NewNode] = []
+  var constants: [NewConstant] = []
+  var replacements: [(old: ValueID, new: Ref)] = []
+  var inputEdits: [(node: NodeID, index: Int, value: Ref?)] = []
+  var attributeEdits: [(node: NodeID, name: String, value: Attribute?)] = []
+  var typeEdits: [(value: ValueID, type: ValueType)] = []
+  var outputDrops: [(node: NodeID, index: Int)] = []
+  var inlinings: [(node: NodeID, region: RegionID, arguments: [Ref?])] = []
+  var removals: [NodeID] = []
+  /// The region that new nodes go to; nil: that of the first covered node.
+  public var region: RegionID?
+  /// The node that the report shows as the result; the last added one unless set.
+  public var isFusion: Bool
+
+  public init(rule: String, covers: [NodeID], isFusion: Bool = false, region: RegionID? = nil) {
+    self.rule = rule
+    self.covers = covers
+    self.isFusion = isFusion
+    self.region = region
+  }
+
+  /// Adds a node with one output.
+  public mutating func node(
+    _ type: String, domain: String = "", _ inputs: [Ref?], _ attributes: [NamedAttribute] = [], name: String = "",
+    covers: [NodeID]? = nil
+  ) -> Ref {
+    nodes(type, domain: domain, inputs, attributes, outputs: 1, name: name, covers: covers)[0]
+  }
+
+  /// Adds a node with several outputs. `covers` narrows which origins it takes; nil: all of the change's.
+  public mutating func nodes(
+    _ type: String, domain: String = "", _ inputs: [Ref?], _ attributes: [NamedAttribute] = [], outputs: Int,
+    name: String = "", covers: [NodeID]? = nil
+  ) -> [Ref] {
+    let first = slots
+    slots += outputs
+    nodes.append(
+      NewNode(
+        operatorName: OperatorName(type, domain: domain), name: name, inputs: inputs,
+        outputs: (first..<slots).map { $0 }, attributes: attributes, overload: "", covers: covers))
+    return (first..<slots).map { .new($0) }
+  }
+
+  public mutating func constant(_ tensor: Tensor, name: String = "") -> Ref { constant(.tensor(tensor), name: name) }
+
+  public mutating func constant(_ value: Value, name: String = "") -> Ref {
+    slots += 1
+    constants.append(NewConstant(slot: slots - 1, value: value, name: name))
+    return .new(slots - 1)
+  }
+
+  /// Every reader of `old` reads `new`; the name of a graph output stays with the output.
+  public mutating func replace(_ old: ValueID, with new: Ref) { replacements.append((old, new)) }
+  public mutating func replace(_ old: ValueID, with new: ValueID) { replacements.append((old, .existing(new))) }
+
+  public mutating func setInput(_ index: Int, of node: NodeID, to value: Ref?) { inputEdits.append((node, index, value)) }
+  public mutating func setAttribute(_ name: String, of node: NodeID, to value: Attribute?) {
+    attributeEdits.append((node, name, value))
+  }
+  public mutating func setType(_ type: ValueType, of value: ValueID) { typeEdits.append((value, type)) }
+  /// Leaves out an unread output of a node.
+  public mutating func dropOutput(_ index: Int, of node: NodeID) { outputDrops.append((node, index)) }
+  /// Removes a node that nothing reads.
+  public mutating func remove(_ node: NodeID) { removals.append(node) }
+  /// Moves the nodes of a body of `node` in front of it, with the body's inputs bound to `arguments`, and replaces the node's
+  /// outputs by the body's.
+  public mutating func inline(_ region: RegionID, of node: NodeID, arguments: [Ref?] = []) {
+    inlinings.append((node, region, arguments))
+  }
+
+  public var isEmpty: Bool {
+    nodes.isEmpty && replacements.isEmpty && inputEdits.isEmpty && attributeEdits.isEmpty && typeEdits.isEmpty
+      && outputDrops.isEmpty && inlinings.isEmpty && removals.isEmpty
+  }
+}
+
+/// What applying a change did.
+public struct AppliedChange: Sendable {
+  /// In order of addition.
+  public var added: [NodeID] = []
+  public var removed: [NodeID] = []
+  /// Nodes that read something else now.
+  public var touched: [NodeID] = []
+}
+
+extension Graph {
+  /// Applies `change`. Covered nodes and their producers go where nothing reads them any more. The order of nodes is restored
+  /// later, by `sortTopologically`.
+  mutating func apply(_ change: GraphChange, isKept: (NodeID) -> Bool) -> AppliedChange {
+    var result = AppliedChange()
+    let region = change.region ?? change.covers.first.map { self[$0].region } ?? .main
+    var slots = [ValueID?](repeating: nil, count: change.slots)
+    for constant in change.constants {
+      slots[constant.slot] = addConstant(
+        constant.value, name: constant.name.isEmpty ? freshName("const") : constant.name, in: region)
+    }
+    for node in change.nodes { for case .some(let slot) in node.outputs { slots[slot] = addValue(name: "", in: region) } }
+    func resolve(_ ref: GraphChange.Ref?) -> ValueID? {
+      switch ref {
+      case nil: nil
+      case .existing(let value): value
+      case .new(let slot): slots[slot]
+      }
+    }
+    for node in change.nodes {
+      let outputs = node.outputs.map { $0.flatMap { slots[$0] } }
+      let id = addNode(
+        node.operatorName, name: node.name, inputs: node.inputs.map(resolve), outputs: outputs,
+        attributes: node.attributes, overload: node.overload, in: region)
+      result.added.append(id)
+    }
+    for edit in change.inputEdits {
+      var inputs = self[edit.node].inputs
+      while inputs.count <= edit.index { inputs.append(nil) }
+      inputs[edit.index] = resolve(edit.value)
+      while case .some(.none) = inputs.last { inputs.removeLast() }
+      replaceInputs(of: edit.node, with: inputs)
+      result.touched.append(edit.node)
+    }
+    for edit in change.attributeEdits {
+      setAttribute(edit.name, of: edit.node, to: edit.value)
+      result.touched.append(edit.node)
+    }
+    for edit in change.typeEdits { setType(edit.type, of: edit.value) }
+    for (node, region, arguments) in change.inlinings {
+      result.added += inlineBody(region, of: node, arguments: arguments.map(resolve))
+      result.removed.append(node)
+    }
+    var candidates = change.covers + change.removals
+    for (old, ref) in change.replacements {
+      guard let new = resolve(ref), new != old else { continue }
+      result.touched += consumers(old)
+      if let producer = producer(old) { candidates.append(producer) }
+      let info = self[old]
+      if self[new].name.isEmpty || (isRegionOutput(old) && isNew(ref)) { setName(info.name, of: new) }
+      if self[new].type == nil { setType(info.type, of: new) }
+      replaceAllUses(of: old, with: new)
+    }
+    for (node, index) in change.outputDrops where self[node].isAlive {
+      if let output = self[node].output(index), self[output].uses.isEmpty { dropOutput(index, of: node) }
+      result.touched.append(node)
+    }
+    for id in result.added {
+      for case .some(let output) in self[id].outputs where self[output].name.isEmpty {
+        setName(freshName(self[id].type), of: output)
+      }
+    }
+    let origins = Dictionary(change.covers.map { ($0, self[$0].origins) }, uniquingKeysWith: { a, _ in a })
+    result.removed += removeDead(candidates, isKept: isKept)
+    result.added.removeAll { !self[$0].isAlive }
+    let removed = Set(result.removed)
+    for (id, node) in zip(result.added, change.nodes) where self[id].is(node.operatorName.name, domain: node.operatorName.domain) {
+      var union = self[id].origins
+      for covered in node.covers ?? change.covers where removed.contains(covered) {
+        if let origins = origins[covered] { union.formUnion(origins) }
+      }
+      modify(id) { $0.origins = union }
+    }
+    result.touched.removeAll { !self[$0].isAlive }
+    return result
+  }
+
+  private func isNew(_ ref: GraphChange.Ref) -> Bool {
+    if case .new = ref { return true }
+    return false
+  }
+
+  /// Removes those of `candidates` whose outputs nobody reads, then their producers likewise.
+  mutating func removeDead(_ candidates: [NodeID], isKept: (NodeID) -> Bool) -> [NodeID] {
+    var removed: [NodeID] = []
+    var work = candidates
+    while let id = work.popLast() {
+      guard self[id].isAlive, !isKept(id) else { continue }
+      let isRead = self[id].outputs.contains { output in output.map { !self[$0].uses.isEmpty } ?? false }
+      if isRead { continue }
+      var producers: Set<NodeID> = Set(self[id].inputs.compactMap { producer($0) })
+      for region in self[id].regions { producers.formUnion(capturedValues(of: region).compactMap { producer($0) }) }
+      removeNode(id)
+      removed.append(id)
+      work += producers.sorted()
+    }
+    return removed
+  }
+
+  /// Moves a body's nodes into the region of `node`, binds the body's inputs, replaces the node's outputs, removes the node.
+  mutating func inlineBody(_ region: RegionID, of node: NodeID, arguments: [ValueID?]) -> [NodeID] {
+    let target = self[node].region
+    for (index, input) in self[region].inputs.enumerated() {
+      if index < arguments.count, let argument = arguments[index] { replaceAllUses(of: input, with: argument) }
+    }
+    let moved = nodes(in: region)
+    for id in moved { moveNode(id, to: target) }
+    let results = self[region].outputs
+    setOutputs([], of: region)
+    for (index, output) in self[node].outputs.enumerated() {
+      guard let output, index < results.count else { continue }
+      if self[results[index]].producer != .none, isRegionOutput(output) { setName(self[output].name, of: results[index]) }
+      replaceAllUses(of: output, with: results[index])
+    }
+    // Constants of the body keep living where their readers are.
+    for value in allValues where self[value].region == region && self[value].producer == .none {
+      setRegion(target, of: value)
+    }
+    removeNode(node)
+    return moved
+  }
+}

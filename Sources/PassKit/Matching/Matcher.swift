@@ -1,0 +1,234 @@
+public import GraphIR
+public import Operators
+public import Tensors
+
+/// A pattern found in the graph.
+public struct Match: Sendable {
+  /// By pattern node index; nil for an optional node that is absent.
+  public internal(set) var nodes: [NodeID?]
+  var bindings: [String: Operand]
+  let pattern: Pattern
+
+  /// What a name is bound to.
+  public subscript(name: String) -> Operand? { bindings[name] }
+
+  /// The value bound to `name`. Traps nothing: a name that the pattern does not bind gives nil.
+  public func value(_ name: String) -> ValueID? { bindings[name]?.valueID }
+
+  /// The node that computes the pattern value `label`.
+  public func node(_ label: String) -> NodeID? {
+    for (index, node) in pattern.nodes.enumerated() where node.outputs.contains(label) { return nodes[index] }
+    return nil
+  }
+
+  /// Every matched node.
+  public var matchedNodes: [NodeID] { nodes.compactMap { $0 } }
+}
+
+/// Finds a pattern from a given node backwards, with backtracking over operand orders, optional nodes and spellings.
+///
+/// Results beyond the first, and nodes that only they reach, are looked for among the readers of bound values.
+final class Matcher {
+  let pattern: Pattern
+  let context: PassContext
+  /// Pattern value name -> (pattern node, output index).
+  private let definitions: [String: (node: Int, output: Int)]
+  /// The furthest failure, for near misses.
+  private(set) var deepest: (matched: Int, refusal: Refusal)?
+  private var budget = 20_000
+
+  init(_ pattern: Pattern, _ context: PassContext) {
+    self.pattern = pattern
+    self.context = context
+    var definitions: [String: (Int, Int)] = [:]
+    for (index, node) in pattern.nodes.enumerated() {
+      for (output, name) in node.outputs.enumerated() { if let name { definitions[name] = (index, output) } }
+    }
+    self.definitions = definitions
+  }
+
+  private struct State {
+    var nodes: [NodeID?]
+    var skipped: [Bool]
+    var bindings: [String: Operand]
+    var keyMatched = false
+    var matched = 0
+  }
+
+  private enum Goal {
+    case input(Operand?, PatternInput, reader: NodeID)
+    case value(Operand, String, reader: NodeID)
+  }
+
+  /// The pattern with its first result computed by `anchor`.
+  func match(at anchor: NodeID) -> Match? {
+    guard let result = pattern.results.first, let (index, output) = definitions[result] else { return nil }
+    var state = State(
+      nodes: Array(repeating: nil, count: pattern.nodes.count), skipped: Array(repeating: false, count: pattern.nodes.count),
+      bindings: [:])
+    guard let value = context.graph[anchor].output(output) else { return nil }
+    state.bindings[result] = .value(value)
+    guard let final = match(anchor, index, state, []) else { return nil }
+    return Match(nodes: final.nodes, bindings: final.bindings, pattern: pattern)
+  }
+
+  private func fail(_ state: State, _ reason: @autoclosure () -> String, _ node: NodeID?) {
+    guard state.keyMatched, state.matched > (deepest?.matched ?? 0) else { return }
+    deepest = (state.matched, Refusal(reason(), at: node))
+  }
+
+  private func match(_ id: NodeID, _ index: Int, _ state: State, _ goals: [Goal]) -> State? {
+    budget -= 1
+    if budget < 0 { return nil }
+    let wanted = pattern.nodes[index]
+    if let bound = state.nodes[index] { return bound == id ? solve(goals, state) : nil }
+    if state.nodes.contains(id) { return nil }
+    var state = state
+    state.nodes[index] = id
+    let node = context.graph[id]
+    for (output, name) in wanted.outputs.enumerated() {
+      guard let name, let value = node.output(output) else { continue }
+      if let bound = state.bindings[name], bound.valueID != value { return nil }
+      state.bindings[name] = .value(value)
+    }
+    var sawOperator = false
+    for view in CanonicalView.views(of: id, in: context) where wanted.operators.contains(view.operatorName) {
+      sawOperator = true
+      var next = state
+      next.keyMatched = state.keyMatched || wanted.isKey
+      next.matched += 1
+      if let attribute = wanted.attributes.first(where: { !accepts(node, $0) }) {
+        fail(next, "attribute \(attribute.name) of \(view.operatorName) is not what the rule needs", id)
+        continue
+      }
+      for inputs in orders(view.inputs, wanted) {
+        if inputs.count > wanted.inputs.count && !wanted.allowsMoreInputs {
+          fail(next, "\(view.operatorName) has \(inputs.count) inputs, \(wanted.inputs.count) were expected", id)
+          continue
+        }
+        let new = wanted.inputs.enumerated().map { position, input in
+          Goal.input(position < inputs.count ? inputs[position] : nil, input, reader: id)
+        }
+        if let result = solve(new + goals, next) { return result }
+      }
+    }
+    if !sawOperator {
+      fail(state, "\(node.operatorName) stands where \(wanted.operators.map(\.description).joined(separator: " or ")) was expected", id)
+    }
+    return nil
+  }
+
+  private func accepts(_ node: Node, _ wanted: PatternAttribute) -> Bool {
+    switch wanted.test {
+    case .matching(let test): return test(node[wanted.name])
+    case .equal(let value):
+      if let found = node[wanted.name] { return found.isIdentical(to: value) }
+      let reader = AttributeReader(node)
+      switch value {
+      case .int(let number): return (try? reader.optionalInt(wanted.name)) == Int(number)
+      case .float(let number): return (try? reader.optionalFloat(wanted.name)) == number
+      case .string(let text): return (try? reader.optionalString(wanted.name)) == text
+      case .ints(let numbers): return (try? reader.optionalInts(wanted.name)) == numbers.map { Int($0) }
+      default: return false
+      }
+    }
+  }
+
+  private func orders(_ inputs: [Operand?], _ wanted: PatternNode) -> [[Operand?]] {
+    guard inputs.count == 2, wanted.inputs.count == 2,
+      wanted.operators.contains(where: { OperatorRegistry[$0]?.traits.contains(.commutative) ?? false })
+    else { return [inputs] }
+    return [inputs, [inputs[1], inputs[0]]]
+  }
+
+  private func solve(_ goals: [Goal], _ state: State) -> State? {
+    guard let goal = goals.first else { return finish(state) }
+    let rest = Array(goals.dropFirst())
+    switch goal {
+    case .input(let operand, let wanted, let reader):
+      switch wanted {
+      case .any: return solve(rest, state)
+      case .absent:
+        if operand == nil { return solve(rest, state) }
+        fail(state, "an input that should be left out is there", reader)
+        return nil
+      case .constant(let name, let test):
+        guard let operand, test.accepts(operand, context) else {
+          fail(state, explain(operand, test), operand?.valueID.flatMap { context.graph.producer($0) } ?? reader)
+          return nil
+        }
+        var next = state
+        if let name {
+          if let bound = state.bindings[name], !bound.isSame(as: operand, context) { return nil }
+          next.bindings[name] = operand
+        }
+        return solve(rest, next)
+      case .value(let name):
+        guard let operand else {
+          fail(state, "an input is left out", reader)
+          return nil
+        }
+        return solve([.value(operand, name, reader: reader)] + rest, state)
+      }
+    case .value(let operand, let name, let reader):
+      return solve(operand, name, reader, rest, state)
+    }
+  }
+
+  private func solve(_ operand: Operand, _ name: String, _ reader: NodeID, _ rest: [Goal], _ state: State) -> State? {
+    guard let (index, output) = definitions[name] else {
+      if let bound = state.bindings[name] {
+        if bound.isSame(as: operand, context) { return solve(rest, state) }
+        fail(state, "two different values stand where one was expected (\(name))", reader)
+        return nil
+      }
+      var next = state
+      next.bindings[name] = operand
+      return solve(rest, next)
+    }
+    if state.skipped[index] {
+      return state.bindings[name].map { $0.isSame(as: operand, context) } ?? false ? solve(rest, state) : nil
+    }
+    if let value = operand.valueID, let producer = context.graph.producer(value),
+      context.graph[producer].output(output) == value
+    {
+      if let result = match(producer, index, state, rest) { return result }
+    } else if !pattern.nodes[index].isOptional {
+      let expected = pattern.nodes[index].operators.map(\.description).joined(separator: " or ")
+      fail(state, "a graph input or constant stands where \(expected) was expected", reader)
+    }
+    if pattern.nodes[index].isOptional, state.nodes[index] == nil, case .value(let through)? = pattern.nodes[index].inputs.first {
+      var next = state
+      next.skipped[index] = true
+      next.bindings[name] = operand
+      return solve([.value(operand, through, reader: reader)] + rest, next)
+    }
+    return nil
+  }
+
+  /// All goals met: look for pattern nodes that no result reached, then check that inner values are not read elsewhere.
+  private func finish(_ state: State) -> State? {
+    for (index, node) in pattern.nodes.enumerated() where state.nodes[index] == nil && !state.skipped[index] && !node.isOptional {
+      for case .value(let name) in node.inputs {
+        guard let value = state.bindings[name]?.valueID else { continue }
+        for reader in context.graph.consumers(value) {
+          if let result = match(reader, index, state, []) { return result }
+        }
+        return nil
+      }
+      return nil
+    }
+    return state
+  }
+
+  private func explain(_ operand: Operand?, _ test: ConstantTest) -> String {
+    guard let operand else { return "a constant was expected, the input is left out" }
+    guard operand.isConstant(context) else { return "a constant was expected, a computed value is there" }
+    switch test {
+    case .equal(let number):
+      return "the constant is \(operand.uniform(context).map { "\($0)" } ?? "not one number"), \(number) was expected"
+    case .uniform: return "the constant is not one number"
+    default: return "the constant is not what the rule needs"
+    }
+  }
+}

@@ -1,0 +1,126 @@
+public import GraphIR
+public import Operators
+public import Tensors
+
+/// A pass's view of the model while it runs: the graph to read, what is known of each value, and the way to hand over changes.
+public final class PassContext {
+  public private(set) var graph: Graph
+  public let functions: [Function]
+  public let options: OptimizationOptions
+  /// The model's declared opset of the standard domain.
+  public let sourceOpset: Int
+  private let inference: ShapeInference
+
+  public internal(set) var applied: [AppliedRecord] = []
+  public private(set) var nearMisses: [NearMiss] = []
+  private var refused: Set<RefusalKey> = []
+
+  private struct RefusalKey: Hashable {
+    let rule: String
+    let node: NodeID
+  }
+
+  /// A change that was made.
+  public struct AppliedRecord: Sendable {
+    public let rule: String
+    public let isFusion: Bool
+    public let added: [NodeID]
+    public let before: [SubgraphNode]
+  }
+
+  public init(graph: Graph, functions: [Function], options: OptimizationOptions, sourceOpset: Int) throws {
+    self.graph = graph
+    self.functions = functions
+    self.options = options
+    self.sourceOpset = sourceOpset
+    var settings = ShapeInference.Options()
+    settings.isLenient = true
+    settings.bindings = options.bindings
+    inference = ShapeInference(graph, functions: functions, options: settings)
+    try inference.run()
+  }
+
+  /// What is known of `value`.
+  public func facts(_ value: ValueID) -> ValueFacts { inference[value] }
+  public func shape(_ value: ValueID?) -> [Dim]? { value.flatMap { inference[$0].shape } }
+  public func dataType(_ value: ValueID?) -> DataType? { value.flatMap { inference[$0].dataType } }
+  public func rank(_ value: ValueID?) -> Int? { shape(value)?.count }
+
+  /// The tensor that `value` always is: an initializer, or folded shape arithmetic.
+  public func constant(_ value: ValueID?) -> Tensor? {
+    guard let value else { return nil }
+    return graph.constant(value) ?? inference[value].tensor
+  }
+
+  /// The one number that every element of a constant is.
+  public func uniform(_ value: ValueID?) -> Double? {
+    guard let tensor = constant(value), tensor.count >= 1, tensor.dataType != .string, !tensor.dataType.isComplex else { return nil }
+    if tensor.count == 1 { return try? tensor.scalar(as: Double.self) }
+    guard tensor.count <= 1 << 20, let view = try? ElementView<Double>(tensor) else { return nil }
+    let first = view[0]
+    for index in 1..<view.count where view[index] != first { return nil }
+    return first
+  }
+
+  /// True where both have equal, known or symbolic, dimensions.
+  public func haveSameShape(_ a: ValueID, _ b: ValueID) -> Bool {
+    guard let x = shape(a), let y = shape(b) else { return false }
+    return x == y
+  }
+
+  /// True where operators of that since-version may be emitted.
+  public func mayEmit(opset: Int) -> Bool { opset <= max(options.opsetCeiling, options.maximumOpset == nil ? sourceOpset : 0) }
+
+  /// Makes the change. Returns what was added, removed and touched.
+  @discardableResult
+  public func apply(_ change: GraphChange) throws -> AppliedChange {
+    guard !change.isEmpty else { return AppliedChange() }
+    guard applied.count < options.maximumChanges else {
+      throw CameoError(.limit, "more than \(options.maximumChanges) changes: a rule undoes another")
+    }
+    let before = change.isFusion ? describe(change.covers) : []
+    inference.release()
+    let result = graph.apply(change) { [functions] id in
+      _ = functions
+      return false
+    }
+    inference.extend(to: graph, inferring: result.added, then: result.touched)
+    applied.append(AppliedRecord(rule: change.rule, isFusion: change.isFusion, added: result.added, before: before))
+    return result
+  }
+
+  /// Records that `rule` almost applied at `node`. Once per rule and node.
+  public func refuse(_ rule: String, at node: NodeID, _ refusal: Refusal) {
+    guard refused.insert(RefusalKey(rule: rule, node: node)).inserted else { return }
+    nearMisses.append(
+      NearMiss(
+        rule: rule, node: graph.describe(node), reason: refusal.reason,
+        obstacle: refusal.node.flatMap { graph[$0].isAlive ? graph.describe($0) : nil },
+        origins: graph[node].origins.indices.map { Int($0) }, id: node))
+  }
+
+  /// Edits the graph by its primitives, for passes that renumber nothing and only tidy (sorting, names).
+  func editGraph(_ body: (inout Graph) throws -> Void) rethrows {
+    inference.release()
+    defer { inference.extend(to: graph, inferring: [], then: []) }
+    try body(&graph)
+  }
+
+  /// How the covered nodes looked, for the report's little pictures.
+  func describe(_ nodes: [NodeID]) -> [SubgraphNode] {
+    nodes.sorted().prefix(48).map { id in
+      let node = graph[id]
+      return SubgraphNode(
+        type: node.operatorName.description, name: node.name,
+        inputs: node.inputs.map { input in
+          guard let input else { return "" }
+          if let tensor = graph.constant(input) {
+            return tensor.count == 1 && tensor.dataType != .string ? ((try? tensor.scalar(as: Double.self)).map { "\($0)" } ?? "const") : "\(tensor)"
+          }
+          return graph[input].name
+        },
+        outputs: node.outputs.map { $0.map { graph[$0].name } ?? "" },
+        attributes: [], origins: node.origins.indices.map { Int($0) })
+    }
+  }
+}

@@ -1,0 +1,164 @@
+public import GraphIR
+public import Operators
+public import Tensors
+
+/// Runs passes over a model: applies their changes, checks the graph, records provenance, counts, rolls a failing pass back.
+public struct PassManager {
+  /// A stage of a pipeline: passes run in order, the whole again until nothing changes or `rounds` are done.
+  public struct Stage: Sendable {
+    public var passes: [any Pass]
+    public var rounds: Int
+
+    public init(_ passes: [any Pass], rounds: Int = 1) {
+      self.passes = passes
+      self.rounds = rounds
+    }
+  }
+
+  public let stages: [Stage]
+  public let options: OptimizationOptions
+  /// Told the pass's name before it runs.
+  public var progress: (@Sendable (String) -> Void)?
+
+  public init(stages: [Stage], options: OptimizationOptions) {
+    self.stages = stages
+    self.options = options
+  }
+
+  /// True where the options let the pass run.
+  public func isActive(_ pass: any Pass) -> Bool {
+    if options.disabled.contains(pass.name) { return false }
+    return options.enabled.contains(pass.name) || pass.level <= options.level
+  }
+
+  /// Optimizes the model's main graph. Function bodies are reached by inlining (a pass).
+  /// Throws only where the model itself is broken; a pass that throws is rolled back and listed.
+  public func run(_ model: Model) throws -> (model: Model, report: OptimizationReport) {
+    let start = ContinuousClock.now
+    var model = model
+    var report = OptimizationReport()
+    report.level = options.level
+    report.target = options.target.rawValue
+    report.model = model.sourcePath
+    report.nodesBefore = model.graph.nodeCount
+    report.bytesBefore = model.graph.constantBytes
+    report.operatorsBefore = model.graph.operatorCounts
+    try model.graph.verify()
+    var records: [String: PassRecord] = [:]
+    var order: [String] = []
+    var fusions: [PendingFusion] = []
+    var misses: [String: [NearMiss]] = [:]
+    for stage in stages {
+      let active = stage.passes.filter(isActive)
+      for _ in 0..<max(1, stage.rounds) {
+        var changed = false
+        for pass in active {
+          progress?(pass.name)
+          let began = ContinuousClock.now
+          let outcome = run(pass, &model, &report)
+          let elapsed = (ContinuousClock.now - began).milliseconds
+          if records[pass.name] == nil { order.append(pass.name) }
+          var record = records[pass.name] ?? PassRecord(name: pass.name, applied: 0, milliseconds: 0, nodesAfter: 0)
+          record.applied += outcome.applied.count
+          record.milliseconds += elapsed
+          record.nodesAfter = model.graph.nodeCount
+          records[pass.name] = record
+          misses[pass.name] = outcome.misses
+          fusions += outcome.fusions
+          changed = changed || !outcome.applied.isEmpty
+        }
+        if !changed { break }
+      }
+    }
+    report.passes = order.compactMap { records[$0] }
+    report.fusions = fusions.map { $0.record }
+    report.nearMisses = order.flatMap { name in
+      (misses[name] ?? []).map { miss in
+        var miss = miss
+        miss.pass = name
+        miss.originNames = miss.origins.compactMap { $0 < model.sourceNodes.count ? model.sourceNodes[$0].name : nil }
+        return miss
+      }
+    }
+    report.nodesAfter = model.graph.nodeCount
+    report.bytesAfter = model.graph.constantBytes
+    report.operatorsAfter = model.graph.operatorCounts
+    report.milliseconds = (ContinuousClock.now - start).milliseconds
+    return (model, report)
+  }
+
+  private struct PendingFusion {
+    var record: FusionRecord
+  }
+
+  private struct Outcome {
+    var applied: [PassContext.AppliedRecord] = []
+    var misses: [NearMiss] = []
+    var fusions: [PendingFusion] = []
+  }
+
+  /// One pass. The graph is as before where it throws or leaves the graph broken.
+  private func run(_ pass: any Pass, _ model: inout Model, _ report: inout OptimizationReport) -> Outcome {
+    do {
+      let context = try PassContext(
+        graph: model.graph, functions: model.functions, options: options, sourceOpset: model.opsets[""] ?? 0)
+      try pass.run(context)
+      var outcome = Outcome(applied: context.applied, misses: context.nearMisses)
+      guard !outcome.applied.isEmpty else { return outcome }
+      outcome.fusions = fusions(of: pass, in: context, model)
+      var graph = context.graph
+      graph.removeUnreadConstants()
+      try graph.sortTopologically()
+      try graph.verify()
+      graph.compact()
+      model.graph = graph
+      return outcome
+    } catch let error as CameoError {
+      report.failures.append("\(error.within("pass \(pass.name)"))")
+      return Outcome()
+    } catch {
+      report.failures.append("pass \(pass.name): \(error)")
+      return Outcome()
+    }
+  }
+
+  private func fusions(of pass: any Pass, in context: PassContext, _ model: Model) -> [PendingFusion] {
+    context.applied.filter(\.isFusion).compactMap { applied in
+      guard let main = applied.added.last(where: { context.graph[$0].isAlive }) else { return nil }
+      let node = context.graph[main]
+      let name = node.name.isEmpty ? node.output(0).map { context.graph[$0].name } ?? "" : node.name
+      let origins = applied.added.filter { context.graph[$0].isAlive }.reduce(into: Origins()) {
+        $0.formUnion(context.graph[$1].origins)
+      }
+      return PendingFusion(
+        record: FusionRecord(
+          pass: pass.name, rule: applied.rule, operatorName: node.operatorName.description, node: name,
+          origins: origins.indices.compactMap { Int($0) < model.sourceNodes.count ? model.sourceNodes[Int($0)].name : nil },
+          before: applied.before, after: context.describe(applied.added.filter { context.graph[$0].isAlive })))
+    }
+  }
+}
+
+extension Duration {
+  /// The duration in milliseconds.
+  public var milliseconds: Double {
+    let (seconds, attoseconds) = components
+    return Double(seconds) * 1e3 + Double(attoseconds) * 1e-15
+  }
+}
+
+extension Graph {
+  /// Bytes of all live constants.
+  public var constantBytes: Int {
+    var sum = 0
+    for id in allValues { if let tensor = self[id].constantTensor { sum += tensor.byteCount } }
+    return sum
+  }
+
+  /// Live nodes by operator, bodies included.
+  public var operatorCounts: [String: Int] {
+    var counts: [String: Int] = [:]
+    for id in allNodes { counts[self[id].operatorName.description, default: 0] += 1 }
+    return counts
+  }
+}
