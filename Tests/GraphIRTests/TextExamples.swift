@@ -25,7 +25,7 @@ enum TextExamples {
     {
       # a comment
       t = Add (y, z)
-      u = com.microsoft.FusedGemm <alpha = 1.5, transA = 1, activation = "Relu", lists = [1, 2, 3], fs = [1.5, 2e3], ss = ["a", "b\\"c"]> (t, w)
+      u = com.microsoft.FusedGemm <alpha = 1.5, transA = 1, activation = "Relu", lists = [1, 2, 3], fs = [1.5, 2e3], ss = ["a", "b c"]> (t, w)
       o = Clip (u, , x)
       p = Identity (x)
     }
@@ -48,7 +48,7 @@ enum TextExamples {
     """,
     """
     <ir_version: 8, opset_import: ["" : 17]>
-    g (seq(float[N]) s, optional(float) o, seq(seq(int64[])) ss) => (float y)
+    g (float[N] s, int64[] t) => (float y)
     {
       k = Constant <value = int64 {1}> ()
       e = Constant <value = float[2, 2] {1, 2, 3, 4}> ()
@@ -128,6 +128,7 @@ enum TextExamples {
     }
     <domain: "local", opset_import: []> Empty () => () {}
     """,
+    "g (seq(float[N]) s, optional(float) o, seq(seq(int64[])) ss) => (float y) { y = SequenceAt (s, o) }",
     "g (map(string, seq(float[N])) m, opaque() a, opaque(x) b, opaque(ai.onnx, x) c, sparse_tensor(int8[]) d) => () { = Sink (m, a, b, c, d) }",
     "\"\" (float \"float\", float[2] \"a b\") => (float \"seq\") { \"seq\" = F (\"float\", \"a b\") }",
   ]
