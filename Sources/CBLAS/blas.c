@@ -39,10 +39,8 @@ static const char *core_for_cpu(void) {
     __asm__ volatile("xgetbv" : "=a"(xlo), "=d"(xhi) : "c"(0));
     if ((xlo & 6) != 6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b >> 5 & 1)) return NULL;
     const uint32_t f512 = (1u << 16) | (1u << 17) | (1u << 28) | (1u << 30) | (1u << 31);
-    if ((xlo & 0xe6) == 0xe6 && (b & f512) == f512) {
-        if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1)) return "Cooperlake";
-        return "SkylakeX";
-    }
+    // Not "Cooperlake", even with BF16: 0.3.21 rejects the name it prints itself, and its float32 kernels are the same.
+    if ((xlo & 0xe6) == 0xe6 && (b & f512) == f512) return "SkylakeX";
     return strcmp(vendor, "AuthenticAMD") && strcmp(vendor, "HygonGenuine") ? "Haswell" : "Zen";
 }
 #else

@@ -60,4 +60,8 @@ public struct UnaryOperator: Operator {
       for i in 0..<view.count { out[i] = f(view[i]) }
     })]
   }
+
+  public func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
+    graph.dropConsumedInputs(node)
+  }
 }

@@ -1,0 +1,37 @@
+import GraphIR
+import Operators
+import PassKit
+import Tensors
+
+/// Takes the detour out of a Transpose of the last two axes that runs over flattened leading axes.
+///
+/// Before: `Reshape(Transpose<perm=[0,2,1]>(Reshape(x, {-1, S, D})), {B, H, D, S})`. After: `Transpose<perm=[0,1,3,2]>(x)`.
+public enum LiftTransposes {
+  public static let pass = RewritePass(
+    "LiftTransposes", level: 1, summary: "transposes the last two axes in place instead of over flattened leading ones",
+    rules: [Rule()])
+
+  struct Rule: RewriteRule {
+    let name = "LiftTransposes"
+    let anchors: Set<OperatorName> = [OperatorName("Reshape")]
+
+    func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
+      let graph = context.graph
+      guard let flat = graph[id].input(0), let transpose = graph.producer(flat), graph[transpose].is("Transpose"),
+        let middle = graph[transpose].input(0), let first = graph.producer(middle), graph[first].is("Reshape"),
+        let source = graph[first].input(0), let output = graph[id].output(0), graph[first].region == graph[id].region,
+        let from = context.shape(source), let flattened = context.shape(middle), let to = context.shape(output),
+        flattened.count == 3, from.count == to.count, from.count > 3,
+        try AttributeReader(graph[transpose]).optionalInts("perm") == [0, 2, 1]
+      else { return nil }
+      let rank = from.count
+      guard from.prefix(rank - 2) == to.prefix(rank - 2), from[rank - 2] == to[rank - 1], from[rank - 1] == to[rank - 2],
+        flattened[1] == from[rank - 2], flattened[2] == from[rank - 1]
+      else { return nil }
+      var change = GraphChange(rule: name, covers: [first, transpose, id])
+      let permutation = (0..<rank - 2).map { Int64($0) } + [Int64(rank - 1), Int64(rank - 2)]
+      change.replace(output, with: change.node("Transpose", [.existing(source)], [NamedAttribute("perm", .ints(permutation))]))
+      return change
+    }
+  }
+}

@@ -1,0 +1,312 @@
+// Packed float32 GEMM after Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication"): A is packed by
+// block into tiles of MR rows, B comes packed in panels of NR columns, a register tile of MR x NR is the microkernel.
+#ifndef CK_TIER
+#include "include/ck_gemm.h"
+#include "internal.h"
+
+enum { KC = 256, MC = 168 };  // MC is a multiple of every tier's MR
+static const size_t tier_mr[] = {6, 6, 14};
+static const size_t tier_nr[] = {8, 16, 32};
+
+#define CK_SELF "gemm.c"
+#include "tiers.h"
+
+size_t ck_gemm_nr(void) { return tier_nr[ck_tier()]; }
+size_t ck_gemm_mr(void) { return tier_mr[ck_tier()]; }
+size_t ck_gemm_packed_size(size_t k, size_t n) { return k * ck_round_up(n, ck_gemm_nr()); }
+size_t ck_gemm_scratch_bytes(size_t k) { return ck_min(k, KC) * MC * sizeof(float) + 64; }
+
+void ck_gemm_pack_b(float *packed, const float *b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t n,
+                    size_t panel_begin, size_t panel_end) {
+    const size_t nr = ck_gemm_nr();
+    for (size_t panel = panel_begin; panel < panel_end; panel++) {
+        float *dst = packed + panel * nr * k;
+        const size_t j0 = panel * nr, width = ck_min(nr, n - j0);
+        const float *src = b + (ptrdiff_t)j0 * col_stride;
+        if (col_stride == 1) {
+            for (size_t p = 0; p < k; p++, dst += nr) {
+                memcpy(dst, src + (ptrdiff_t)p * row_stride, width * sizeof *dst);
+                if (width < nr) memset(dst + width, 0, (nr - width) * sizeof *dst);
+            }
+            continue;
+        }
+        for (size_t p0 = 0; p0 < k; p0 += 16) {  // by blocks of 16 x nr, so that both sides stay in cache
+            const size_t p1 = ck_min(k, p0 + 16);
+            for (size_t j = 0; j < nr; j++) {
+                const float *col = src + (ptrdiff_t)j * col_stride;
+                for (size_t p = p0; p < p1; p++) dst[p * nr + j] = j < width ? col[(ptrdiff_t)p * row_stride] : 0.0f;
+            }
+        }
+    }
+}
+
+void ck_gemm_packed_f32(float *c, size_t ldc, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, const float *packed_b,
+                        size_t n, size_t k, size_t m_begin, size_t m_end, size_t n_begin, size_t n_end,
+                        const ck_gemm_epilogue *epilogue, void *scratch) {
+    static const ck_gemm_epilogue plain = {.alpha = 1};
+    if (m_begin >= m_end || n_begin >= n_end) return;
+    CK_CALL(gemm, c, ldc, a, a_row, a_col, packed_b, n, k, m_begin, m_end, n_begin, n_end, epilogue ? epilogue : &plain,
+            scratch);
+}
+
+void ck_gemv_rows_f32(float *y, const float *a, size_t lda, const float *x, size_t k, size_t begin, size_t end) {
+    CK_CALL(gemv_rows, y, a, lda, x, k, begin, end);
+}
+
+void ck_gemv_cols_f32(float *y, const float *x, const float *b, size_t ldb, size_t k, size_t begin, size_t end) {
+    CK_CALL(gemv_cols, y, x, b, ldb, k, begin, end);
+}
+
+#else
+
+#if CK_TIER == 2
+#define MR 14
+#else
+#define MR 6
+#endif
+#define NR (2 * W)
+
+/// Tile of `rows` x NR: c (+)= A tile (packed, k x rows) times a panel of B (k x NR). First block stores, others add.
+static inline __attribute__((always_inline)) void T(tile)(const int rows, size_t k, const float *a, const float *b, float *c,
+                                                          size_t ldc, bool first) {
+    vf acc[MR][2];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = VS(0);
+    for (size_t p = 0; p < k; p++, a += rows, b += NR) {
+        const vf b0 = LD(b), b1 = LD(b + W);
+#if CK_TIER == 2
+        __builtin_prefetch(b + 8 * NR);
+        __builtin_prefetch(b + 8 * NR + W);
+#endif
+#pragma clang loop unroll(full)
+        for (int i = 0; i < rows; i++) {
+            const vf x = VS(a[i]);
+            acc[i][0] = VFMA(x, b0, acc[i][0]);
+            acc[i][1] = VFMA(x, b1, acc[i][1]);
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+        float *row = c + (size_t)i * ldc;
+        ST(row, first ? acc[i][0] : LD(row) + acc[i][0]);
+        ST(row + W, first ? acc[i][1] : LD(row + W) + acc[i][1]);
+    }
+}
+
+static void T(tile_any)(size_t rows, size_t k, const float *a, const float *b, float *c, size_t ldc, bool first) {
+    switch (rows) {
+#define CASE(r) case r: T(tile)(r, k, a, b, c, ldc, first); break;
+    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+#if CK_TIER == 2
+    CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
+#endif
+#undef CASE
+    default: break;
+    }
+}
+
+/// One row of A against four panels of B at once: enough independent sums to keep the units busy.
+static void T(row4)(size_t k, const float *a, const float *b, size_t panel, float *c, bool first) {
+    vf acc[8];
+    for (int i = 0; i < 8; i++) acc[i] = VS(0);
+    for (size_t p = 0; p < k; p++, b += NR) {
+        const vf x = VS(a[p]);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 4; i++) {
+            acc[2 * i] = VFMA(x, LD(b + (size_t)i * panel), acc[2 * i]);
+            acc[2 * i + 1] = VFMA(x, LD(b + (size_t)i * panel + W), acc[2 * i + 1]);
+        }
+    }
+    for (int i = 0; i < 8; i++) ST(c + i * W, first ? acc[i] : LD(c + i * W) + acc[i]);
+}
+
+/// Applies the epilogue to a tile: `sum` (row stride lds, padded to whole vectors) holds the product, `c` the old values.
+static void T(finish)(const ck_gemm_epilogue *e, const float *sum, size_t lds, float *c, size_t ldc, size_t rows,
+                      size_t cols, size_t row0, size_t col0) {
+    const int32_t op = e->act.op;
+    const bool relu = op == CK_UNARY_RELU, clip = op == CK_UNARY_CLIP, other = op != CK_UNARY_NONE && !relu && !clip;
+    for (size_t i = 0; i < rows; i++) {
+        const float *s = sum + i * lds;
+        float *dst = c + i * ldc, line[NR];
+        const float *res = e->residual ? e->residual + (row0 + i) * e->residual_stride + col0 : NULL;
+        const vf bias_row = VS(e->bias_row ? e->bias_row[row0 + i] : 0.0f);
+        for (size_t j = 0; j < cols; j += W) {
+            const size_t left = cols - j;
+#define LOAD(p) (left >= W ? LD(p) : LDN(p, left))
+            vf x = VS(e->alpha) * LD(s + j);
+            if (e->beta != 0) x += VS(e->beta) * LOAD(dst + j);
+            if (e->bias_col) x += LOAD(e->bias_col + col0 + j);
+            if (e->bias_row) x += bias_row;
+            if (res && !e->act_first) x += LOAD(res + j);
+            if (relu) x = vsel(x < VS(0), VS(0), x);
+            if (clip) x = vclamp(x, VS(e->act.p0), VS(e->act.p1));
+            if (res && e->act_first && !other) x += LOAD(res + j);
+            if (other) {
+                ST(line + j, x);
+            } else if (left >= W) {
+                ST(dst + j, x);
+            } else {
+                STN(dst + j, x, left);
+            }
+#undef LOAD
+        }
+        if (!other) continue;
+        ck_unary_f32(op, line, line, cols, e->act.p0, e->act.p1);
+        for (size_t j = 0; j < cols; j++) dst[j] = line[j] + (res && e->act_first ? res[j] : 0.0f);
+    }
+}
+
+static void T(pack_a)(float *dst, const float *a, ptrdiff_t row, ptrdiff_t col, size_t rows, size_t k) {
+    for (size_t i0 = 0; i0 < rows; i0 += MR) {
+        const size_t m = ck_min(MR, rows - i0);
+        const float *src = a + (ptrdiff_t)i0 * row;
+        if (row == 1) {
+            for (size_t p = 0; p < k; p++) {
+                for (size_t i = 0; i < m; i++) dst[p * m + i] = src[(ptrdiff_t)p * col + (ptrdiff_t)i];
+            }
+        } else {
+            for (size_t p0 = 0; p0 < k; p0 += 16) {
+                const size_t p1 = ck_min(k, p0 + 16);
+                for (size_t i = 0; i < m; i++) {
+                    const float *line = src + (ptrdiff_t)i * row;
+                    for (size_t p = p0; p < p1; p++) dst[p * m + i] = line[(ptrdiff_t)p * col];
+                }
+            }
+        }
+        dst += m * k;
+    }
+}
+
+static void T(gemm)(float *c, size_t ldc, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, const float *packed, size_t n,
+                    size_t k, size_t m_begin, size_t m_end, size_t n_begin, size_t n_end, const ck_gemm_epilogue *e,
+                    void *scratch) {
+    const bool plain = e->alpha == 1 && e->beta == 0 && !e->bias_col && !e->bias_row && !e->residual &&
+                       e->act.op == CK_UNARY_NONE;
+    float *pack = (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
+    // Sums may live in C between blocks of k only where nothing else is read from there: otherwise one tile at a time
+    // runs through all of k into a local buffer.
+    const bool in_c = plain || (e->beta == 0 && e->residual != c);
+    (void)n;
+    float local[MR * NR];
+    for (size_t m0 = m_begin; m0 < m_end; m0 += MC) {
+        const size_t rows = ck_min(MC, m_end - m0);
+        size_t k0 = 0;
+        do {
+            const size_t kc = ck_min(KC, k - k0);
+            const bool first = k0 == 0, last = k0 + kc == k;
+            T(pack_a)(pack, a + (ptrdiff_t)m0 * a_row + (ptrdiff_t)k0 * a_col, a_row, a_col, rows, kc);
+            if (!in_c && !(first && last)) break;
+            for (size_t j = n_begin; j < n_end;) {
+                const float *b = packed + j * k + k0 * NR;
+                if (rows == 1 && n_end - j >= 4 * NR) {
+                    float *dst = c + m0 * ldc + j;
+                    if (!in_c) {
+                        float sums[4 * NR];
+                        T(row4)(kc, pack, b, NR * k, sums, true);
+                        for (size_t q = 0; q < 4; q++) T(finish)(e, sums + q * NR, NR, dst + q * NR, ldc, 1, NR, m0, j + q * NR);
+                    } else {
+                        T(row4)(kc, pack, b, NR * k, dst, first);
+                        for (size_t q = 0; last && !plain && q < 4; q++)
+                            T(finish)(e, dst + q * NR, ldc, dst + q * NR, ldc, 1, NR, m0, j + q * NR);
+                    }
+                    j += 4 * NR;
+                    continue;
+                }
+                const size_t cols = ck_min(NR, n_end - j);
+                for (size_t i = 0; i < rows; i += MR) {
+                    const size_t m = ck_min(MR, rows - i);
+                    float *dst = c + (m0 + i) * ldc + j;
+                    if (cols == NR && in_c) {
+                        T(tile_any)(m, kc, pack + i * kc, b, dst, ldc, first);
+                        if (last && !plain) T(finish)(e, dst, ldc, dst, ldc, m, cols, m0 + i, j);
+                        continue;
+                    }
+                    if (!first) {
+                        for (size_t r = 0; r < m; r++) memcpy(local + r * NR, dst + r * ldc, cols * sizeof *dst);
+                    }
+                    T(tile_any)(m, kc, pack + i * kc, b, local, NR, first);
+                    if (last && !plain) {
+                        T(finish)(e, local, NR, dst, ldc, m, cols, m0 + i, j);
+                    } else {
+                        for (size_t r = 0; r < m; r++) memcpy(dst + r * ldc, local + r * NR, cols * sizeof *dst);
+                    }
+                }
+                j += cols;
+            }
+            k0 += kc;
+        } while (k0 < k);
+        if (k0 >= k) continue;
+        for (size_t i = 0; i < rows; i += MR) {
+            const size_t m = ck_min(MR, rows - i);
+            const float *src = a + (ptrdiff_t)(m0 + i) * a_row;
+            const bool whole = m * k <= (size_t)KC * MC;  // all of the tile's A fits the scratch: pack it once
+            if (whole) T(pack_a)(pack, src, a_row, a_col, m, k);
+            for (size_t j = n_begin; j < n_end; j += NR) {
+                const size_t cols = ck_min(NR, n_end - j);
+                for (size_t p = 0; p < k; p += KC) {
+                    const size_t kc = ck_min(KC, k - p);
+                    if (!whole) T(pack_a)(pack, src + (ptrdiff_t)p * a_col, a_row, a_col, m, kc);
+                    T(tile_any)(m, kc, whole ? pack + m * p : pack, packed + j * k + p * NR, local, NR, p == 0);
+                }
+                T(finish)(e, local, NR, c + (m0 + i) * ldc + j, ldc, m, cols, m0 + i, j);
+            }
+        }
+    }
+}
+
+static void T(gemv_rows)(float *y, const float *a, size_t lda, const float *x, size_t k, size_t begin, size_t end) {
+    for (size_t i = begin; i < end; i += 4) {
+        const size_t rows = ck_min(4, end - i);
+        const float *r[4];
+        vf acc[4][2];
+        for (size_t q = 0; q < 4; q++) {
+            r[q] = a + (i + ck_min(q, rows - 1)) * lda;
+            acc[q][0] = acc[q][1] = VS(0);
+        }
+        size_t p = 0;
+        for (; p + 2 * W <= k; p += 2 * W) {
+            const vf x0 = LD(x + p), x1 = LD(x + p + W);
+#pragma clang loop unroll(full)
+            for (int q = 0; q < 4; q++) {
+                acc[q][0] = VFMA(LD(r[q] + p), x0, acc[q][0]);
+                acc[q][1] = VFMA(LD(r[q] + p + W), x1, acc[q][1]);
+            }
+        }
+        for (; p < k; p += W) {
+            const size_t left = ck_min(W, k - p);
+            const vf x0 = left == W ? LD(x + p) : LDN(x + p, left);
+            for (int q = 0; q < 4; q++) acc[q][0] = VFMA(left == W ? LD(r[q] + p) : LDN(r[q] + p, left), x0, acc[q][0]);
+        }
+        for (size_t q = 0; q < rows; q++) y[i + q] = vhsum(acc[q][0] + acc[q][1]);
+    }
+}
+
+static void T(gemv_cols)(float *y, const float *x, const float *b, size_t ldb, size_t k, size_t begin, size_t end) {
+    size_t j = begin;
+    for (; j + 8 * W <= end; j += 8 * W) {
+        vf acc[8];
+        for (int q = 0; q < 8; q++) acc[q] = VS(0);
+        const float *row = b + j;
+        for (size_t p = 0; p < k; p++, row += ldb) {
+            const vf xp = VS(x[p]);
+#pragma clang loop unroll(full)
+            for (int q = 0; q < 8; q++) acc[q] = VFMA(xp, LD(row + q * W), acc[q]);
+        }
+        for (int q = 0; q < 8; q++) ST(y + j + q * W, acc[q]);
+    }
+    for (; j < end; j += W) {
+        const size_t left = ck_min(W, end - j);
+        vf acc = VS(0);
+        const float *row = b + j;
+        for (size_t p = 0; p < k; p++, row += ldb) acc = VFMA(VS(x[p]), left == W ? LD(row) : LDN(row, left), acc);
+        if (left == W) {
+            ST(y + j, acc);
+        } else {
+            STN(y + j, acc, left);
+        }
+    }
+}
+
+#undef MR
+#undef NR
+#endif

@@ -1,0 +1,28 @@
+// Private: index arithmetic over ck_window.
+#ifndef CK_WINDOW_PRIVATE_H
+#define CK_WINDOW_PRIVATE_H
+
+#include "include/ck_window.h"
+#include "internal.h"
+
+static inline ptrdiff_t window_in(const ck_window *w) { return w->in[0] * w->in[1] * w->in[2]; }
+static inline ptrdiff_t window_out(const ck_window *w) { return w->out[0] * w->out[1] * w->out[2]; }
+static inline ptrdiff_t window_taps(const ck_window *w) { return w->kernel[0] * w->kernel[1] * w->kernel[2]; }
+
+/// Input position of output o, tap t on an axis; outside [0, in) it is padding.
+static inline ptrdiff_t window_at(const ck_window *w, int axis, ptrdiff_t o, ptrdiff_t t) {
+    return o * w->stride[axis] + t * w->dilation[axis] - w->pad_begin[axis];
+}
+
+/// Outputs [*lo, *hi) on the last axis whose tap t falls inside the input; within [0, out].
+static inline void window_range(const ck_window *w, int axis, ptrdiff_t t, ptrdiff_t *lo, ptrdiff_t *hi) {
+    const ptrdiff_t s = w->stride[axis], off = t * w->dilation[axis] - w->pad_begin[axis];
+    ptrdiff_t first = off >= 0 ? 0 : (-off + s - 1) / s;
+    ptrdiff_t last = w->in[axis] - 1 - off < 0 ? 0 : (w->in[axis] - 1 - off) / s + 1;
+    if (last > w->out[axis]) last = w->out[axis];
+    if (first > last) first = last;
+    *lo = first;
+    *hi = last;
+}
+
+#endif

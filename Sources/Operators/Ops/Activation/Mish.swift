@@ -1,0 +1,15 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+import GraphIR
+import Tensors
+
+/// Mish: x * tanh(softplus(x)).
+private let op = NNActivation("Mish", float: { _ in { $0 * tanh($0 > 0 ? $0 + log1p(exp(-$0)) : log1p(exp($0))) } })
+
+@used @section("cameo_operators")
+private let registration: RegistryRecord = (0, { OperatorRegistry.submit(op, to: $0) })

@@ -1,0 +1,15 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+import GraphIR
+import Tensors
+
+/// Sigmoid: 1 / (1 + exp(-x)).
+private let op = NNActivation("Sigmoid", float: { _ in { 1 / (1 + exp(-$0)) } })
+
+@used @section("cameo_operators")
+private let registration: RegistryRecord = (0, { OperatorRegistry.submit(op, to: $0) })

@@ -1,0 +1,15 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+import GraphIR
+import Tensors
+
+/// Tanh: the hyperbolic tangent.
+private let op = NNActivation("Tanh", float: { _ in { tanh($0) } })
+
+@used @section("cameo_operators")
+private let registration: RegistryRecord = (0, { OperatorRegistry.submit(op, to: $0) })

@@ -1,0 +1,10 @@
+import Tensors
+
+/// Sub: a - b; integers wrap.
+private let sub = BinaryOperator("Sub", traits: [], symbols: { _, a, b in a - b }) { _ in
+  ElementFunctions(
+    float: { $0 - $1 }, double: { $0 - $1 }, signed: { $0 &- $1 }, unsigned: { $0 &- $1 })
+}
+
+@used @section("cameo_operators")
+private let registration: RegistryRecord = (0, { OperatorRegistry.submit(sub, to: $0) })

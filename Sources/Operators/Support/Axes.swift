@@ -1,0 +1,36 @@
+import GraphIR
+import Tensors
+
+/// Axes and shapes that arrive as inputs or attributes.
+enum Axes {
+  /// `axis` counted from the front. Throws outside -rank ..< rank.
+  static func normalize(_ axis: Int, rank: Int) throws -> Int {
+    let normalized = axis < 0 ? axis &+ rank : axis
+    guard normalized >= 0, normalized < rank else {
+      throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(rank)")
+    }
+    return normalized
+  }
+
+  /// All counted from the front, in the given order. Throws for one outside, and for one that comes twice.
+  static func normalize(_ axes: [Int], rank: Int) throws -> [Int] {
+    var seen: Set<Int> = []
+    return try axes.map { axis in
+      let normalized = try normalize(axis, rank: rank)
+      guard seen.insert(normalized).inserted else { throw CameoError.badInput("axis \(axis) is given twice") }
+      return normalized
+    }
+  }
+
+  /// The product of dimensions.
+  static func product(_ dims: some Sequence<Dim>) -> Dim { dims.reduce(1) { $0 * $1 } }
+}
+
+extension InferenceContext {
+  /// The count of elements of input `index` (a 1-D tensor), where known.
+  func length(_ index: Int) -> Int? {
+    if let symbols = symbols(index) { return symbols.count }
+    guard let shape = shape(index), shape.count == 1 else { return nil }
+    return shape[0].value
+  }
+}

@@ -1,0 +1,17 @@
+import GraphIR
+import Tensors
+
+/// Steps between versions that several operators of neural networks share.
+enum NNVersions {
+  /// A float attribute that became an int. Throws `.unsupported` where it is no integer.
+  static func floatToInt(_ name: String, of node: NodeID, in graph: inout Graph) throws {
+    guard case .float(let value) = graph[node][name] else { return }
+    guard let whole = Int64(exactly: value) else { throw CameoError.unsupported("attribute \(name) is \(value)") }
+    graph.setAttribute(name, of: node, to: .int(whole))
+  }
+
+  static func intToFloat(_ name: String, of node: NodeID, in graph: inout Graph) {
+    guard case .int(let value) = graph[node][name] else { return }
+    graph.setAttribute(name, of: node, to: .float(Float(value)))
+  }
+}

@@ -1,0 +1,43 @@
+// Compares every kernel, in every tier that this CPU has, with plain double-precision loops.
+//
+// clang -O1 -g -std=gnu11 -I Sources/CKernels/include -I Sources/CBLAS/include Tests/CKernelChecks/check.c Sources/CKernels/*.c Sources/CBLAS/blas.c -lm -ldl -lpthread -o /tmp/ck-check && /tmp/ck-check
+//
+// Add -fsanitize=address,undefined -fno-sanitize=alignment to look for accesses outside the buffers.
+#include "CBLAS.h"
+#include "support.h"
+
+#include "check_elementwise.h"
+#include "check_linear.h"
+#include "check_spatial.h"
+#include "check_moves.h"
+
+int main(void) {
+    printf("features: %s; best tier %d\n", ck_isa_feature_names(), ck_isa_best());
+    if (cblas_loader_open()) {
+        printf("BLAS: %s, core %s\n", cameo_blas_path(), cameo_blas_core());
+        check_blas();
+    } else {
+        printf("no BLAS: %s\n", cameo_blas_error());
+    }
+    for (int tier = ck_isa_best(); tier >= 0; tier--) {
+        ck_isa_select(tier);
+        check_unary();
+        check_binary();
+        check_softmax();
+        check_norm();
+        check_reduce();
+        check_rnn();
+        check_gemm();
+        check_contract();
+        check_attention();
+        check_quant();
+        check_pool();
+        check_conv();
+        check_resize();
+        check_transpose();
+        check_gather();
+        check_convert();
+    }
+    printf(failures ? "%d FAILED\n" : "all passed\n", failures);
+    return failures != 0;
+}
