@@ -6,7 +6,7 @@ public enum Pipelines {
   private static var cleanup: [any Pass] {
     [
       InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, FoldConstants(), FoldComputedShapes.pass,
-      EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
+      EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass, LiftSoftmax.pass,
       EliminateCommonSubexpressions(),
     ]
   }
