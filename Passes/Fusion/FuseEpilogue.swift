@@ -77,8 +77,11 @@ public enum FuseEpilogue {
       let sides = [(a, b), (b, a)].sorted { (graph.producer($0.0)?.index ?? -1) > (graph.producer($1.0)?.index ?? -1) }
       for (data, other) in sides {
         guard let product = FuseEpilogue.product(data, context, region: graph[id].region),
-          var (type, inputs, attributes) = try FuseEpilogue.fused(product, context)
+          let fused = try FuseEpilogue.fused(product, context)
         else { continue }
+        let type = fused.type
+        var inputs = fused.inputs
+        var attributes = fused.attributes
         if type == "FusedMatMul" {
           guard inputs.count < 3 || inputs[2] == nil, graph.constant(other) != nil, let shape = context.shape(other),
             let width = context.shape(data)?.last, shape.last == width, shape.dropLast().allSatisfy({ $0 == 1 })
@@ -114,16 +117,17 @@ public enum FuseEpilogue {
       guard let output = graph[id].output(0), let data = graph[id].input(0),
         let product = FuseEpilogue.product(data, context, region: graph[id].region),
         let (name, parameters) = try FuseEpilogue.activation(graph[id], context),
-        var (type, inputs, attributes) = try FuseEpilogue.fused(product, context)
+        let fused = try FuseEpilogue.fused(product, context)
       else { return nil }
+      let inputs = fused.inputs
+      var attributes = fused.attributes
       attributes.removeAll { $0.name == "kernel_shape" }
       attributes.append(NamedAttribute("activation", .string(name)))
       if !parameters.isEmpty { attributes.append(NamedAttribute("activation_params", .floats(parameters))) }
       var change = GraphChange(rule: self.name, covers: [product, id], isFusion: true)
-      inputs = inputs.map { $0 }
       change.replace(
         output,
-        with: change.node(type, domain: FuseEpilogue.domain, inputs.map { $0.map { .existing($0) } }, attributes, name: graph[product].name))
+        with: change.node(fused.type, domain: FuseEpilogue.domain, inputs.map { $0.map { .existing($0) } }, attributes, name: graph[product].name))
       return change
     }
   }

@@ -113,7 +113,7 @@ enum ElementCasts {
     }
     let values = try tensor.strings.map { try number($0) }
     if type == .double { return try Tensor.of(values, type, shape: tensor.shape) }
-    let floats = try zip(tensor.strings, values).map { text, value in Float(trimmed(text)) ?? Float(value) }
+    let floats = zip(tensor.strings, values).map { text, value in Float(trimmed(text)) ?? Float(value) }
     return try cast(try Tensor.of(floats, .float, shape: tensor.shape), to: type, rules)
   }
 

@@ -10,7 +10,7 @@ import Tensors
 #endif
 
 /// Range: start, start + delta, ... below (or above) limit. Half-width floats are computed in float.
-struct Range: Operator {
+struct RangeOperator: Operator {
   let name = OperatorName("Range")
 
   func infer(_ context: inout InferenceContext) throws {
@@ -69,4 +69,4 @@ struct Range: Operator {
 }
 
 @used @section("cameo_operators")
-private let registration: RegistryRecord = (0, { OperatorRegistry.submit(Range(), to: $0) })
+private let registration: RegistryRecord = (0, { OperatorRegistry.submit(RangeOperator(), to: $0) })

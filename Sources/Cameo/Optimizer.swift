@@ -1,0 +1,87 @@
+public import GraphIR
+public import PassKit
+public import Tensors
+import Operators
+import Passes
+
+/// Optimizes models: the default pipeline, verification, bisection of a pass that changes results.
+public struct Optimizer: Sendable {
+  public var options: OptimizationOptions
+  /// nil: the result is not checked on numbers.
+  public var verification: VerificationOptions?
+  /// Passes beyond the built-in ones; they run as a stage after the fusions.
+  public var extraPasses: [any Pass] = []
+  /// Told the pass's name before each pass runs.
+  public var progress: (@Sendable (String) -> Void)?
+
+  public init(options: OptimizationOptions = OptimizationOptions(), verification: VerificationOptions? = VerificationOptions()) {
+    self.options = options
+    self.verification = verification
+  }
+
+  /// The optimized model and what was done. Where verification finds a difference, the pass that makes it is switched off and
+  /// named in `report.verification.culprit`; `report.verification.passed` is false where no such pass was found.
+  public func optimize(_ model: Model) throws -> (model: Model, report: OptimizationReport) {
+    var source = model
+    try specialize(&source)
+    var disabled = options.disabled
+    var result = try run(source, disabling: disabled)
+    guard let verification else { return result }
+    let verifier = try Verifier(source: source, options: verification)
+    var record = try verifier.check(result.model)
+    var culprits: [String] = []
+    while !record.passed, culprits.count < 4 {
+      guard let culprit = try bisect(source, result.report, verifier, disabled: disabled) else { break }
+      culprits.append(culprit)
+      disabled.insert(culprit)
+      result = try run(source, disabling: disabled)
+      record = try verifier.check(result.model)
+    }
+    if !culprits.isEmpty {
+      record.culprit = culprits.joined(separator: ", ")
+      result.report.failures += culprits.map { "pass \($0) changes the result and was left out" }
+    }
+    result.report.verification = record
+    return result
+  }
+
+  private func run(_ source: Model, disabling disabled: Set<String>) throws -> (model: Model, report: OptimizationReport) {
+    var settings = options
+    settings.disabled = disabled
+    var stages = Pipelines.stages
+    if !extraPasses.isEmpty { stages.append(PassManager.Stage(extraPasses, rounds: 4)) }
+    var manager = PassManager(stages: stages, options: settings)
+    manager.progress = progress
+    return try manager.run(source)
+  }
+
+  /// The first pass, in the order of application, without which the result was still right.
+  private func bisect(
+    _ source: Model, _ report: OptimizationReport, _ verifier: Verifier, disabled: Set<String>
+  ) throws -> String? {
+    let applied = report.passes.filter { $0.applied > 0 }.map(\.name)
+    var low = 0
+    var high = applied.count
+    // Invariant: with the first `low` passes the result is right, with the first `high` it is wrong.
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      let off = disabled.union(applied.suffix(from: middle))
+      if try verifier.check(try run(source, disabling: off).model).passed { low = middle } else { high = middle }
+    }
+    return high > 0 && high <= applied.count ? applied[high - 1] : nil
+  }
+
+  /// Fixes symbols and input shapes that the caller gave.
+  private func specialize(_ model: inout Model) throws {
+    guard !options.bindings.isEmpty || !options.inputTypes.isEmpty else { return }
+    for value in model.graph.allValues {
+      if let type = model.graph[value].type { model.graph.setType(type.substituting(options.bindings), of: value) }
+    }
+    for (name, type) in options.inputTypes {
+      guard let input = model.graph.inputs.first(where: { model.graph[$0].name == name }) else {
+        throw CameoError.badInput("there is no input \(name)")
+      }
+      model.graph.setType(type, of: input)
+    }
+  }
+}

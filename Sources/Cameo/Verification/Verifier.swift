@@ -1,0 +1,104 @@
+public import GraphIR
+public import PassKit
+public import Tensors
+import Operators
+
+/// How an optimized model is held against its source.
+public struct VerificationOptions: Sendable {
+  /// Largest max|a-b| / max|a| per output; nil: 1e-3, or 2e-2 where an input, output or weight is of half precision.
+  public var tolerance: Double?
+  public var seeds = 2
+  /// Values for symbols of the inputs; others are chosen small and pairwise different.
+  public var bindings: [String: Int] = [:]
+  /// Inputs to use instead of seeded ones, by name.
+  public var inputs: [String: Value] = [:]
+  /// No further case is begun after this many seconds.
+  public var secondsLimit = 10.0
+
+  public init() {}
+}
+
+/// Runs a source model and candidates on the same seeded inputs through the portable evaluation.
+///
+/// Finds dimensions that the source accepts by itself: small ones first, multiples of 32 for convolutions, sums of two others
+/// for lengths that must fit together.
+public final class Verifier {
+  private let source: Model
+  private let options: VerificationOptions
+  private let cases: [Case]
+  private let tolerance: Double
+
+  private struct Case {
+    let label: String
+    let inputs: [Value?]
+    let expected: [Value]
+  }
+
+  /// Evaluates the source once per case. Throws where no choice of dimensions lets it run.
+  public init(source: Model, options: VerificationOptions) throws {
+    self.source = source
+    self.options = options
+    let isHalf = source.graph.allValues.contains { id in
+      let type = source.graph[id].type?.dataType
+      return type == .float16 || type == .bfloat16
+    }
+    tolerance = options.tolerance ?? (isHalf ? 2e-2 : 1e-3)
+    let generator = InputGenerator(source.graph, options: options)
+    let start = ContinuousClock.now
+    var cases: [Case] = []
+    var failure: CameoError?
+    search: for dims in generator.assignments() {
+      for variant in generator.variants {
+        for seed in 0..<max(1, options.seeds) {
+          let elapsed = (ContinuousClock.now - start).milliseconds / 1e3
+          if !cases.isEmpty && elapsed > options.secondsLimit / 2 { break search }
+          // Each variant once with the first seed; the plain one with all.
+          if seed > 0 && variant != generator.variants.first { continue }
+          do {
+            let inputs = try generator.inputs(dims, variant: variant, seed: UInt64(seed) + 1)
+            let expected = try GraphEvaluator(source.graph, functions: source.functions).run(inputs)
+            let text = dims.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+            cases.append(Case(label: "seed \(seed + 1)" + (variant.isEmpty ? "" : ", \(variant)") + (text.isEmpty ? "" : ", \(text)"), inputs: inputs, expected: expected))
+          } catch let error as CameoError {
+            if cases.isEmpty {
+              failure = failure ?? error
+              continue search
+            }
+          }
+        }
+      }
+      break
+    }
+    guard !cases.isEmpty else {
+      throw (failure ?? CameoError.badInput("no inputs were found")).within("verification: the source model does not run on seeded inputs")
+    }
+    self.cases = cases
+  }
+
+  /// Holds `candidate` against the source on every case.
+  public func check(_ candidate: Model) throws -> VerificationRecord {
+    let start = ContinuousClock.now
+    var worst = source.graph.outputs.map { VerificationRecord.Output(name: source.graph[$0].name, maxAbs: 0, maxRel: 0) }
+    for sample in cases {
+      let results: [Value]
+      do {
+        results = try GraphEvaluator(candidate.graph, functions: candidate.functions).run(sample.inputs)
+      } catch {
+        for index in worst.indices { worst[index].maxRel = .infinity }
+        break
+      }
+      guard results.count == worst.count else {
+        for index in worst.indices { worst[index].maxRel = .infinity }
+        break
+      }
+      for (index, (expected, found)) in zip(sample.expected, results).enumerated() {
+        let difference = Closeness.between(expected, found)
+        worst[index].maxAbs = max(worst[index].maxAbs, difference.maxAbs)
+        worst[index].maxRel = max(worst[index].maxRel, difference.maxRel)
+      }
+    }
+    return VerificationRecord(
+      passed: worst.allSatisfy { $0.maxRel <= tolerance }, tolerance: tolerance, cases: cases.map(\.label), outputs: worst,
+      milliseconds: (ContinuousClock.now - start).milliseconds)
+  }
+}

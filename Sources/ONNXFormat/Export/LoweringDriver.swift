@@ -1,0 +1,201 @@
+import GraphIR
+import Operators
+import Tensors
+
+/// Brings a copy of a graph to given opsets: untouched nodes go back to their source form where that form is still the
+/// published one, the others are lowered and held against the older signature.
+struct LoweringDriver {
+  let model: Model
+  /// The opsets that the graph came from; nodes without a registered operator are in these.
+  let source: [String: Int]
+  /// The opsets to reach. Domains that are missing are added as they turn up.
+  private(set) var target: [String: Int]
+  let discardSourceForms: Bool
+
+  init(model: Model, source: [String: Int], target: [String: Int], discardSourceForms: Bool) {
+    self.model = model
+    self.source = source
+    self.target = target
+    self.discardSourceForms = discardSourceForms
+  }
+
+  /// The lowered copy. Throws `.unsupported` naming node, operator and opset.
+  mutating func lower(_ original: Graph) throws -> Graph {
+    var graph = original
+    var isChanged = false
+    for id in original.allNodes where graph[id].isAlive {
+      do {
+        if try lower(&graph, id, depth: 0) { isChanged = true }
+      } catch let error as CameoError {
+        throw error.within(graph.describe(id))
+      }
+    }
+    if isChanged {
+      try graph.sortTopologically()
+      dropLeftovers(&graph, original)
+      try graph.sortTopologically()
+    }
+    dropConstants(&graph, original)
+    return graph
+  }
+
+  // MARK: One node
+
+  /// True where the node changed.
+  private mutating func lower(_ graph: inout Graph, _ id: NodeID, depth: Int) throws -> Bool {
+    let name = graph[id].operatorName
+    if model.function(name, overload: graph[id].overload) != nil {
+      if target[name.domain] == nil { target[name.domain] = 1 }
+      return false
+    }
+    if target[name.domain] == nil { target[name.domain] = newDomainOpset(name.domain) }
+    let opset = target[name.domain] ?? 1
+    if depth == 0, restoreSourceForm(&graph, id) { return true }
+
+    let versions = SchemaRegistry.versions(domain: name.domain, name: name.name)
+    // Nothing is published about it: it stands as it came.
+    guard let newest = versions.last else { return false }
+    guard let since = versions.last(where: { $0 <= opset }),
+      let schema = SchemaRegistry.schema(domain: name.domain, name: name.name, opset: since)
+    else {
+      throw CameoError.unsupported("operator \(name) is not in opset \(opset); it came with \(versions[0])")
+    }
+    guard let op = OperatorRegistry[name] else {
+      let written = graph[id].origins.isEmpty ? newest : versions.last { $0 <= source[name.domain] ?? newest } ?? newest
+      guard written == since else {
+        throw CameoError.unsupported(
+          "operator \(name) cannot be converted from its version \(written) to \(since), which opset \(opset) has")
+      }
+      return false
+    }
+    if schema.isDeprecated {
+      throw CameoError.unsupported("operator \(name) is withdrawn in opset \(opset)")
+    }
+    if since == newest { return false }
+
+    let firstNew = graph.nodeCapacity
+    do {
+      try op.lower(&graph, id, to: since)
+    } catch let error as CameoError {
+      throw CameoError(error.kind, "\(error.reason) (opset \(opset))", path: error.path)
+    }
+    if graph[id].isAlive && graph[id].operatorName == name { try fit(&graph, id, to: schema, opset) }
+    guard depth < 8 else { throw CameoError.unsupported("operator \(name) does not lower to opset \(opset)") }
+    for index in firstNew..<graph.nodeCapacity where graph[NodeID(index)].isAlive {
+      _ = try lower(&graph, NodeID(index), depth: depth + 1)
+    }
+    return true
+  }
+
+  private func newDomainOpset(_ domain: String) -> Int {
+    if domain.isEmpty { return 24 }
+    return source[domain] ?? SchemaRegistry.latestOpset[domain] ?? 1
+  }
+
+  // MARK: Source forms
+
+  /// Puts an untouched node back as its file wrote it, where its version is the one that the target opset has.
+  private func restoreSourceForm(_ graph: inout Graph, _ id: NodeID) -> Bool {
+    guard !discardSourceForms, let form = graph[id].sourceForm else { return false }
+    let name = form.operatorName
+    let since = SchemaRegistry.sinceVersion(domain: name.domain, name: name.name, opset: form.opset)
+    guard let opset = target[name.domain], since != nil,
+      since == SchemaRegistry.sinceVersion(domain: name.domain, name: name.name, opset: opset)
+    else { return false }
+    let node = graph[id]
+    for case .some(let input) in form.inputs {
+      guard graph[input].isAlive, graph[input].producer != .none || graph[input].constant != nil,
+        graph.isRegion(node.region, within: graph[input].region)
+      else { return false }
+    }
+    // Bodies are those that the node has now.
+    let bodies = form.attributes.flatMap { $0.value.regions }
+    guard bodies == node.regions, node.outputs.count <= form.outputs.count,
+      zip(node.outputs, form.outputs).allSatisfy({ $0 == nil || $0 == $1 })
+    else { return false }
+    graph.setOperator(name, of: id)
+    graph.replaceInputs(of: id, with: form.inputs)
+    for attribute in node.attributes where !form.attributes.contains(where: { $0.name == attribute.name }) {
+      graph.setAttribute(attribute.name, of: id, to: nil)
+    }
+    for attribute in form.attributes { graph.setAttribute(attribute.name, of: id, to: attribute.value) }
+    return true
+  }
+
+  // MARK: Older signatures
+
+  private func fit(_ graph: inout Graph, _ id: NodeID, to schema: OperatorSchema, _ opset: Int) throws {
+    let name = graph[id].operatorName
+    let newest = SchemaRegistry.newest(domain: name.domain, name: name.name)
+    for attribute in graph[id].attributes where schema.attribute(attribute.name) == nil {
+      // An attribute that no version has stood in the source: it is not ours to judge.
+      guard let published = newest?.attribute(attribute.name) else { continue }
+      guard isDefault(attribute.value, published.defaultValue) else {
+        throw CameoError.unsupported("operator \(name) of opset \(opset) has no attribute \(attribute.name)")
+      }
+      graph.setAttribute(attribute.name, of: id, to: nil)
+    }
+    var inputs = graph[id].inputs
+    while inputs.count > schema.inputCount.lowerBound, case .some(.none) = inputs.last { inputs.removeLast() }
+    if inputs.count != graph[id].inputs.count { graph.replaceInputs(of: id, with: inputs) }
+    guard inputs.count <= schema.inputCount.upperBound else {
+      throw CameoError.unsupported(
+        "operator \(name) of opset \(opset) takes \(schema.inputCount.upperBound) inputs, not \(inputs.count)")
+    }
+    guard graph[id].outputs.count <= schema.outputCount.upperBound else {
+      throw CameoError.unsupported(
+        "operator \(name) of opset \(opset) has \(schema.outputCount.upperBound) outputs, not \(graph[id].outputs.count)")
+    }
+    for (index, input) in inputs.enumerated() {
+      guard let input, case .tensor(let element?, _) = graph[input].type, let formal = schema.input(at: index),
+        !formal.types.isEmpty
+      else { continue }
+      guard formal.types.containsTensor(Int(element.rawValue)) else {
+        throw CameoError.unsupported("operator \(name) of opset \(opset) takes no \(element) as \(formal.name)")
+      }
+    }
+  }
+
+  private func isDefault(_ value: Attribute, _ published: AttributeDefault) -> Bool {
+    switch (value, published) {
+    case (.int(let a), .int(let b)): a == b
+    case (.float(let a), .float(let b)): a == b
+    case (.string(let a), .string(let b)): a == b
+    case (.ints(let a), .ints(let b)): a == b
+    case (.floats(let a), .floats(let b)): a == b
+    case (.strings(let a), .strings(let b)): a == b
+    default: false
+    }
+  }
+
+  // MARK: What is no longer read
+
+  private func isRead(_ outputs: [ValueID?], in graph: Graph) -> Bool {
+    outputs.contains { output in
+      guard let output, Int(output.index) < graph.valueCapacity else { return false }
+      return !graph[output].uses.isEmpty
+    }
+  }
+
+  /// Removes nodes that only a form which is not written read: helpers of upgrades, and those lowerings left behind.
+  private func dropLeftovers(_ graph: inout Graph, _ original: Graph) {
+    for id in graph.allNodes.reversed() where graph[id].isAlive && !isRead(graph[id].outputs, in: graph) {
+      let wasThere = Int(id.index) < original.nodeCapacity
+      if wasThere && !isRead(original[id].outputs, in: original) { continue }
+      graph.removeNode(id)
+    }
+  }
+
+  /// Likewise constants; those that nothing ever read stay.
+  private func dropConstants(_ graph: inout Graph, _ original: Graph) {
+    var readByForms: Set<ValueID> = []
+    for id in original.allNodes {
+      for case .some(let input) in original[id].sourceForm?.inputs ?? [] { readByForms.insert(input) }
+    }
+    for id in graph.allValues where graph[id].isConstant && graph[id].uses.isEmpty {
+      let wasThere = Int(id.index) < original.valueCapacity
+      if wasThere && original[id].uses.isEmpty && !readByForms.contains(id) { continue }
+      graph.removeValue(id)
+    }
+  }
+}

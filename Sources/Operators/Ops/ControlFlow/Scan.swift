@@ -1,0 +1,117 @@
+import GraphIR
+import Tensors
+
+/// Scan: a body over the items of its scan inputs, with states; scan outputs are stacked.
+struct Scan: Operator {
+  let name = OperatorName("Scan")
+  let traits: OperatorTraits = .controlFlow
+
+  private struct Layout {
+    var states: Int
+    var scans: Int
+    var inputAxes: [Int]
+    var inputReversed: [Bool]
+    var outputAxes: [Int]
+    var outputReversed: [Bool]
+
+    init(_ node: Node, _ attributes: AttributeReader) throws {
+      scans = try attributes.int("num_scan_inputs")
+      states = node.inputs.count - scans
+      guard scans >= 1, states >= 0 else { throw CameoError.badInput("num_scan_inputs is \(scans)") }
+      let outputs = max(0, node.outputs.count - states)
+      func list(_ name: String, _ count: Int) throws -> [Int] {
+        let given = try attributes.optionalInts(name) ?? []
+        // Fewer outputs may be named than the body has.
+        return given.isEmpty ? [Int](repeating: 0, count: count) : given
+      }
+      inputAxes = try list("scan_input_axes", scans)
+      inputReversed = try list("scan_input_directions", scans).map { $0 != 0 }
+      outputAxes = try list("scan_output_axes", outputs)
+      outputReversed = try list("scan_output_directions", outputs).map { $0 != 0 }
+      guard inputAxes.count == scans, inputReversed.count == scans, outputAxes.count >= outputs, outputReversed.count >= outputs
+      else { throw CameoError.badInput("axes or directions do not fit \(scans) scan inputs and \(outputs) scan outputs") }
+    }
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    let layout = try Layout(context.node, context.attributes)
+    let body = try context.attributes.region("body")
+    var length: Dim?
+    var items: [ValueFacts] = []
+    for index in 0..<layout.scans {
+      let type = context.dataType(layout.states + index)
+      guard var shape = context.shape(layout.states + index) else {
+        items.append(ValueFacts(type: .tensor(type, nil)))
+        continue
+      }
+      let axis = try context.normalize(axis: layout.inputAxes[index], rank: shape.count)
+      length = try length.map { try context.unify($0, shape[axis], "lengths of the scan inputs") } ?? shape[axis]
+      shape.remove(at: axis)
+      items.append(ValueFacts(type: .tensor(type, shape)))
+    }
+    let (carried, outputs) = try context.inferIterated(
+      body: body, leading: [], carried: (0..<layout.states).map { context.type($0) }, trailing: items, firstCarriedOutput: 0)
+    for (index, type) in carried.enumerated() { context.set(index, ValueFacts(type: type)) }
+    let runs = length ?? context.unknownDim()
+    for index in layout.states..<max(layout.states, outputs.count) where index < context.node.outputs.count {
+      guard var shape = outputs[index].shape else {
+        context.set(index, outputs[index].dataType, nil)
+        continue
+      }
+      let axis = try context.normalize(axis: layout.outputAxes[index - layout.states], rank: shape.count + 1)
+      shape.insert(runs, at: axis)
+      context.set(index, outputs[index].dataType, shape)
+    }
+  }
+
+  func evaluate(_ context: EvaluationContext) throws -> [Value?] {
+    let layout = try Layout(context.node, context.attributes)
+    let body = try context.attributes.region("body")
+    var states = Array(context.inputs[..<layout.states])
+    var scanned: [(tensor: Tensor, axis: Int)] = []
+    for index in 0..<layout.scans {
+      let tensor = try context.tensor(layout.states + index)
+      let axis = layout.inputAxes[index] < 0 ? layout.inputAxes[index] + tensor.rank : layout.inputAxes[index]
+      guard axis >= 0, axis < tensor.rank else { throw CameoError.badInput("axis \(axis) lies outside \(tensor)") }
+      scanned.append((tensor, axis))
+    }
+    let length = scanned[0].tensor.shape[scanned[0].axis]
+    guard scanned.allSatisfy({ $0.tensor.shape[$0.axis] == length }) else {
+      throw CameoError.badInput("the scan inputs have different lengths")
+    }
+    let wanted = max(0, context.node.outputs.count - layout.states)
+    var collected = [[Tensor]](repeating: [], count: wanted)
+    for t in 0..<length {
+      let items: [Value?] = try scanned.enumerated().map { index, scan in
+        .tensor(try NNStack.item(scan.tensor, axis: scan.axis, layout.inputReversed[index] ? length - 1 - t : t))
+      }
+      let results = try context.run(body: body, inputs: states + items)
+      guard results.count >= layout.states + wanted else { throw CameoError.badInput("the body has \(results.count) outputs") }
+      states = results[..<layout.states].map { $0 }
+      for index in 0..<wanted {
+        guard let item = results[layout.states + index].tensor else { throw CameoError.badInput("a scan output is no tensor") }
+        collected[index].append(item)
+      }
+    }
+    var outputs = states
+    for index in 0..<wanted {
+      var items = collected[index]
+      guard let first = items.first else { throw CameoError.unsupported("Scan over nothing") }
+      if layout.outputReversed[index] { items.reverse() }
+      let axis = layout.outputAxes[index] < 0 ? layout.outputAxes[index] + first.rank + 1 : layout.outputAxes[index]
+      outputs.append(.tensor(try NNStack.stack(items, axis: axis)))
+    }
+    return outputs
+  }
+
+  func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
+    if version < 9 { throw CameoError.unsupported("Scan of opset 8, which runs over a batch with lengths") }
+  }
+
+  func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
+    if version < 9 { throw CameoError.unsupported("Scan of opset 8, which runs over a batch with lengths") }
+  }
+}
+
+@used @section("cameo_operators")
+private let registration: RegistryRecord = (0, { OperatorRegistry.submit(Scan(), to: $0) })
