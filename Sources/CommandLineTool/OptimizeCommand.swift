@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct OptimizeCommand: ParsableCommand {
+  func run() throws {}
+}
