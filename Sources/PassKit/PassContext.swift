@@ -40,6 +40,28 @@ public final class PassContext {
     try inference.run()
   }
 
+  /// Forgets what the last pass did; what is known of values stays.
+  func beginPass() {
+    applied = []
+    nearMisses = []
+    refused = []
+  }
+
+  /// Lets go of the graph, so that its new owner edits it in place.
+  func discard() {
+    inference.release()
+    graph = Graph()
+  }
+
+  /// Puts the order of nodes right and checks the graph after a pass.
+  func settle() throws {
+    inference.release()
+    defer { inference.extend(to: graph, inferring: [], then: []) }
+    graph.removeUnreadConstants()
+    try graph.sortTopologically()
+    try graph.verify()
+  }
+
   /// What is known of `value`.
   public func facts(_ value: ValueID) -> ValueFacts { inference[value] }
   public func shape(_ value: ValueID?) -> [Dim]? { value.flatMap { inference[$0].shape } }
