@@ -19,6 +19,11 @@ let package = Package(
     .target(
       name: "Cameo",
       dependencies: ["Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
+    // Prints plans, times and differences of one model: the runtime's own workbench.
+    .executableTarget(
+      name: "runtime-probe",
+      dependencies: ["Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      path: "Tools/RuntimeProbe"),
     // L6
     .target(
       name: "CPUProvider",
@@ -45,6 +50,8 @@ let package = Package(
       name: "CONNX",
       cxxSettings: [.define("ONNX_NAMESPACE", to: "onnx"), .define("ONNX_ML", to: "1")],
       linkerSettings: [.linkedLibrary("onnx"), .linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
+    // Tests
+    .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

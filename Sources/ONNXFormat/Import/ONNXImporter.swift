@@ -95,12 +95,12 @@ public enum ONNXImporter {
       try within("function \(function.operatorName)") { try checkDomains(function.body, function.opsets, model) }
     }
     if options.upgrade {
-      try UpgradeDriver(opsets: opsets).run(on: &model.graph)
+      try UpgradeDriver(opsets: opsets, functions: model.functions).run(on: &model.graph)
       for index in model.functions.indices {
         let function = model.functions[index]
         model.functions[index].body = Graph()
         var body = function.body
-        try within("function \(function.operatorName)") { try UpgradeDriver(opsets: function.opsets).run(on: &body) }
+        try within("function \(function.operatorName)") { try UpgradeDriver(opsets: function.opsets, functions: []).run(on: &body) }
         model.functions[index].body = body
       }
     }

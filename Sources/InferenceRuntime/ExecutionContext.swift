@@ -1,0 +1,130 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+import Synchronization
+import Tensors
+
+/// A flag that stops runs between two steps.
+public final class Cancellation: Sendable {
+  private let flag = Atomic<Bool>(false)
+  public init() {}
+  /// Makes the runs that hold it throw `.cancelled` before their next step.
+  public func cancel() { flag.store(true, ordering: .relaxed) }
+  public func reset() { flag.store(false, ordering: .relaxed) }
+  @inline(__always) public var isCancelled: Bool { flag.load(ordering: .relaxed) }
+}
+
+/// The memory of one run of one plan: arena, operand addresses, boxed values. Used by one run at a time.
+final class ExecutionContext {
+  let plan: ExecutionPlan
+  let pool: ThreadPool
+  private let arena: TensorStorage?
+  private let base: UnsafeMutableRawPointer
+  let operands: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+  var boxed: [Value?]
+  let children: [ExecutionContext]
+  var cancellation: Cancellation?
+  var recorder: Recorder?
+
+  /// `memory`: the arena of a sub-plan, inside its parent's. Throws `.limit` past the memory budget.
+  init(_ plan: ExecutionPlan, pool: ThreadPool, memory: UnsafeMutableRawPointer? = nil) throws {
+    self.plan = plan
+    self.pool = pool
+    if let memory {
+      arena = nil
+      base = memory
+    } else {
+      let storage = try within("the plan's arena") {
+        try TensorStorage(byteCount: max(64, plan.memory.peakBytes), zeroed: false)
+      }
+      arena = storage
+      base = storage.base
+    }
+    operands = .allocate(capacity: max(1, plan.addresses.count))
+    for (index, address) in plan.addresses.enumerated() {
+      switch address {
+      case .arena(let offset): operands[index] = base + offset
+      case .constant(let pointer): operands[index] = pointer
+      default: operands[index] = nil
+      }
+    }
+    boxed = [Value?](repeating: nil, count: plan.boxedCount)
+    for (slot, value) in plan.boxedConstants { boxed[slot] = value }
+    let table = operands
+    children = try plan.children.map { child in
+      try ExecutionContext(child.plan, pool: pool, memory: table[child.scratchOperand])
+    }
+  }
+
+  deinit { operands.deallocate() }
+
+  /// Points every operand that reads input `port` at `pointer`.
+  func bind(input port: Int, to pointer: UnsafeMutableRawPointer) {
+    for patch in plan.inputPatches where patch.port == port { operands[patch.operand] = pointer + patch.offset }
+  }
+
+  func bind(output port: Int, to pointer: UnsafeMutableRawPointer) {
+    for patch in plan.outputPatches where patch.port == port { operands[patch.operand] = pointer + patch.offset }
+  }
+
+  /// Walks the steps. Allocates nothing itself.
+  func run() throws {
+    if recorder != nil { return try runRecorded() }
+    try plan.steps.withUnsafeBufferPointer { steps in
+      for index in 0..<steps.count {
+        if let cancellation, cancellation.isCancelled { throw stopped() }
+        let kernel = steps[index].kernel
+        let call = KernelCall(
+          operands: UnsafePointer(operands + steps[index].operands), inputCount: steps[index].inputCount,
+          outputCount: steps[index].outputCount, context: self, pool: pool)
+        do { try kernel.run(call) } catch { throw located(error, index) }
+      }
+    }
+  }
+
+  private func runRecorded() throws {
+    for index in plan.steps.indices {
+      if let cancellation, cancellation.isCancelled { throw stopped() }
+      let step = plan.steps[index]
+      let call = KernelCall(
+        operands: UnsafePointer(operands + step.operands), inputCount: step.inputCount,
+        outputCount: step.outputCount, context: self, pool: pool)
+      let start = ThreadPool.nanoseconds()
+      do { try step.kernel.run(call) } catch { throw located(error, index) }
+      recorder?.note(plan.assignments[index], start: start, end: ThreadPool.nanoseconds())
+    }
+  }
+
+  private func stopped() -> CameoError { CameoError(.cancelled, "the run was cancelled") }
+
+  private func located(_ error: any Error, _ index: Int) -> any Error {
+    if let error = error as? CameoError { return error.within(plan.assignments[index].label) }
+    return error
+  }
+
+  /// Drops what boxed values hold, so that their memory is free between runs.
+  func reset() {
+    guard plan.boxedCount > 0 else { return }
+    for index in boxed.indices { boxed[index] = nil }
+    for (slot, value) in plan.boxedConstants { boxed[slot] = value }
+  }
+}
+
+/// Idle contexts of one plan.
+final class ContextPool: Sendable {
+  private struct Box: @unchecked Sendable { let context: ExecutionContext }
+  private let idle = Mutex<[Box]>([])
+
+  func take(_ plan: ExecutionPlan, pool: ThreadPool) throws -> ExecutionContext {
+    if let box = idle.withLock({ $0.popLast() }) { return box.context }
+    return try ExecutionContext(plan, pool: pool)
+  }
+
+  func give(_ context: ExecutionContext) {
+    context.cancellation = nil
+    context.recorder = nil
+    context.reset()
+    let box = Box(context: context)
+    idle.withLock { if $0.count < 64 { $0.append(box) } }
+  }
+}

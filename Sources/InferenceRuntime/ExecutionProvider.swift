@@ -1,0 +1,108 @@
+import GraphIR
+import Operators
+import Tensors
+
+/// A tensor operand as a plan knows it.
+public struct Operand: Sendable {
+  public let type: DataType
+  public let shape: [Int]
+  public let count: Int
+  /// The tensor, where it is the same in every run of the plan.
+  public let constant: Tensor?
+
+  public init(type: DataType, shape: [Int], constant: Tensor? = nil) throws {
+    self.type = type
+    self.shape = shape
+    self.constant = constant
+    count = try Tensor.elementCount(shape)
+  }
+
+  public var rank: Int { shape.count }
+  public var byteCount: Int { type.byteCount(elements: count) ?? 0 }
+}
+
+/// One node that a plan needs a kernel for: every type, shape and constant is known.
+public struct KernelRequest {
+  public let node: Node
+  public let attributes: AttributeReader
+  /// By position; nil where left out.
+  public let inputs: [Operand?]
+  public let outputs: [Operand?]
+  /// Threads that may work at once; scratch is per thread where a kernel wants it so.
+  public let threads: Int
+  let packs: PackCache
+
+  public init(node: Node, inputs: [Operand?], outputs: [Operand?], threads: Int, packs: PackCache = PackCache()) {
+    self.node = node
+    attributes = AttributeReader(node)
+    self.inputs = inputs
+    self.outputs = outputs
+    self.threads = threads
+    self.packs = packs
+  }
+
+  public func input(_ index: Int) -> Operand? { index < inputs.count ? inputs[index] : nil }
+  public func output(_ index: Int) -> Operand? { index < outputs.count ? outputs[index] : nil }
+
+  /// A packed form of a constant, made once per session however many plans ask.
+  public func packed(_ tensor: Tensor, _ form: String, _ make: () throws -> TensorStorage) throws -> TensorStorage {
+    try packs.storage(for: tensor, form, make)
+  }
+}
+
+/// A kernel with what the planner must know of it.
+public struct PreparedKernel {
+  public let kernel: Kernel
+  /// Bytes of scratch for the whole step, all threads.
+  public let scratchBytes: Int
+  /// Inputs whose memory output 0 may take over: the kernel reads element i of them no later than it writes element i.
+  public let inPlaceInputs: [Int]
+
+  public init(_ kernel: Kernel, scratchBytes: Int = 0, inPlaceInputs: [Int] = []) {
+    self.kernel = kernel
+    self.scratchBytes = scratchBytes
+    self.inPlaceInputs = inPlaceInputs
+  }
+}
+
+/// Why a provider does not take a node, for profiles and reports.
+public struct Refusal: Error, Sendable, CustomStringConvertible {
+  public let reason: String
+  public init(_ reason: String) { self.reason = reason }
+  public var description: String { reason }
+}
+
+/// One line of `cameo providers`: something looked for on this machine.
+public struct ProviderFinding: Sendable {
+  public let what: String
+  public let isFound: Bool
+  /// Version, path, name; or why it was not found.
+  public let detail: String
+
+  public init(_ what: String, isFound: Bool, _ detail: String) {
+    self.what = what
+    self.isFound = isFound
+    self.detail = detail
+  }
+}
+
+/// Where a provider's kernels read and write.
+public enum MemoryKind: Sendable, Hashable {
+  case host
+  case device(Int)
+}
+
+/// A way to compute nodes. Asked in the session's order of preference; the reference provider stands behind all.
+public protocol ExecutionProvider: Sendable {
+  var name: String { get }
+  var memory: MemoryKind { get }
+  /// What this machine has of what the provider can use.
+  func probe() -> [ProviderFinding]
+  /// A kernel for the node, or a thrown `Refusal` (or `CameoError.unsupported`) that says why not.
+  func prepare(_ request: KernelRequest) throws -> PreparedKernel
+}
+
+extension ExecutionProvider {
+  public var memory: MemoryKind { .host }
+  public func probe() -> [ProviderFinding] { [] }
+}

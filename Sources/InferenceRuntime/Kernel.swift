@@ -1,0 +1,107 @@
+/// The operands of one step in one run. Pointers are valid during the call only.
+public struct KernelCall {
+  /// Inputs, then outputs, then the step's scratch; nil where an optional one is left out.
+  public let operands: UnsafePointer<UnsafeMutableRawPointer?>
+  public let inputCount: Int
+  public let outputCount: Int
+  unowned(unsafe) let context: ExecutionContext
+  unowned(unsafe) public let pool: ThreadPool
+
+  @inline(__always) public func input(_ index: Int) -> UnsafeRawPointer {
+    UnsafeRawPointer(operands[index].unsafelyUnwrapped)
+  }
+  @inline(__always) public func input<T>(_ index: Int, _: T.Type) -> UnsafePointer<T> {
+    UnsafeRawPointer(operands[index].unsafelyUnwrapped).assumingMemoryBound(to: T.self)
+  }
+  /// nil where the input is left out.
+  @inline(__always) public func optional<T>(_ index: Int, _: T.Type) -> UnsafePointer<T>? {
+    guard index < inputCount, let pointer = operands[index] else { return nil }
+    return UnsafeRawPointer(pointer).assumingMemoryBound(to: T.self)
+  }
+  @inline(__always) public func output(_ index: Int = 0) -> UnsafeMutableRawPointer {
+    operands[inputCount + index].unsafelyUnwrapped
+  }
+  @inline(__always) public func output<T>(_ index: Int, _: T.Type) -> UnsafeMutablePointer<T> {
+    operands[inputCount + index].unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+  }
+  @inline(__always) public func optionalOutput<T>(_ index: Int, _: T.Type) -> UnsafeMutablePointer<T>? {
+    guard index < outputCount else { return nil }
+    return operands[inputCount + index]?.assumingMemoryBound(to: T.self)
+  }
+  /// The step's scratch, 64-byte aligned; shared by all threads of the step.
+  @inline(__always) public var scratch: UnsafeMutableRawPointer {
+    operands[inputCount + outputCount].unsafelyUnwrapped
+  }
+}
+
+/// A prepared computation: all that does not change between runs is settled. Many runs may use one kernel at once, so a run
+/// changes no stored property.
+open class Kernel: ParallelWork, @unchecked Sendable {
+  /// What profiles call it: "gemm", "depthwise".
+  public let name: String
+
+  public init(_ name: String) { self.name = name }
+
+  /// Runs one step. Allocates nothing, unless it is a reference kernel.
+  open func run(_ call: KernelCall) throws {}
+
+  /// A part of a parallel range that `parallel` started.
+  open func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int) {}
+
+  /// Splits 0 ..< count into parts of at least `grain` over the pool's threads and waits for all.
+  @inline(__always) public final func parallel(_ call: KernelCall, phase: Int = 0, count: Int, grain: Int) {
+    call.pool.run(self, call, phase: phase, count: count, grain: grain)
+  }
+}
+
+/// A kernel given as functions over index ranges, one after the other with a barrier in between.
+public final class RangeKernel: Kernel, @unchecked Sendable {
+  public typealias Body = @Sendable (_ call: KernelCall, _ begin: Int, _ end: Int, _ thread: Int) -> Void
+
+  public struct Phase: Sendable {
+    let count: Int
+    let grain: Int
+    let body: Body
+
+    /// `grain`: the fewest indices worth a thread.
+    public init(count: Int, grain: Int, _ body: @escaping Body) {
+      self.count = count
+      self.grain = max(1, grain)
+      self.body = body
+    }
+  }
+
+  private let phases: ContiguousArray<Phase>
+
+  public init(_ name: String, count: Int, grain: Int, _ body: @escaping Body) {
+    phases = [Phase(count: count, grain: grain, body)]
+    super.init(name)
+  }
+
+  public init(_ name: String, phases: [Phase]) {
+    self.phases = ContiguousArray(phases)
+    super.init(name)
+  }
+
+  public override func run(_ call: KernelCall) {
+    for index in phases.indices {
+      parallel(call, phase: index, count: phases[index].count, grain: phases[index].grain)
+    }
+  }
+
+  public override func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int) {
+    phases[phase].body(call, begin, end, thread)
+  }
+}
+
+/// A kernel given as one function on the calling thread, which may throw.
+public final class SerialKernel: Kernel, @unchecked Sendable {
+  private let body: @Sendable (KernelCall) throws -> Void
+
+  public init(_ name: String, _ body: @escaping @Sendable (KernelCall) throws -> Void) {
+    self.body = body
+    super.init(name)
+  }
+
+  public override func run(_ call: KernelCall) throws { try body(call) }
+}

@@ -1,0 +1,49 @@
+import GraphIR
+import Operators
+import Synchronization
+import Tensors
+
+/// What all plans of one session share.
+final class ProgramCore: Sendable {
+  let graph: Graph
+  let functions: [Function]
+  let providers: [any ExecutionProvider]
+  let options: SessionOptions
+  let pool: ThreadPool
+  let packs = PackCache()
+  /// Results of nodes that depend on constants only.
+  private let folded = Mutex<[NodeID: [Value?]]>([:])
+  /// Aligned copies of small constants that a file holds unaligned.
+  private let alignedCopies = Mutex<[ValueID: Tensor]>([:])
+
+  init(_ model: Model, providers: [any ExecutionProvider], options: SessionOptions, pool: ThreadPool) {
+    graph = model.graph
+    functions = model.functions
+    self.providers = providers
+    self.options = options
+    self.pool = pool
+  }
+
+  func fold(_ id: NodeID, _ make: () throws -> [Value?]) rethrows -> [Value?] {
+    if let known = folded.withLock({ $0[id] }) { return known }
+    let made = try make()
+    return folded.withLock { table in
+      if let known = table[id] { return known }
+      table[id] = made
+      return made
+    }
+  }
+
+  /// The constant, at an aligned address where it is small: large ones stay where the file is mapped.
+  func aligned(_ value: ValueID, _ tensor: Tensor) throws -> Tensor {
+    let width = max(1, tensor.dataType.bitWidth / 8)
+    if tensor.dataType == .string || UInt(bitPattern: tensor.baseAddress) % UInt(min(width, 16)) == 0 { return tensor }
+    if tensor.byteCount > 64 << 10 && width <= 4 { return tensor }
+    if let known = alignedCopies.withLock({ $0[value] }), known.count == tensor.count { return known }
+    let copy = try Tensor.makeRaw(tensor.dataType, tensor.shape) { bytes in
+      tensor.withUnsafeBytes { bytes.copyMemory(from: $0) }
+    }
+    alignedCopies.withLock { $0[value] = copy }
+    return copy
+  }
+}

@@ -1,0 +1,207 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+import Synchronization
+
+/// What a pool runs in parallel: a part of an index range. Implementations neither throw nor allocate.
+public protocol ParallelWork: AnyObject {
+  /// Does [begin, end). `thread` is in 0 ..< pool.threads; no two parts that run at once have the same one.
+  func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int)
+}
+
+/// A fixed set of threads that share index ranges. The caller works too. Between jobs they spin for about 20 microseconds,
+/// then block. Dispatch allocates nothing.
+///
+/// One job at a time: where two callers meet, the second runs its range alone, as thread 0.
+public final class ThreadPool: @unchecked Sendable {
+  public let threads: Int
+
+  private struct Job {
+    var kernel: Unmanaged<Kernel>?
+    var call: KernelCall?
+    var phase = 0
+    var count = 0
+    var chunk = 1
+  }
+
+  private let job: UnsafeMutablePointer<Job>
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let wake: UnsafeMutablePointer<pthread_cond_t>
+  private let next = Atomic<Int>(0)
+  private let isOpen = Atomic<Bool>(false)
+  private let inside = Atomic<Int>(0)
+  private let generation = Atomic<Int>(0)
+  private let sleepers = Atomic<Int>(0)
+  private let isBusy = Atomic<Bool>(false)
+  private let isStopping = Atomic<Bool>(false)
+  private var handles: [pthread_t] = []
+
+  /// `threads` 0: one a core of the affinity mask.
+  public init(threads: Int = 0) {
+    self.threads = max(1, threads > 0 ? threads : ThreadPool.availableCores)
+    job = .allocate(capacity: 1)
+    job.initialize(to: Job())
+    mutex = .allocate(capacity: 1)
+    mutex.initialize(to: pthread_mutex_t())
+    pthread_mutex_init(mutex, nil)
+    wake = .allocate(capacity: 1)
+    wake.initialize(to: pthread_cond_t())
+    pthread_cond_init(wake, nil)
+    for index in 1..<max(1, self.threads) where index < self.threads {
+      // The pool outlives its threads: deinit joins them, so an unowned reference serves.
+      final class Start {
+        unowned let pool: ThreadPool
+        let index: Int
+        init(_ pool: ThreadPool, _ index: Int) {
+          self.pool = pool
+          self.index = index
+        }
+      }
+      let start = Unmanaged.passRetained(Start(self, index)).toOpaque()
+      var handle = pthread_t()
+      let status = pthread_create(
+        &handle, nil,
+        { raw in
+          let start = Unmanaged<Start>.fromOpaque(raw!).takeRetainedValue()
+          let pool = Unmanaged.passUnretained(start.pool)
+          pool._withUnsafeGuaranteedRef { $0.work(start.index) }
+          return nil
+        }, start)
+      if status == 0 { handles.append(handle) } else { Unmanaged<AnyObject>.fromOpaque(start).release() }
+    }
+  }
+
+  deinit {
+    isStopping.store(true, ordering: .sequentiallyConsistent)
+    pthread_mutex_lock(mutex)
+    pthread_cond_broadcast(wake)
+    pthread_mutex_unlock(mutex)
+    for handle in handles { pthread_join(handle, nil) }
+    pthread_cond_destroy(wake)
+    pthread_mutex_destroy(mutex)
+    wake.deallocate()
+    mutex.deallocate()
+    job.deinitialize(count: 1)
+    job.deallocate()
+  }
+
+  /// Physical cores that this process may use: the affinity mask, hyperthread siblings counted once.
+  public static var availableCores: Int {
+    guard let status = text("/proc/self/status", limit: 1 << 14),
+      let line = status.split(separator: "\n").first(where: { $0.hasPrefix("Cpus_allowed_list:") })
+    else { return 1 }
+    var cores: Set<String> = []
+    for part in line.dropFirst("Cpus_allowed_list:".count).split(whereSeparator: { ", \t".contains($0) }) {
+      let bounds = part.split(separator: "-").compactMap { Int($0) }
+      guard let first = bounds.first, let last = bounds.last, first <= last, last < 1 << 16 else { continue }
+      for cpu in first...last {
+        cores.insert(text("/sys/devices/system/cpu/cpu\(cpu)/topology/thread_siblings_list", limit: 128) ?? "\(cpu)")
+      }
+    }
+    return max(1, cores.count)
+  }
+
+  private static func text(_ path: String, limit: Int) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var buffer = [UInt8](repeating: 0, count: limit)
+    let count = read(descriptor, &buffer, limit)
+    return count > 0 ? String(decoding: buffer[0..<count], as: UTF8.self) : nil
+  }
+
+  /// Runs `kernel.part` over 0 ..< count in parts of at least `grain` indices.
+  @inline(__always)
+  func run(_ kernel: Kernel, _ call: KernelCall, phase: Int = 0, count: Int, grain: Int) {
+    if threads == 1 || count <= grain {
+      if count > 0 { kernel.part(call, phase: phase, begin: 0, end: count, thread: 0) }
+      return
+    }
+    dispatch(kernel, call, phase, count, grain)
+  }
+
+  private func dispatch(_ kernel: Kernel, _ call: KernelCall, _ phase: Int, _ count: Int, _ grain: Int) {
+    let (won, _) = isBusy.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing)
+    guard won else {
+      kernel.part(call, phase: phase, begin: 0, end: count, thread: 0)
+      return
+    }
+    let even = (count + threads * 4 - 1) / (threads * 4)
+    job.pointee.kernel = Unmanaged.passUnretained(kernel)
+    job.pointee.call = call
+    job.pointee.phase = phase
+    job.pointee.count = count
+    job.pointee.chunk = max(grain, even)
+    next.store(0, ordering: .relaxed)
+    isOpen.store(true, ordering: .sequentiallyConsistent)
+    generation.add(1, ordering: .sequentiallyConsistent)
+    if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
+      pthread_mutex_lock(mutex)
+      pthread_cond_broadcast(wake)
+      pthread_mutex_unlock(mutex)
+    }
+    take(0)
+    // Late workers find the job closed; those inside are waited for.
+    isOpen.store(false, ordering: .sequentiallyConsistent)
+    var spins = 0
+    while inside.load(ordering: .sequentiallyConsistent) != 0 {
+      spins += 1
+      if spins > 4096 { sched_yield() }
+    }
+    isBusy.store(false, ordering: .releasing)
+  }
+
+  private func take(_ thread: Int) {
+    guard let kernel = job.pointee.kernel, let call = job.pointee.call else { return }
+    let count = job.pointee.count
+    let chunk = job.pointee.chunk
+    let phase = job.pointee.phase
+    kernel._withUnsafeGuaranteedRef { kernel in
+      while true {
+        let begin = next.add(chunk, ordering: .relaxed).oldValue
+        if begin >= count { break }
+        kernel.part(call, phase: phase, begin: begin, end: min(count, begin + chunk), thread: thread)
+      }
+    }
+  }
+
+  private func work(_ index: Int) {
+    var seen = 0
+    while !isStopping.load(ordering: .relaxed) {
+      let current = generation.load(ordering: .acquiring)
+      if current == seen {
+        wait(for: seen)
+        continue
+      }
+      seen = current
+      inside.add(1, ordering: .sequentiallyConsistent)
+      if isOpen.load(ordering: .sequentiallyConsistent) { take(index) }
+      inside.subtract(1, ordering: .sequentiallyConsistent)
+    }
+  }
+
+  private func wait(for seen: Int) {
+    let limit = ThreadPool.nanoseconds() + 20_000
+    while true {
+      for _ in 0..<64 where generation.load(ordering: .relaxed) != seen { return }
+      if isStopping.load(ordering: .relaxed) { return }
+      if ThreadPool.nanoseconds() > limit { break }
+    }
+    pthread_mutex_lock(mutex)
+    sleepers.add(1, ordering: .sequentiallyConsistent)
+    while generation.load(ordering: .sequentiallyConsistent) == seen && !isStopping.load(ordering: .sequentiallyConsistent) {
+      pthread_cond_wait(wake, mutex)
+    }
+    sleepers.subtract(1, ordering: .sequentiallyConsistent)
+    pthread_mutex_unlock(mutex)
+  }
+
+  /// Monotonic clock.
+  @inline(__always) public static func nanoseconds() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+  }
+}
