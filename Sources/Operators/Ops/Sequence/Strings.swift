@@ -115,7 +115,7 @@ struct RegexFullMatch: Operator {
     let x = try context.tensor(0)
     let pattern = try context.attributes.string("pattern")
     let expression: Regex<AnyRegexOutput>
-    do { expression = try Regex(pattern) } catch { throw CameoError.badInput("the pattern \(pattern) cannot be read") }
+    do { expression = try Regex(pattern).wordBoundaryKind(.simple) } catch { throw CameoError.badInput("the pattern \(pattern) cannot be read") }
     guard x.dataType == .string else { throw CameoError.badInput("strings were expected") }
     let matches = x.strings.map { text in (try? expression.wholeMatch(in: text)) != nil }
     return [.tensor(try .of(matches, .bool, shape: x.shape))]
