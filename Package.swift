@@ -19,6 +19,11 @@ let package = Package(
     .target(
       name: "Cameo",
       dependencies: ["Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
+    // Prints plans, times and differences of one model: the runtime's own workbench.
+    .executableTarget(
+      name: "runtime-probe",
+      dependencies: ["Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      path: "Tools/RuntimeProbe"),
     // L6
     .target(
       name: "CPUProvider",

@@ -13,7 +13,7 @@ public enum Pipelines {
 
   private static var fusions: [any Pass] {
     [
-      FuseGelu.pass, FuseNormalization.layer, FuseNormalization.rms, FuseAttention.pass, FusePad.pass, FuseConvScale.pass,
+      FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms, FuseAttention.pass, FusePad.pass, FuseConvScale.pass,
       FuseMatMulBias.pass,
     ]
   }

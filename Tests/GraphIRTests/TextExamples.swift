@@ -68,18 +68,18 @@ enum TextExamples {
     <float[2] w = {1, 2}, float[3] v, float[0] none = {}>
     {
       [first] v = Op <attr = 1, alpha: float = 1, to = 7, beta: float = -0> (x, "", w)
-      [second node] "an odd name", "" = ai.cameo.Op:variant (v)
+      ["second node"] "an odd name", "" = ai.cameo.Op:variant (v)
       y = "com.my-company"."odd op" ("an odd name") <types = [float[N], seq(int64)], t = optional(float[]), none: ints = [],
         h = hex "80ff", sp = sparse_tensor(float[3, 3]) {float[2] {1, 2}, int64[2] {0, 4}}>
     }
-    """.replacing("[second node]", with: "[\"second node\"]"),
+    """,
     """
-    g (float[N + 1, "2*N - M"] x, float["batch-size", "floor(N, 8)", "max(M, N)"] y, undefined[?, 3] z) => (float[?, "?9"] o, float["?9"] p)
+    g (float["N + 1", "2*N - M"] x, float["batch-size", "floor(N, 8)", "max(M, N)"] y, undefined[?, 3] z) => (float[?, "?9"] o, float["?9"] p)
     {
       o = A (x, y, z)
       p = B (o)
     }
-    """.replacing("[N + 1,", with: "[\"N + 1\","),
+    """,
     """
     g () => (float[3] y)
     {

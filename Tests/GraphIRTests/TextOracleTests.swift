@@ -36,7 +36,8 @@ import Testing
 
   @Test(arguments: [
     "g (float x => (float y) {}", "<ir_version> g () => () {}", "g () => () { y = }", "g () => () { y = Neg (x }",
-    "g () => () { y = Op <a = > () }", "g () => () <float[2 w = {1}> {}", "g () => (float) {}", "g () => () {} trailing",
+    "g () => () { y = Op <a = > () }", "g () => () <float[2 w = {1}> {}", "g () => (float) {}",
+    "g () => () {} trailing",
   ])
   func bothRefuse(_ text: String) {
     #expect(throws: Refused.self) { try throughLibrary(text) }

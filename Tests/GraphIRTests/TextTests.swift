@@ -39,7 +39,8 @@ import Testing
       for id in graph.nodes(in: region) {
         let node = graph[id]
         lines.append("\(node.name) \(node.operatorName) \(node.overload)")
-        lines.append(node.inputs.map(value).joined(separator: ",") + "|" + node.outputs.map(value).joined(separator: ","))
+        lines.append(
+          node.inputs.map(value).joined(separator: ",") + "|" + node.outputs.map(value).joined(separator: ","))
         for attribute in node.attributes {
           lines.append(attribute.name + " \(attribute.value.kind)")
           for region in attribute.value.regions { lines += describe(graph, region) }
@@ -113,14 +114,18 @@ import Testing
   }
 
   @Test func canonicalTextIgnoresNames() throws {
-    let a = try ONNXText.parseGraph("""
+    let a = try ONNXText.parseGraph(
+      """
       g (float[N] x) => (float[N] y) <float[1] k = {1}, float unread = {1}> { [l] t = Add (x, k) y = Gelu <approximate = "tanh", z = 1> (t) }
       """)
-    let b = try ONNXText.parseGraph("""
+    let b = try ONNXText.parseGraph(
+      """
       h (float[N] in) => (float[N] out) { c = Constant <value = float[1] {1}> () m = Add (in, c) out = Gelu <z = 1, approximate = "tanh"> (m) }
       """)
     #expect(ONNXText.canonicalText(a) == ONNXText.canonicalText(b))
-    let c = try ONNXText.parseGraph("h (float[N] a) => (float[N] y) { c = Constant <value = float[1] {2}> () m = Add (a, c) y = Gelu <z = 1, approximate = \"tanh\"> (m) }")
+    let c = try ONNXText.parseGraph(
+      "h (float[N] a) => (float[N] y) { c = Constant <value = float[1] {2}> () m = Add (a, c) y = Gelu <z = 1, approximate = \"tanh\"> (m) }"
+    )
     #expect(ONNXText.canonicalText(a) != ONNXText.canonicalText(c))
     expectParses(ONNXText.canonicalText(a))
   }
@@ -132,7 +137,8 @@ import Testing
     let graph = try ONNXText.parseGraph("g () => (y) <float[100] w = {\(numbers)}> { y = Neg (w) }")
     let text = ONNXText.print(graph, options: .brief)
     #expect(text.contains("float[100] w = {... "))
-    let other = try ONNXText.parseGraph("g () => (y) <float[100] w = {\(numbers)}> { y = Neg (w) }".replacing("{0, 1,", with: "{0, 3,"))
+    let other = try ONNXText.parseGraph(
+      "g () => (y) <float[100] w = {\(numbers)}> { y = Neg (w) }".replacing("{0, 1,", with: "{0, 3,"))
     #expect(ONNXText.canonicalText(graph) != ONNXText.canonicalText(other))
     let error = try #require(throws: CameoError.self) { try ONNXText.parseGraph(text) }
     #expect(error.reason.contains("they were left out here"))
@@ -154,12 +160,14 @@ import Testing
   @Test func types() throws {
     #expect(try ONNXText.parseType("float") == .tensor(.float, []))
     #expect(try ONNXText.parseType("float[]") == .tensor(.float, nil))
-    #expect(try ONNXText.parseType("map(int64, seq(float[N, \"N + 1\"]))")
-      == .map(.int64, .sequence(.tensor(.float, [.symbol("N"), .symbol("N") + 1]))))
+    #expect(
+      try ONNXText.parseType("map(int64, seq(float[N, \"N + 1\"]))")
+        == .map(.int64, .sequence(.tensor(.float, [.symbol("N"), .symbol("N") + 1]))))
   }
 
   @Test func ruleSyntax() throws {
-    var parser = TextParser("y = Mul (Add <axis = $a, mode = fast> ($x, 0.5), float[2] {1, 2}, \"\", \"s\", z)", rules: true)
+    var parser = TextParser(
+      "y = Mul (Add <axis = $a, mode = fast> ($x, 0.5), float[2] {1, 2}, \"\", \"s\", z)", rules: true)
     let statement = try parser.statement()
     try parser.expectEnd()
     guard case .call(let add) = statement.call.inputs[0] else { Issue.record("no call"); return }

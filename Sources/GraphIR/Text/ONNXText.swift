@@ -108,7 +108,8 @@ public enum ONNXText {
     return Function(
       OperatorName(syntax.body.name, domain: syntax.header.string("domain") ?? ""),
       overload: syntax.header.string("overload") ?? "", body: builder.graph, attributeNames: syntax.attributeNames,
-      attributeDefaults: defaults, opsets: syntax.header.opsets ?? ["": newestOpset]).documented(syntax.header)
+      attributeDefaults: defaults, opsets: syntax.header.opsets ?? ["": newestOpset]
+    ).documented(syntax.header)
   }
 }
 

@@ -40,7 +40,8 @@ public struct TextBuilder {
     return found
   }
 
-  private mutating func define(_ name: String, at offset: Int, type: ValueType?, in region: RegionID) throws -> ValueID {
+  private mutating func define(_ name: String, at offset: Int, type: ValueType?, in region: RegionID) throws -> ValueID
+  {
     guard scopes[scopes.count - 1][name] == nil else { throw scanner.error(at: offset, "\(name) is defined twice") }
     let id = graph.addValue(name: name, type: type, in: region)
     scopes[scopes.count - 1][name] = id
@@ -137,7 +138,9 @@ public struct TextBuilder {
 
   private mutating func define(_ output: NameSyntax, in region: RegionID) throws -> ValueID {
     var type: ValueType?
-    if let stated = pendingTypes[pendingTypes.count - 1].removeValue(forKey: output.text) { type = values.type(stated.0) }
+    if let stated = pendingTypes[pendingTypes.count - 1].removeValue(forKey: output.text) {
+      type = values.type(stated.0)
+    }
     return try define(output.text, at: output.offset, type: type, in: region)
   }
 
@@ -222,7 +225,9 @@ public struct TextBuilder {
       default: throw scanner.error(at: offset, "an empty list needs its type: axes: ints = []")
       }
     }
-    guard items.allSatisfy({ $0.kind == kind }) else { throw scanner.error(at: offset, "a list holds values of one kind") }
+    guard items.allSatisfy({ $0.kind == kind }) else {
+      throw scanner.error(at: offset, "a list holds values of one kind")
+    }
     switch kind {
     case .int: return .ints(items.compactMap { if case .int(let v) = $0 { v } else { nil } })
     case .float: return .floats(items.compactMap { if case .float(let v) = $0 { v } else { nil } })

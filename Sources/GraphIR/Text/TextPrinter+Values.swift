@@ -44,7 +44,9 @@ extension TextPrinter {
     case .optional(let element): "optional(" + text(of: element, dim: dim) + ")"
     case .map(let key, let value): "map(\(key.name), " + text(of: value, dim: dim) + ")"
     case .opaque(let domain, let name):
-      domain.isEmpty ? (name.isEmpty ? "opaque()" : "opaque(\(self.name(name)))") : "opaque(\(self.name(domain)), \(self.name(name)))"
+      domain.isEmpty
+        ? (name.isEmpty ? "opaque()" : "opaque(\(self.name(name)))")
+        : "opaque(\(self.name(domain)), \(self.name(name)))"
     }
   }
 
@@ -55,13 +57,15 @@ extension TextPrinter {
   }
 
   static func isAnonymous(_ symbol: String) -> Bool {
-    symbol.utf8.first == UInt8(ascii: "?") && symbol.utf8.count > 1 && symbol.utf8.dropFirst().allSatisfy(TextScanner.isDigit)
+    symbol.utf8.first == UInt8(ascii: "?") && symbol.utf8.count > 1
+      && symbol.utf8.dropFirst().allSatisfy(TextScanner.isDigit)
   }
 
   // MARK: Tensors
 
   static func type(of tensor: Tensor) -> String {
-    tensor.dataType.name + (tensor.shape.isEmpty ? "" : "[" + tensor.shape.map(String.init).joined(separator: ", ") + "]")
+    tensor.dataType.name
+      + (tensor.shape.isEmpty ? "" : "[" + tensor.shape.map(String.init).joined(separator: ", ") + "]")
   }
 
   /// `{1, 2}`, or `{... hash}` where there are more elements than `limit`.
@@ -123,7 +127,9 @@ extension TextPrinter {
     }
     tensor.withUnsafeBytes { bytes in
       let whole = bytes.count / 8
-      for index in 0..<whole { add(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))) }
+      for index in 0..<whole {
+        add(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)))
+      }
       for index in whole * 8..<bytes.count { add(UInt64(bytes[index])) }
     }
     return hash

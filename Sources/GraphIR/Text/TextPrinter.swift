@@ -55,7 +55,9 @@ struct TextPrinter {
       graph[region].inputs.forEach { note($0) }
       for id in graph.nodes(in: region) {
         graph[id].inputs.forEach { note($0) }
-        for attribute in graph[id].attributes.sorted(by: { $0.name < $1.name }) { attribute.value.regions.forEach { walk($0) } }
+        for attribute in graph[id].attributes.sorted(by: { $0.name < $1.name }) {
+          attribute.value.regions.forEach { walk($0) }
+        }
         graph[id].outputs.forEach { note($0) }
       }
       graph[region].outputs.forEach { note($0) }

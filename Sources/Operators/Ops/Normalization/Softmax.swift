@@ -118,6 +118,7 @@ struct Softmax: Operator {
       throw CameoError.unsupported("\(name) before opset 13 on a tensor of unknown rank")
     }
     if axis < 0 { axis += rank }
+    guard axis >= 0, axis < rank else { throw CameoError.badInput("axis \(axis) is outside rank \(rank)") }
     graph.setAttribute("axis", of: node, to: .int(Int64(rank - 1)))
     if axis == rank - 1 { return }
     guard let output = graph[node].output(0) else { return }
