@@ -6,14 +6,14 @@ public enum Pipelines {
   private static var cleanup: [any Pass] {
     [
       InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, FoldConstants(), FoldComputedShapes.pass,
-      EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
+      EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass, LiftSoftmax.pass,
       EliminateCommonSubexpressions(),
     ]
   }
 
   private static var fusions: [any Pass] {
     [
-      FuseGelu.pass, FuseNormalization.layer, FuseNormalization.rms, FuseAttention.pass, FusePad.pass, FuseConvScale.pass,
+      FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms, FuseAttention.pass, FusePad.pass, FuseConvScale.pass,
       FuseMatMulBias.pass,
     ]
   }

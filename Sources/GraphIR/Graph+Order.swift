@@ -57,7 +57,7 @@ extension Graph {
     let node = self[id]
     var result: [NodeID] = []
     for input in node.inputs {
-      if let input, let producer = producer(input) { result.append(producer) }
+      if let input, let producer = producer(input), self[producer].region == node.region { result.append(producer) }
     }
     if !node.attributes.isEmpty {
       for region in node.regions {

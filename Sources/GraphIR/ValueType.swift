@@ -48,11 +48,11 @@ public indirect enum ValueType: Hashable, Sendable {
 }
 
 extension ValueType: CustomStringConvertible {
-  /// As in ONNX text: `float[N, 3, 224, 224]`, `seq(float[])`.
+  /// As in ONNX text: `float[N, 3, 224, 224]`, `float` for a scalar, `float[]` for unknown rank, `seq(float[])`.
   public var description: String {
     func dims(_ shape: [Dim]?) -> String {
-      guard let shape else { return "" }
-      return "[" + shape.map(\.description).joined(separator: ", ") + "]"
+      guard let shape else { return "[]" }
+      return shape.isEmpty ? "" : "[" + shape.map(\.description).joined(separator: ", ") + "]"
     }
     return switch self {
     case .tensor(let type, let shape): (type?.name ?? "undefined") + dims(shape)

@@ -104,7 +104,7 @@ public struct InferenceContext {
   public func unify(_ a: Dim, _ b: Dim, _ what: @autoclosure () -> String) throws -> Dim {
     if a == b { return a }
     if let x = a.value, let y = b.value, x != y { throw CameoError.badInput("\(what()): \(x) and \(y) differ") }
-    return b.isKnown ? b : a
+    return Dim.preferred(a, b)
   }
 
   /// NumPy broadcasting. A symbolic dimension against 1 stays; against an integer above 1 it becomes that integer.
@@ -138,7 +138,7 @@ public enum Broadcast {
       } else if let m = x.value, let n = y.value, m != n {
         throw CameoError.badInput("shapes [\(a.map(\.description).joined(separator: ", "))] and [\(b.map(\.description).joined(separator: ", "))] cannot be broadcast")
       } else {
-        result.append(x.isKnown ? x : y.isKnown ? y : Swift.min(x.description, y.description) == x.description ? x : y)
+        result.append(Dim.preferred(x, y))
       }
     }
     return result

@@ -40,6 +40,28 @@ public final class PassContext {
     try inference.run()
   }
 
+  /// Forgets what the last pass did; what is known of values stays.
+  func beginPass() {
+    applied = []
+    nearMisses = []
+    refused = []
+  }
+
+  /// Lets go of the graph, so that its new owner edits it in place.
+  func discard() {
+    inference.release()
+    graph = Graph()
+  }
+
+  /// Puts the order of nodes right and checks the graph after a pass.
+  func settle() throws {
+    inference.release()
+    defer { inference.extend(to: graph, inferring: [], then: []) }
+    graph.removeUnreadConstants()
+    try graph.sortTopologically()
+    try graph.verify()
+  }
+
   /// What is known of `value`.
   public func facts(_ value: ValueID) -> ValueFacts { inference[value] }
   public func shape(_ value: ValueID?) -> [Dim]? { value.flatMap { inference[$0].shape } }
@@ -110,7 +132,7 @@ public final class PassContext {
   func describe(_ nodes: [NodeID]) -> [SubgraphNode] {
     nodes.sorted().prefix(48).map { id in
       let node = graph[id]
-      return SubgraphNode(
+      var described = SubgraphNode(
         type: node.operatorName.description, name: node.name,
         inputs: node.inputs.map { input in
           guard let input else { return "" }
@@ -120,7 +142,22 @@ public final class PassContext {
           return graph[input].name
         },
         outputs: node.outputs.map { $0.map { graph[$0].name } ?? "" },
-        attributes: [], origins: node.origins.indices.map { Int($0) })
+        attributes: node.attributes.compactMap(\.shortText), origins: node.origins.indices.map { Int($0) })
+      described.constantInputs = node.inputs.indices.filter { graph.constant(node.inputs[$0]) != nil }
+      return described
+    }
+  }
+}
+
+extension NamedAttribute {
+  /// `axis=1`, where it is short enough for a picture.
+  fileprivate var shortText: String? {
+    switch value {
+    case .int(let value): "\(name)=\(value)"
+    case .float(let value): "\(name)=\(value)"
+    case .string(let value) where value.utf8.count <= 32: "\(name)=\(value)"
+    case .ints(let values) where values.count <= 8: "\(name)=\(values)"
+    default: nil
     }
   }
 }

@@ -50,18 +50,24 @@ public struct PassManager {
     var misses: [String: [NearMiss]] = [:]
     for stage in stages {
       let active = stage.passes.filter(isActive)
+      if active.isEmpty { continue }
+      var context = try makeContext(model)
+      var settledPasses: Set<String> = []
       for _ in 0..<max(1, stage.rounds) {
         var changed = false
         for pass in active {
           progress?(pass.name)
           let began = ContinuousClock.now
-          let outcome = run(pass, &model, &report)
+          // A pass that found nothing has nothing to find until another changes the graph.
+          if settledPasses.contains(pass.name) { continue }
+          let outcome = run(pass, &context, &model, &report)
+          if outcome.applied.isEmpty { settledPasses.insert(pass.name) } else { settledPasses = [] }
           let elapsed = (ContinuousClock.now - began).milliseconds
           if records[pass.name] == nil { order.append(pass.name) }
           var record = records[pass.name] ?? PassRecord(name: pass.name, applied: 0, milliseconds: 0, nodesAfter: 0)
           record.applied += outcome.applied.count
           record.milliseconds += elapsed
-          record.nodesAfter = model.graph.nodeCount
+          record.nodesAfter = context.graph.nodeCount
           records[pass.name] = record
           misses[pass.name] = outcome.misses
           fusions += outcome.fusions
@@ -69,6 +75,9 @@ public struct PassManager {
         }
         if !changed { break }
       }
+      model.graph = context.graph
+      context.discard()
+      model.graph.compact()
     }
     report.passes = order.compactMap { records[$0] }
     report.fusions = fusions.map { $0.record }
@@ -97,27 +106,28 @@ public struct PassManager {
     var fusions: [PendingFusion] = []
   }
 
+  private func makeContext(_ model: Model) throws -> PassContext {
+    try PassContext(graph: model.graph, functions: model.functions, options: options, sourceOpset: model.opsets[""] ?? 0)
+  }
+
   /// One pass. The graph is as before where it throws or leaves the graph broken.
-  private func run(_ pass: any Pass, _ model: inout Model, _ report: inout OptimizationReport) -> Outcome {
+  private func run(
+    _ pass: any Pass, _ context: inout PassContext, _ model: inout Model, _ report: inout OptimizationReport
+  ) -> Outcome {
+    let snapshot = context.graph
     do {
-      let context = try PassContext(
-        graph: model.graph, functions: model.functions, options: options, sourceOpset: model.opsets[""] ?? 0)
+      context.beginPass()
       try pass.run(context)
       var outcome = Outcome(applied: context.applied, misses: context.nearMisses)
       guard !outcome.applied.isEmpty else { return outcome }
       outcome.fusions = fusions(of: pass, in: context, model)
-      var graph = context.graph
-      graph.removeUnreadConstants()
-      try graph.sortTopologically()
-      try graph.verify()
-      graph.compact()
-      model.graph = graph
+      try context.settle()
       return outcome
-    } catch let error as CameoError {
-      report.failures.append("\(error.within("pass \(pass.name)"))")
-      return Outcome()
     } catch {
-      report.failures.append("pass \(pass.name): \(error)")
+      let located = (error as? CameoError) ?? CameoError(.invariant, "\(error)")
+      report.failures.append("\(located.within("pass \(pass.name)"))")
+      model.graph = snapshot
+      if let fresh = try? makeContext(model) { context = fresh }
       return Outcome()
     }
   }

@@ -198,6 +198,15 @@ extension Dim {
     }.joined(separator: "*")
   }
 
+  /// Of two expressions that are taken to be equal the one to go on with: an integer, else a plain symbol, else the shorter.
+  public static func preferred(_ a: Dim, _ b: Dim) -> Dim {
+    if a.isKnown { return a }
+    if b.isKnown { return b }
+    if (a.symbolName != nil) != (b.symbolName != nil) { return a.symbolName != nil ? a : b }
+    let (x, y) = (a.description, b.description)
+    return (x.utf8.count, x) <= (y.utf8.count, y) ? a : b
+  }
+
   /// The names of all symbols in it.
   public var symbols: Set<String> {
     var result: Set<String> = []

@@ -116,6 +116,8 @@ struct InputGenerator {
     result.append(merge(open.map { _ in 1 }))
     result.append(merge(open.map { _ in 16 }))
     result.append(merge(open.map { _ in 128 }))
+    // One long dimension, all others 1: audio windows, sequences of a fixed context.
+    for long in open.indices { result.append(merge(open.indices.map { $0 == long ? 512 : 1 })) }
     result.append(merge(open.enumerated().map { $0.offset == 0 ? 1 : 512 }))
     return result
   }

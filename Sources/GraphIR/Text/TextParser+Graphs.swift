@@ -90,7 +90,9 @@ extension TextParser {
     let next = scanner.peek()
     let offset = scanner.offset
     if rules {
-      if scanner.matches("$") { return .variable(try scanner.expectIdentifier("a variable's name after '$'"), offset: offset) }
+      if scanner.matches("$") {
+        return .variable(try scanner.expectIdentifier("a variable's name after '$'"), offset: offset)
+      }
       // A word before a bracket is an operator, before a dot a domain.
       var copy = scanner
       if copy.identifier() != nil, [UInt8(ascii: "("), UInt8(ascii: "<"), UInt8(ascii: ".")].contains(copy.peek()) {
@@ -127,7 +129,8 @@ extension TextParser {
       try scanner.expect(">")
     }
     return GraphSyntax(
-      name: name, inputs: inputs, outputs: outputs, declarations: declarations, statements: try statements(), offset: offset)
+      name: name, inputs: inputs, outputs: outputs, declarations: declarations, statements: try statements(),
+      offset: offset)
   }
 
   private mutating func parameters(allowingValues: Bool) throws -> [ParameterSyntax] {

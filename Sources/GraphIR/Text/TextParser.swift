@@ -32,7 +32,9 @@ public struct TextParser: Sendable {
   private static let typeWords: Set<String> = ["seq", "optional", "map", "sparse_tensor", "opaque"]
 
   /// True for words that start a type, so a value of that name must be quoted.
-  static func isTypeWord(_ word: String) -> Bool { DataType(name: word) != nil || typeWords.contains(word) || word == "undefined" }
+  static func isTypeWord(_ word: String) -> Bool {
+    DataType(name: word) != nil || typeWords.contains(word) || word == "undefined"
+  }
 
   /// True where a type comes next.
   public func nextIsType() -> Bool {
@@ -53,7 +55,9 @@ public struct TextParser: Sendable {
     case "optional": return .optional(try bracketedType())
     case "sparse_tensor":
       let inner = try bracketedType()
-      guard case .tensor(let element, let shape) = inner else { throw before.expectation("a sparse tensor's element type") }
+      guard case .tensor(let element, let shape) = inner else {
+        throw before.expectation("a sparse tensor's element type")
+      }
       return .sparse(element, shape)
     case "map":
       return try nested { parser in
@@ -134,7 +138,9 @@ public struct TextParser: Sendable {
     if scanner.matches("}") { return TensorSyntax(type: type, elements: [], offset: offset) }
     repeat {
       guard let element = try literal() else {
-        throw scanner.expectation(scanner.bytes.dropFirst(scanner.offset).starts(with: "...".utf8) ? "the elements (they were left out here)" : "a number or string")
+        throw scanner.expectation(
+          scanner.bytes.dropFirst(scanner.offset).starts(with: "...".utf8)
+            ? "the elements (they were left out here)" : "a number or string")
       }
       elements.append(element)
     } while scanner.matches(",")

@@ -241,7 +241,9 @@ public struct TextScanner: Sendable {
   public mutating func expectInteger(_ what: String) throws -> Int64 {
     let before = self
     guard let number = try number(), number.isInteger else { throw before.expectation(what) }
-    guard let value = Int64(number.text) else { throw error(at: number.offset, "\(number.text) is not a 64-bit integer") }
+    guard let value = Int64(number.text) else {
+      throw error(at: number.offset, "\(number.text) is not a 64-bit integer")
+    }
     return value
   }
 }

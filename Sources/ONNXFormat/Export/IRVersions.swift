@@ -30,6 +30,7 @@ enum IRVersions {
     case .float4e2m1: 11
     case .float8e8m0: 12
     case .uint2, .int2: 13
+    case .float6e2m3, .float6e3m2: 14
     case .bfloat16: 4
     default: 3
     }

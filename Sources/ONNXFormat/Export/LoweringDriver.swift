@@ -23,9 +23,19 @@ struct LoweringDriver {
   mutating func lower(_ original: Graph) throws -> Graph {
     var graph = original
     var isChanged = false
-    for id in original.allNodes where graph[id].isAlive {
+    var isRestored = [Bool](repeating: false, count: original.nodeCapacity)
+    for id in original.allNodes where restoreSourceForm(&graph, id) {
+      isRestored[Int(id.index)] = true
+      isChanged = true
+    }
+    // Helpers that an upgrade made for a node which is written as it came go before anybody tries to lower them.
+    if isChanged {
+      try graph.sortTopologically()
+      dropLeftovers(&graph, original)
+    }
+    for id in graph.allNodes where graph[id].isAlive {
       do {
-        if try lower(&graph, id, depth: 0) { isChanged = true }
+        if try lower(&graph, id, isRestored: isRestored[Int(id.index)], depth: 0) { isChanged = true }
       } catch let error as CameoError {
         throw error.within(graph.describe(id))
       }
@@ -42,7 +52,7 @@ struct LoweringDriver {
   // MARK: One node
 
   /// True where the node changed.
-  private mutating func lower(_ graph: inout Graph, _ id: NodeID, depth: Int) throws -> Bool {
+  private mutating func lower(_ graph: inout Graph, _ id: NodeID, isRestored: Bool, depth: Int) throws -> Bool {
     let name = graph[id].operatorName
     if model.function(name, overload: graph[id].overload) != nil {
       if target[name.domain] == nil { target[name.domain] = 1 }
@@ -50,7 +60,7 @@ struct LoweringDriver {
     }
     if target[name.domain] == nil { target[name.domain] = newDomainOpset(name.domain) }
     let opset = target[name.domain] ?? 1
-    if depth == 0, restoreSourceForm(&graph, id) { return true }
+    if isRestored { return false }
 
     let versions = SchemaRegistry.versions(domain: name.domain, name: name.name)
     // Nothing is published about it: it stands as it came.
@@ -62,11 +72,13 @@ struct LoweringDriver {
     }
     guard let op = OperatorRegistry[name] else {
       let written = graph[id].origins.isEmpty ? newest : versions.last { $0 <= source[name.domain] ?? newest } ?? newest
-      guard written == since else {
+      if written == since { return false }
+      guard saysTheSame(name, written, since) else {
         throw CameoError.unsupported(
           "operator \(name) cannot be converted from its version \(written) to \(since), which opset \(opset) has")
       }
-      return false
+      try fit(&graph, id, to: schema, opset)
+      return true
     }
     if schema.isDeprecated {
       throw CameoError.unsupported("operator \(name) is withdrawn in opset \(opset)")
@@ -82,9 +94,21 @@ struct LoweringDriver {
     if graph[id].isAlive && graph[id].operatorName == name { try fit(&graph, id, to: schema, opset) }
     guard depth < 8 else { throw CameoError.unsupported("operator \(name) does not lower to opset \(opset)") }
     for index in firstNew..<graph.nodeCapacity where graph[NodeID(index)].isAlive {
-      _ = try lower(&graph, NodeID(index), depth: depth + 1)
+      _ = try lower(&graph, NodeID(index), isRestored: false, depth: depth + 1)
     }
     return true
+  }
+
+  /// True where two versions of an operator differ in the types that they take only: a node means the same in both.
+  private func saysTheSame(_ name: OperatorName, _ a: Int, _ b: Int) -> Bool {
+    let all = SchemaRegistry.versions(domain: name.domain, name: name.name).filter { $0 >= min(a, b) && $0 <= max(a, b) }
+    let schemas = all.compactMap { SchemaRegistry.schema(domain: name.domain, name: name.name, opset: $0) }
+    guard let first = schemas.first else { return false }
+    func parameters(_ list: [OperatorSchema.FormalParameter]) -> [String] { list.map { "\($0.name) \($0.option)" } }
+    return schemas.dropFirst().allSatisfy { other in
+      !other.isDeprecated && other.attributes == first.attributes && parameters(other.inputs) == parameters(first.inputs)
+        && parameters(other.outputs) == parameters(first.outputs)
+    }
   }
 
   private func newDomainOpset(_ domain: String) -> Int {
@@ -96,7 +120,7 @@ struct LoweringDriver {
 
   /// Puts an untouched node back as its file wrote it, where its version is the one that the target opset has.
   private func restoreSourceForm(_ graph: inout Graph, _ id: NodeID) -> Bool {
-    guard !discardSourceForms, let form = graph[id].sourceForm else { return false }
+    guard !discardSourceForms, graph[id].isAlive, let form = graph[id].sourceForm else { return false }
     let name = form.operatorName
     let since = SchemaRegistry.sinceVersion(domain: name.domain, name: name.name, opset: form.opset)
     guard let opset = target[name.domain], since != nil,
@@ -115,9 +139,8 @@ struct LoweringDriver {
     else { return false }
     graph.setOperator(name, of: id)
     graph.replaceInputs(of: id, with: form.inputs)
-    for attribute in node.attributes where !form.attributes.contains(where: { $0.name == attribute.name }) {
-      graph.setAttribute(attribute.name, of: id, to: nil)
-    }
+    // Removed first, so that they stand in the source's order.
+    for attribute in node.attributes { graph.setAttribute(attribute.name, of: id, to: nil) }
     for attribute in form.attributes { graph.setAttribute(attribute.name, of: id, to: attribute.value) }
     return true
   }

@@ -96,14 +96,29 @@ public enum ONNXExporter {
       guard opset >= 1, opset <= ONNXImporter.newestOpset else {
         throw CameoError.unsupported("opset \(opset); 1 to \(ONNXImporter.newestOpset) are known")
       }
-      return try lower(model, options, to: opset)
+      return try lower(model, options, from: opset, through: opset)
     }
-    let start = source ?? defaultOpsetLimit
+    return try lower(model, options, from: source ?? defaultOpsetLimit, through: max(source ?? 0, defaultOpsetLimit))
+  }
+
+  private static func lower(
+    _ model: Model, _ options: ExportOptions, from start: Int, through limit: Int
+  ) throws -> Lowered {
+    var model = model
     var opset = start
+    var types: TypeCompletion?
     while true {
       do {
-        return try lower(model, options, to: opset)
-      } catch let error as CameoError where error.kind == .unsupported && opset < max(start, defaultOpsetLimit) {
+        var lowered = try lower(model, options, to: opset)
+        types?.withdraw(from: &lowered.graph)
+        return lowered
+      } catch let error as CameoError where error.kind == .unsupported {
+        // Older versions say more in the node, and that takes types which the file may have left out.
+        if types == nil {
+          types = TypeCompletion(completing: &model.graph, functions: model.functions)
+          if types?.isEmpty == false { continue }
+        }
+        if opset >= limit { throw error }
         opset += 1
       }
     }

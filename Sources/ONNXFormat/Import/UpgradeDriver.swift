@@ -8,11 +8,39 @@ import Tensors
 struct UpgradeDriver {
   /// The opset of each domain that the graph was written for.
   let opsets: [String: Int]
+  let functions: [Function]
 
   func run(on graph: inout Graph) throws {
     let capacity = graph.nodeCapacity
-    for id in graph.allNodes where graph[id].isAlive { try upgrade(&graph, id) }
+    var waiting: [NodeID] = []
+    for id in graph.allNodes where graph[id].isAlive {
+      if waitsForRank(graph, id) { waiting.append(id) } else { try upgrade(&graph, id) }
+    }
+    // Each round may tell the ranks that the next one needs.
+    while !waiting.isEmpty {
+      try graph.sortTopologically()
+      let types = TypeCompletion(completing: &graph, functions: functions)
+      let rest = waiting.filter { waitsForRank(graph, $0) }
+      let isStuck = rest.count == waiting.count
+      let later = Set(isStuck ? [] : rest)
+      for id in waiting where !later.contains(id) { try upgrade(&graph, id) }
+      types.withdraw(from: &graph)
+      if isStuck { break }
+      waiting = rest
+    }
     if graph.nodeCapacity != capacity { try graph.sortTopologically() }
+  }
+
+  /// True where the upgrade is simple once ranks are known and they are not: the flattening Softmax family of opsets before
+  /// 13, and the broadcasts that the node states before opset 7.
+  private func waitsForRank(_ graph: Graph, _ id: NodeID) -> Bool {
+    let node = graph[id]
+    guard node.domain.isEmpty, let opset = opsets[""], opset < 13 else { return false }
+    switch node.type {
+    case "Softmax", "LogSoftmax", "Hardmax": break
+    default: if node["broadcast"] == nil { return false }
+    }
+    return node.inputs.contains { input in input.map { graph[$0].type?.shape == nil } ?? false }
   }
 
   private func upgrade(_ graph: inout Graph, _ id: NodeID) throws {

@@ -173,6 +173,16 @@ struct TypedFields {
     case .uint32: return try integers(uint64, UInt32.self, entries: count)
     case .int32: return try integers(int32, Int32.self, entries: count)
     case .string: throw CameoError.badInput("strings have no numeric field")
+    case .float6e2m3, .float6e3m2:
+      try check(int32.count, count)
+      return try Tensor.makeRaw(type, shape) { out in
+        for (index, value) in int32.enumerated() {
+          let code = UInt16(truncatingIfNeeded: value) & 0x3f
+          let bits = code << UInt16(index * 6 % 8)
+          out[index * 6 / 8] |= UInt8(truncatingIfNeeded: bits)
+          if bits > 0xff { out[index * 6 / 8 + 1] |= UInt8(bits >> 8) }
+        }
+      }
     default:
       if type.bitWidth == 16 { return try integers(int32, UInt16.self, entries: count) }
       return try integers(int32, UInt8.self, entries: type.byteCount(elements: count) ?? 0)

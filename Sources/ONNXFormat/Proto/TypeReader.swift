@@ -96,8 +96,9 @@ extension MessageReader {
         let value = try reader.int64(field)
         result = value >= 0 ? Dim(Int(value)) : nil
       case 2:
+        // Exporters that know no name write a placeholder, the same for dimensions that differ.
         let name = try reader.string(field)
-        result = name.isEmpty ? nil : .symbol(name)
+        result = ["", "?", "-1", "None"].contains(name) ? nil : .symbol(name)
       case 3: metadata.append(MetadataEntry(key: DenotationKey.dimension(index), value: try reader.string(field)))
       default: try reader.skip(field)
       }
@@ -111,7 +112,6 @@ extension MessageReader {
   func dataType(_ number: Int32) throws -> DataType? {
     if number == 0 { return nil }
     guard let raw = UInt8(exactly: number), let type = DataType(rawValue: raw) else {
-      if number == 27 || number == 28 { throw CameoError.unsupported("element type float6 (TensorProto.DataType \(number))") }
       throw CameoError.badInput("element type \(number) is unknown")
     }
     return type

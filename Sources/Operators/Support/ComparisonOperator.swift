@@ -68,8 +68,15 @@ public struct ComparisonOperator: Operator {
   }
 
   private func strings(_ a: Tensor, _ b: Tensor, _ shape: [Int]) throws -> Tensor {
-    let pairs = SymbolicContents.indices(shape, a.shape, b.shape)
-    return try Tensor.of(pairs.map { comparison.holds(a.strings[$0.0], b.strings[$0.1]) }, .bool, shape: shape)
+    let walk = BroadcastWalk(shape, broadcasting: [a.shape, b.shape])
+    return try Tensor.make(.bool, shape, as: Bool.self) { out in
+      walk.forEachRow { position, offsets in
+        for i in 0..<walk.rowLength {
+          out[position + i] = comparison.holds(
+            a.strings[offsets[0] + i * walk.rowStrides[0]], b.strings[offsets[1] + i * walk.rowStrides[1]])
+        }
+      }
+    }
   }
 
   public func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {

@@ -27,6 +27,7 @@ enum ElementCasts {
       let view = try ElementView<Float>(tensor)
       return try bytes(type, tensor.shape) { out in for i in 0..<view.count { out[i] = try e8m0(view[i], rules) } }
     }
+    if type == .float4e2m1, tensor.dataType.isFloatingPoint { return try float4(tensor) }
     if tensor.dataType == .uint64, type.isFloatingPoint {
       let view = try ElementView<UInt64>(tensor)
       if type == .float {
@@ -52,6 +53,14 @@ enum ElementCasts {
     _ type: DataType, _ shape: [Int], _ fill: (UnsafeMutableRawBufferPointer) throws -> Void
   ) throws -> Tensor {
     try Tensor.makeRaw(type, shape, fill)
+  }
+
+  /// The type has no NaN: as in the standard's node tests it becomes a zero of the other sign.
+  private static func float4(_ tensor: Tensor) throws -> Tensor {
+    let view = try ElementView<Float>(tensor)
+    return try Tensor.make(.float4e2m1, tensor.shape, as: Float.self) { out in
+      for i in 0..<view.count { out[i] = view[i].isNaN ? (view[i].sign == .minus ? 0 : -0.0) : view[i] }
+    }
   }
 
   private static func format(_ type: DataType) -> SmallFloats.Format? {

@@ -51,10 +51,10 @@ extension Graph {
     guard let a = self[id].input(0), let b = self[id].input(index) else { return }
     if let rankA = rank(a), let rankB = rank(b) {
       let start = axis < 0 ? axis + rankA : axis
-      let trailing = rankA - start - rankB
-      guard start >= 0, trailing >= 0 else {
+      guard start >= 0, start <= rankA, rankA - start - rankB >= 0 else {
         throw CameoError.badInput("axis \(axis) does not line a tensor of rank \(rankB) up with one of rank \(rankA)")
       }
+      let trailing = rankA - start - rankB
       if trailing == 0 { return }
       if let tensor = constant(b) {
         let shaped = try tensor.reshaped(tensor.shape + [Int](repeating: 1, count: trailing))

@@ -15,3 +15,13 @@ enum NNVersions {
     graph.setAttribute(name, of: node, to: .float(Float(value)))
   }
 }
+
+extension NNVersions {
+  /// Before opset 13 scales were of the whole tensor and there was no axis, which means nothing for one scale.
+  static func dropAxisOfScalar(of node: NodeID, in graph: inout Graph, version: Int) throws {
+    guard version < 13, graph[node]["axis"] != nil else { return }
+    let count = graph[node].input(1).flatMap { graph[$0].type?.concreteShape }?.reduce(1, *)
+    guard count == 1 else { throw CameoError.unsupported("a scale per axis before opset 13") }
+    graph.setAttribute("axis", of: node, to: nil)
+  }
+}

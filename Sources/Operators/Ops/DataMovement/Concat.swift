@@ -52,6 +52,7 @@ struct Concat: Operator {
         shape.indices.allSatisfy({ $0 == axis || part.shape[$0] == first.shape[$0] })
       else { throw CameoError.badInput("input \(index) of shape \(part.shape) does not fit \(first.shape) along axis \(axis)") }
       shape[axis] += part.shape[axis]
+      guard shape[axis] < 1 << 56 else { throw CameoError.limit("the result's axis \(axis) is too long") }
     }
     if parts.count == 1 { return [.tensor(first)] }
     let outer = try Tensor.elementCount(shape[..<axis])

@@ -14,6 +14,7 @@ struct Split: Operator {
       }
       return given
     }
+    guard count > 0 else { throw CameoError.badInput("the node has no outputs") }
     if let partCount, partCount != count {
       throw CameoError.badInput("num_outputs is \(partCount), the node has \(count) outputs")
     }
@@ -24,6 +25,7 @@ struct Split: Operator {
   func infer(_ context: inout InferenceContext) throws {
     let type = context.dataType(0)
     let count = context.node.outputs.count
+    guard count > 0 else { throw CameoError.badInput("the node has no outputs") }
     guard let shape = context.shape(0) else {
       for output in 0..<count { context.set(output, type, nil) }
       return
@@ -87,7 +89,7 @@ struct Split: Operator {
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
     guard version < 18 else { return }
     if graph[node].input(1) == nil {
-      let count = graph[node].outputs.count
+      let count = Swift.max(graph[node].outputs.count, 1)
       let axis = try AttributeReader(graph[node]).int("axis", default: 0)
       if let shape = graph.shape(graph[node].input(0)), let place = try? Axes.normalize(axis, rank: shape.count),
         let total = shape[place].value, total % count != 0

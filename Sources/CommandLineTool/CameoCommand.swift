@@ -1,0 +1,43 @@
+import ArgumentParser
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The root command: only names its subcommands, so that `--help` touches nothing else.
+struct CameoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cameo",
+    abstract: "Carves an ONNX graph down to what it has to compute, and runs it.",
+    discussion: """
+      EXAMPLE
+        cameo optimize model.onnx -o small.onnx --report report.html
+        cameo bench small.onnx --dim batch=1
+
+      EXIT CODES
+        0 done; 1 the question was answered "no" (compare differs, verification or an assertion fails);
+        2 bad input or unsupported model; 64 wrong usage.
+      """,
+    version: "0.1.0",
+    subcommands: [
+      InspectCommand.self, OptimizeCommand.self, PassesCommand.self,
+    ])
+}
+
+@main
+enum Main {
+  static func main() {
+    do {
+      var command = try CameoCommand.parseAsRoot()
+      try command.run()
+    } catch let error as CameoError {
+      Console.note("cameo: error: \(error)")
+      Glibc.exit(2)
+    } catch is AnsweredNo {
+      Glibc.exit(1)
+    } catch {
+      CameoCommand.exit(withError: error)
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import ArgumentParser
+import Cameo
+import PassKit
+import Passes
+import Tensors
+
+/// `cameo passes`: the list of passes, or one with its before and after.
+struct PassesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "passes",
+    abstract: "Lists the passes in the order in which they run, or shows one.",
+    discussion: """
+      EXAMPLE
+        cameo passes
+        cameo passes FuseGelu
+      """)
+
+  @Argument(help: "The name of a pass, to see what it does.") var name: String?
+  @OptionGroup var output: OutputArguments
+
+  func run() throws {
+    let all = Pipelines.all
+    if let name {
+      guard let pass = all.first(where: { $0.name.lowercased() == name.lowercased() }) else {
+        let near = all.map(\.name).filter { $0.lowercased().contains(name.lowercased()) }
+        throw CameoError.badInput(
+          "there is no pass \(name)" + (near.isEmpty ? "; see cameo passes" : "; did you mean \(near.joined(separator: ", "))?"))
+      }
+      if output.json {
+        Console.out(json(pass, documentation: true).text())
+      } else {
+        Console.out("\(Console.styled(pass.name, .bold)) (level \(pass.level)): \(pass.summary)")
+        if pass.documentation != pass.summary { Console.out("\n" + pass.documentation) }
+      }
+      return
+    }
+    if output.json {
+      Console.out(JSON.object([("passes", .array(all.map { json($0, documentation: false) }))]).text())
+      return
+    }
+    var table = Table(["pass", ">level", "what it does"])
+    for pass in all { table.add(pass.name, "\(pass.level)", pass.summary) }
+    Console.out(table.text(indent: 0))
+  }
+
+  private func json(_ pass: any Pass, documentation: Bool) -> JSON {
+    var members: [(String, JSON)] = [
+      ("name", .string(pass.name)), ("level", .int(pass.level)), ("summary", .string(pass.summary)),
+    ]
+    if documentation { members.append(("documentation", .string(pass.documentation))) }
+    return .object(members)
+  }
+}

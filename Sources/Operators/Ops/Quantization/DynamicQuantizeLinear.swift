@@ -1,0 +1,37 @@
+import GraphIR
+import Tensors
+
+/// DynamicQuantizeLinear: uint8 with the scale and zero point that cover the input and zero.
+struct DynamicQuantizeLinear: Operator {
+  let name = OperatorName("DynamicQuantizeLinear")
+
+  func infer(_ context: inout InferenceContext) throws {
+    context.set(0, .uint8, context.shape(0))
+    context.set(1, .float, [])
+    context.set(2, .uint8, [])
+  }
+
+  func evaluate(_ context: EvaluationContext) throws -> [Value?] {
+    let x = try context.tensor(0)
+    let values = try ElementView<Float>(x)
+    var low: Float = 0
+    var high: Float = 0
+    for i in 0..<values.count {
+      low = min(low, values[i])
+      high = max(high, values[i])
+    }
+    guard low.isFinite, high.isFinite else { throw CameoError.badInput("an infinite input has no scale") }
+    let scale = (high - low) / 255
+    let zero = scale == 0 ? 0 : min(max((0 - low) / scale, 0), 255).rounded(.toNearestOrEven)
+    let y = try Tensor.make(.uint8, x.shape, as: Int64.self) { out in
+      for i in 0..<values.count {
+        let quotient = scale == 0 ? 0 : (values[i] / scale).rounded(.toNearestOrEven)
+        out[i] = quotient.isNaN ? 0 : Int64(min(max(quotient + zero, 0), 255))
+      }
+    }
+    return [.tensor(y), .tensor(try .scalar(scale, .float)), .tensor(try .scalar(Int64(zero), .uint8))]
+  }
+}
+
+@used @section("cameo_operators")
+private let registration: RegistryRecord = (0, { OperatorRegistry.submit(DynamicQuantizeLinear(), to: $0) })
