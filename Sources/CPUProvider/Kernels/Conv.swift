@@ -28,6 +28,11 @@ enum ConvKernels {
     if groups == channels, channels > 1 || outChannels > 1, window.c.kernel.0 == 1, window.c.in.0 == 1, window.taps > 1, residual == nil {
       return depthwise(request, window, batch: batch, channels: channels, outChannels: outChannels, activation)
     }
+    if window.isPointwise, window.outputCount == 1 {
+      return vector(
+        request, batch: batch, channels: channels / groups, groups: groups, rows: outChannels / groups,
+        hasResidual: residual != nil, activation)
+    }
     return tiled(
       request, window, batch: batch, channels: channels / groups, groups: groups, rows: outChannels / groups,
       hasResidual: residual != nil, activation)
@@ -49,6 +54,38 @@ enum ConvKernels {
         channels, multiplier, &geometry, begin, end, &activation, call.scratch + thread * scratch)
     }
     return PreparedKernel(kernel, scratchBytes: max(64, scratch * request.threads))
+  }
+
+  /// One position: a product of the weights with a vector, for each item and group.
+  private static func vector(
+    _ request: KernelRequest, batch: Int, channels: Int, groups: Int, rows: Int, hasResidual: Bool, _ activation: ck_activation
+  ) -> PreparedKernel {
+    let add = Int32(CK_BINARY_ADD.rawValue)
+    let kernel = RangeKernel(
+      "pointwise vector", count: batch * groups * rows, grain: max(8, (1 << 17) / max(1, channels))
+    ) { call, begin, end, _ in
+      var begin = begin
+      while begin < end {
+        let item = begin / rows
+        let stop = min(end, (item + 1) * rows)
+        let (first, last) = (begin - item * rows, stop - item * rows)
+        let group = item % groups
+        let out = call.output(0, Float.self) + item * rows
+        ck_gemv_rows_f32(
+          out, call.input(1, Float.self) + group * rows * channels, channels, call.input(0, Float.self) + item * channels,
+          channels, first, last)
+        let line = out + first
+        if let bias = call.optional(2, Float.self) {
+          ck_binary_span_f32(add, line, line, 1, bias + group * rows + first, 1, last - first, nil)
+        }
+        if hasResidual, let residual = call.optional(3, Float.self) {
+          ck_binary_span_f32(add, line, line, 1, residual + begin, 1, last - first, nil)
+        }
+        if !activation.isNone { ck_unary_f32(activation.op, line, line, last - first, activation.p0, activation.p1) }
+        begin = stop
+      }
+    }
+    return PreparedKernel(kernel)
   }
 
   /// Bytes of packed columns that one thread holds.
