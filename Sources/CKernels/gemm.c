@@ -49,6 +49,25 @@ void ck_gemm_packed_f32(float *c, size_t ldc, const float *a, ptrdiff_t a_row, p
             scratch);
 }
 
+void ck_gemm_pack_a(float *packed, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, size_t m, size_t k) {
+    const size_t mr = ck_gemm_mr();
+    for (size_t k0 = 0; k0 < k; k0 += KC) {
+        const size_t kc = ck_min(KC, k - k0);
+        for (size_t i0 = 0; i0 < m; i0 += mr) {
+            const size_t rows = ck_min(mr, m - i0);
+            for (size_t p = 0; p < kc; p++) {
+                for (size_t i = 0; i < rows; i++)
+                    *packed++ = a[(ptrdiff_t)(i0 + i) * a_row + (ptrdiff_t)(k0 + p) * a_col];
+            }
+        }
+    }
+}
+
+void ck_gemm_panels_f32(float *c, size_t ldc, const float *packed_a, const float *packed_b, size_t m, size_t n, size_t k,
+                        bool accumulate, const ck_gemm_epilogue *epilogue) {
+    CK_CALL(gemm_panels, c, ldc, packed_a, packed_b, m, n, k, accumulate, epilogue);
+}
+
 void ck_gemv_rows_f32(float *y, const float *a, size_t lda, const float *x, size_t k, size_t begin, size_t end) {
     CK_CALL(gemv_rows, y, a, lda, x, k, begin, end);
 }
@@ -249,6 +268,38 @@ static void T(gemm)(float *c, size_t ldc, const float *a, ptrdiff_t a_row, ptrdi
                     T(tile_any)(m, kc, whole ? pack + m * p : pack, packed + j * k + p * NR, local, NR, p == 0);
                 }
                 T(finish)(e, local, NR, c + (m0 + i) * ldc + j, ldc, m, cols, m0 + i, j);
+            }
+        }
+    }
+}
+
+static void T(gemm_panels)(float *c, size_t ldc, const float *packed_a, const float *packed_b, size_t m, size_t n, size_t k,
+                           bool accumulate, const ck_gemm_epilogue *e) {
+    ck_gemm_epilogue rest = {.alpha = 1};
+    if (e) rest = *e;
+    rest.alpha = 1;
+    rest.beta = 0;
+    const bool plain = !rest.bias_col && !rest.bias_row && !rest.residual && rest.act.op == CK_UNARY_NONE;
+    float local[MR * NR];
+    for (size_t j = 0; j < n; j += NR) {
+        const float *b = packed_b + j * k;
+        const size_t cols = ck_min(NR, n - j);
+        for (size_t i = 0; i < m; i += MR) {
+            const size_t rows = ck_min(MR, m - i);
+            float *dst = c + i * ldc + j;
+            if (cols == NR) {
+                T(tile_any)(rows, k, packed_a + i * k, b, dst, ldc, !accumulate);
+                if (!plain) T(finish)(&rest, dst, ldc, dst, ldc, rows, cols, i, j);
+                continue;
+            }
+            if (accumulate) {
+                for (size_t r = 0; r < rows; r++) memcpy(local + r * NR, dst + r * ldc, cols * sizeof *dst);
+            }
+            T(tile_any)(rows, k, packed_a + i * k, b, local, NR, !accumulate);
+            if (plain) {
+                for (size_t r = 0; r < rows; r++) memcpy(dst + r * ldc, local + r * NR, cols * sizeof *dst);
+            } else {
+                T(finish)(&rest, local, NR, dst, ldc, rows, cols, i, j);
             }
         }
     }

@@ -43,6 +43,17 @@ void ck_gemm_packed_f32(float *c, size_t ldc, const float *a, ptrdiff_t a_row, p
                         size_t n, size_t k, size_t m_begin, size_t m_end, size_t n_begin, size_t n_end,
                         const ck_gemm_epilogue *_Nullable epilogue, void *scratch);
 
+/// Depth of one block of packed A.
+enum { CK_GEMM_DEPTH = 256 };
+/// Packs all of A[m][k], element (i, p) at a[i * a_row + p * a_col], into m * k floats: blocks of CK_GEMM_DEPTH along k, in
+/// each tiles of mr rows. Block p0, row i (both at block and tile starts) begins at packed + p0 * m + i * depth, where depth is
+/// the block's own. Belongs to the tier it was made in.
+void ck_gemm_pack_a(float *packed, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, size_t m, size_t k);
+/// One block of a product with both sides packed: C[m][n] = (accumulate ? C : 0) + A B, then the epilogue's bias, residual
+/// and activation (alpha and beta are not looked at; `residual` is not C). k <= CK_GEMM_DEPTH.
+void ck_gemm_panels_f32(float *c, size_t ldc, const float *packed_a, const float *packed_b, size_t m, size_t n, size_t k,
+                        bool accumulate, const ck_gemm_epilogue *_Nullable epilogue);
+
 /// y[i] = sum_p a[i * lda + p] x[p] for i in [begin, end): rows contiguous.
 void ck_gemv_rows_f32(float *y, const float *a, size_t lda, const float *x, size_t k, size_t begin, size_t end);
 /// y[j] = sum_p x[p] b[p * ldb + j] for j in [begin, end): B as stored, unpacked.
