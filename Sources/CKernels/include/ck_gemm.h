@@ -5,6 +5,7 @@
 
 #include "ck_base.h"
 #include "ck_unary.h"
+#include "ck_window.h"
 
 #pragma clang assume_nonnull begin
 
@@ -53,6 +54,14 @@ void ck_gemm_pack_a(float *packed, const float *a, ptrdiff_t a_row, ptrdiff_t a_
 /// and activation (alpha and beta are not looked at; `residual` is not C). k <= CK_GEMM_DEPTH.
 void ck_gemm_panels_f32(float *c, size_t ldc, const float *packed_a, const float *packed_b, size_t m, size_t n, size_t k,
                         bool accumulate, const ck_gemm_epilogue *_Nullable epilogue);
+
+/// Rows [row_begin, row_end) (row_begin a multiple of mr) x columns [col_begin, col_end) of a convolution with packed weights
+/// (ck_gemm_pack_a of m x k): `out` points at the first of them, rows ldc apart. One panel of columns at a time lies on the
+/// stack (32 KiB): right where the weights fit into the second-level cache. The epilogue's pointers are for row_begin and
+/// col_begin.
+void ck_conv_columns_f32(float *out, size_t ldc, const float *packed_a, size_t m, size_t row_begin, size_t row_end,
+                         const float *in, const ck_window *window, size_t k, size_t col_begin, size_t col_end,
+                         bool accumulate, const ck_gemm_epilogue *_Nullable epilogue);
 
 /// y[i] = sum_p a[i * lda + p] x[p] for i in [begin, end): rows contiguous.
 void ck_gemv_rows_f32(float *y, const float *a, size_t lda, const float *x, size_t k, size_t begin, size_t end);

@@ -145,15 +145,15 @@ enum ConvKernels {
         return storage
       }
     }
-    let scratch = packedBytes + (fixed == nil ? GemmPlan.packBytes(rows: rowTile, depth: chunk) : 0)
+    // Where the weights stay in the second-level cache one panel of columns on a thread's stack serves.
+    let isOnStack = fixed != nil && rows * depth * 4 <= 256 << 10
+    let scratch = isOnStack ? 0 : packedBytes + (fixed == nil ? GemmPlan.packBytes(rows: rowTile, depth: chunk) : 0)
     let isPointwise = window.isPointwise
 
     let kernel = RangeKernel(
       isPointwise ? "pointwise" : "conv", count: outer * columnTiles * rowTiles, grain: 1
     ) { call, begin, end, thread in
       var geometry = geometry
-      let packed = (call.scratch + thread * scratch).assumingMemoryBound(to: Float.self)
-      let rest = call.scratch + thread * scratch + packedBytes
       let bias = call.optional(2, Float.self)
       let residual = hasResidual ? call.optional(3, Float.self) : nil
       let isOverResidual = residual == UnsafePointer(call.output(0, Float.self))
@@ -169,6 +169,21 @@ enum ConvKernels {
         let place = (item * rows + rowBegin) * positions + first
         let out = call.output(0, Float.self) + place
         let weights = call.input(1, Float.self) + (group * rows + rowBegin) * depth
+        if isOnStack, let fixed {
+          var epilogue = ck_gemm_epilogue()
+          if let bias { epilogue.bias_row = bias + group * rows + rowBegin }
+          if let residual, !isOverResidual {
+            epilogue.residual = residual + place
+            epilogue.residual_stride = positions
+          }
+          epilogue.act = activation
+          ck_conv_columns_f32(
+            out, positions, fixed.base.assumingMemoryBound(to: Float.self) + group * rows * depth, rows, rowBegin,
+            rowBegin + rowCount, image, &geometry, depth, first, first + columns, isOverResidual, &epilogue)
+          continue
+        }
+        let packed = (call.scratch + thread * scratch).assumingMemoryBound(to: Float.self)
+        let rest = call.scratch + thread * scratch + packedBytes
         var begin = 0
         while begin < depth {
           let end = min(depth, begin + chunk)
