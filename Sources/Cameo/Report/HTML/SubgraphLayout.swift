@@ -50,7 +50,7 @@ struct SubgraphLayout {
     for (name, readers) in inputs {
       let label = SubgraphLayout.elided(SubgraphLayout.lastPart(name), 18)
       all += readers.map { (boxes.count, $0) }
-      boxes.append(Box(rows: [], input: name, width: Double(label.count) * 6.4 + 18, height: 20))
+      boxes.append(Box(rows: [], input: name, width: Double(label.count) * 6.65 + 18, height: 20))
     }
     place(all, chains.count, leaving)
   }
@@ -140,7 +140,7 @@ struct SubgraphLayout {
   }
 
   static func textWidth(_ row: Row) -> Double {
-    Double(row.type.count) * 7.1 + (row.detail.isEmpty ? 0 : Double(row.detail.count) * 5.9 + 8)
+    Double(row.type.count) * 7.55 + (row.detail.isEmpty ? 0 : Double(row.detail.count) * 6.65 + 8)
   }
 
   static func elided(_ text: String, _ limit: Int) -> String {
