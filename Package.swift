@@ -51,6 +51,7 @@ let package = Package(
       cxxSettings: [.define("ONNX_NAMESPACE", to: "onnx"), .define("ONNX_ML", to: "1")],
       linkerSettings: [.linkedLibrary("onnx"), .linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
     // Tests
+    .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),
   ],
   swiftLanguageModes: [.v6],

@@ -62,23 +62,28 @@ struct SliceOperator: Operator {
     guard step != .min else { return nil }
     let low: Dim = step > 0 ? 0 : -1
     let high = step > 0 ? length : length - 1
-    /// A bound counted from the front and clamped; nil where its sign is not known.
+    /// A bound counted from the front; nil where its sign is not known.
+    func fromFront(_ bound: Dim) -> Dim? {
+      if bound.isNonNegative { return bound }
+      // A negative expression counts from the end; one of unknown sign says nothing.
+      return (-bound - 1).isNonNegative ? length + bound : nil
+    }
+    /// A bound counted from the front and clamped.
     func clamped(_ bound: Dim, _ floor: Dim) -> Dim? {
-      var place = bound
       if let value = bound.value {
         if value >= 1 << 31 - 1 { return high }
-        if value < 0 {
-          if value <= -(1 << 31 - 1) { return floor }
-          place = length + bound
-        }
-      } else if !bound.isNonNegative {
-        // A negative expression counts from the end; one of unknown sign says nothing.
-        guard (-bound - 1).isNonNegative else { return nil }
-        place = length + bound
+        if value <= -(1 << 31 - 1) { return floor }
       }
+      guard let place = fromFront(bound) else { return nil }
+      if step > 0, (length - place).isNonNegative { return Dim.max(place, floor) }
       return Dim.min(Dim.max(place, floor), high)
     }
     guard let first = clamped(start, 0), let last = clamped(end, low) else { return nil }
+    if step > 0, last == length, let place = fromFront(start), first != length {
+      // All from `place` on: said without the clamps that cancel.
+      let rest = place.isNonNegative ? Dim.max(length - place, 0) : Dim.min(length, length - place)
+      return (first, rest.ceilDiv(Dim(step)))
+    }
     let count = step > 0 ? (last - first).ceilDiv(Dim(step)) : (first - last).ceilDiv(Dim(-step))
     return (first, Dim.max(count, 0))
   }

@@ -34,6 +34,10 @@ struct ConstantOfShape: Operator {
     let value = try value(context.attributes)
     return [.tensor(try DataMovement.strided(try value.reshaped([]), shape, strides: shape.map { _ in 0 }))]
   }
+
+  func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
+    try ElementCasts.require(try value(AttributeReader(graph[node])).dataType, from: name, version)
+  }
 }
 
 @used @section("cameo_operators")
