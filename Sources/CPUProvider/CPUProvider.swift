@@ -9,7 +9,52 @@ import Tensors
 public struct CPUProvider: ExecutionProvider {
   public let name = "cpu"
 
-  public init() { _ = cblas_loader_open() }
+  public init() { _ = Blas.isLoaded }
 
-  public func prepare(_ request: KernelRequest) throws -> PreparedKernel { throw Refusal("no kernel for this operator") }
+  public func probe() -> [ProviderFinding] {
+    var findings = [
+      ProviderFinding(
+        "instruction set", isFound: true, "tier \(String(cString: ck_isa_name())) of: \(String(cString: ck_isa_feature_names()))"),
+      ProviderFinding("cores", isFound: true, "\(ThreadPool.availableCores)"),
+    ]
+    findings.append(
+      Blas.isLoaded
+        ? ProviderFinding(
+          "BLAS", isFound: true,
+          "\(String(cString: cameo_blas_path())), core \(String(cString: cameo_blas_core())), \(String(cString: cameo_blas_config()))")
+        : ProviderFinding("BLAS", isFound: false, String(cString: cameo_blas_error())))
+    return findings
+  }
+
+  /// Operators with kernels, "domain.name" or "name", sorted.
+  public static var operators: [String] { makers.keys.map(\.description).sorted() }
+
+  public func prepare(_ request: KernelRequest) throws -> PreparedKernel {
+    guard let make = CPUProvider.makers[request.node.operatorName] else { throw Refusal("no kernel for this operator") }
+    for output in request.outputs { if let output, output.count == 0 { throw Refusal("an empty result") } }
+    return try make(request)
+  }
+
+  typealias Maker = @Sendable (KernelRequest) throws -> PreparedKernel
+
+  private static let makers: [OperatorName: Maker] = {
+    var table: [OperatorName: Maker] = [:]
+    let families: [[String: Maker]] = [
+      UnaryKernels.makers, BinaryKernels.makers, LogicKernels.makers, CastKernels.makers, MatMulKernels.makers,
+      ConvKernels.makers, ConvTransposeKernels.makers, NormKernels.makers, SoftmaxKernels.makers, ReduceKernels.makers,
+      PoolKernels.makers, MoveKernels.makers, GatherKernels.makers, PadKernels.makers, ResizeKernels.makers,
+      RecurrentKernels.makers, AttentionKernels.makers,
+    ]
+    for family in families {
+      for (name, maker) in family {
+        // "ai.cameo.FusedConv": domain and name part at the last dot.
+        if let dot = name.lastIndex(of: ".") {
+          table[OperatorName(String(name[name.index(after: dot)...]), domain: String(name[..<dot]))] = maker
+        } else {
+          table[OperatorName(name)] = maker
+        }
+      }
+    }
+    return table
+  }()
 }

@@ -34,6 +34,16 @@ extension Graph {
     valueArena[Int(value.index)].region = region
   }
 
+  /// Makes `inputs`, which no node produces, the inputs of `region`. Former inputs that are not among them must be unread; they
+  /// die.
+  public mutating func setInputs(_ inputs: [ValueID], of region: RegionID = .main) {
+    let former = regionArena[Int(region.index)].inputs
+    regionArena[Int(region.index)].inputs = []
+    for value in former { valueArena[Int(value.index)].producer = .none }
+    for value in inputs { addInput(value, to: region) }
+    for value in former where valueArena[Int(value.index)].producer == .none { removeValue(value) }
+  }
+
   /// Sets or clears the constant of a value: for a value without producer its value, for a region input its default.
   public mutating func setConstant(_ constant: Value?, of value: ValueID) {
     valueArena[Int(value.index)].constant = constant

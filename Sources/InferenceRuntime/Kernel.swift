@@ -56,9 +56,9 @@ open class Kernel: ParallelWork, @unchecked Sendable {
 
 /// A kernel given as functions over index ranges, one after the other with a barrier in between.
 public final class RangeKernel: Kernel, @unchecked Sendable {
-  public typealias Body = @Sendable (_ call: KernelCall, _ begin: Int, _ end: Int, _ thread: Int) -> Void
+  public typealias Body = (_ call: KernelCall, _ begin: Int, _ end: Int, _ thread: Int) -> Void
 
-  public struct Phase: Sendable {
+  public struct Phase {
     let count: Int
     let grain: Int
     let body: Body
@@ -96,9 +96,9 @@ public final class RangeKernel: Kernel, @unchecked Sendable {
 
 /// A kernel given as one function on the calling thread, which may throw.
 public final class SerialKernel: Kernel, @unchecked Sendable {
-  private let body: @Sendable (KernelCall) throws -> Void
+  private let body: (KernelCall) throws -> Void
 
-  public init(_ name: String, _ body: @escaping @Sendable (KernelCall) throws -> Void) {
+  public init(_ name: String, _ body: @escaping (KernelCall) throws -> Void) {
     self.body = body
     super.init(name)
   }

@@ -127,7 +127,7 @@ public final class Session: Sendable {
         if expected >= 0 && tensor.shape[axis] != expected {
           throw CameoError.badInput("input \(name) has the shape \(tensor.shape), \(declared) is declared")
         }
-      } else if let symbol = dim.symbolName, !symbol.isEmpty {
+      } else if let symbol = dim.symbolName, !symbol.isEmpty, symbol != "?" {
         if let known = bindings[symbol] {
           if known.0 != tensor.shape[axis] {
             throw CameoError.badInput(

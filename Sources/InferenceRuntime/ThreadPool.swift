@@ -50,12 +50,12 @@ public final class ThreadPool: @unchecked Sendable {
     wake.initialize(to: pthread_cond_t())
     pthread_cond_init(wake, nil)
     for index in 1..<max(1, self.threads) where index < self.threads {
-      // The pool outlives its threads: deinit joins them, so an unowned reference serves.
+      // The pool outlives its threads: deinit joins them, so an unretained reference serves.
       final class Start {
-        unowned let pool: ThreadPool
+        let pool: Unmanaged<ThreadPool>
         let index: Int
         init(_ pool: ThreadPool, _ index: Int) {
-          self.pool = pool
+          self.pool = Unmanaged.passUnretained(pool)
           self.index = index
         }
       }
@@ -65,8 +65,7 @@ public final class ThreadPool: @unchecked Sendable {
         &handle, nil,
         { raw in
           let start = Unmanaged<Start>.fromOpaque(raw!).takeRetainedValue()
-          let pool = Unmanaged.passUnretained(start.pool)
-          pool._withUnsafeGuaranteedRef { $0.work(start.index) }
+          start.pool._withUnsafeGuaranteedRef { $0.work(start.index) }
           return nil
         }, start)
       if status == 0 { handles.append(handle) } else { Unmanaged<AnyObject>.fromOpaque(start).release() }

@@ -160,11 +160,16 @@ extension Graph {
     }
     var candidates = change.covers + change.removals
     for (old, ref) in change.replacements {
-      guard let new = resolve(ref), new != old else { continue }
+      guard var new = resolve(ref), new != old else { continue }
       result.touched += consumers(old)
       if let producer = producer(old) { candidates.append(producer) }
       let info = self[old]
-      if self[new].name.isEmpty || (isRegionOutput(old) && isNew(ref)) { setName(info.name, of: new) }
+      if isRegionOutput(old) {
+        new = outputCarrier(new, for: old, &result)
+        setName(info.name, of: new)
+      } else if self[new].name.isEmpty {
+        setName(info.name, of: new)
+      }
       if self[new].type == nil { setType(info.type, of: new) }
       replaceAllUses(of: old, with: new)
     }
@@ -192,9 +197,14 @@ extension Graph {
     return result
   }
 
-  private func isNew(_ ref: GraphChange.Ref) -> Bool {
-    if case .new = ref { return true }
-    return false
+  /// A value that may stand as the region output that `old` is: computed by a node of that region and no output yet. `new`
+  /// itself where it is that, else what an Identity makes of it.
+  private mutating func outputCarrier(_ new: ValueID, for old: ValueID, _ result: inout AppliedChange) -> ValueID {
+    let region = self[old].region
+    if let producer = producer(new), self[producer].region == region, !isRegionOutput(new) { return new }
+    let copy = addValue(name: "", in: region)
+    result.added.append(addNode(OperatorName("Identity"), inputs: [new], outputs: [copy], in: region))
+    return copy
   }
 
   /// Removes those of `candidates` whose outputs nobody reads, then their producers likewise.
@@ -220,14 +230,20 @@ extension Graph {
     for (index, input) in self[region].inputs.enumerated() {
       if index < arguments.count, let argument = arguments[index] { replaceAllUses(of: input, with: argument) }
     }
-    let moved = nodes(in: region)
+    var moved = nodes(in: region)
     for id in moved { moveNode(id, to: target) }
     let results = self[region].outputs
     setOutputs([], of: region)
     for (index, output) in self[node].outputs.enumerated() {
       guard let output, index < results.count else { continue }
-      if self[results[index]].producer != .none, isRegionOutput(output) { setName(self[output].name, of: results[index]) }
-      replaceAllUses(of: output, with: results[index])
+      var carrier = results[index]
+      if isRegionOutput(output) {
+        var added = AppliedChange()
+        carrier = outputCarrier(carrier, for: output, &added)
+        moved += added.added
+        setName(self[output].name, of: carrier)
+      }
+      replaceAllUses(of: output, with: carrier)
     }
     // Constants of the body keep living where their readers are.
     for value in allValues where self[value].region == region && self[value].producer == .none {

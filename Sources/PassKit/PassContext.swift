@@ -132,7 +132,7 @@ public final class PassContext {
   func describe(_ nodes: [NodeID]) -> [SubgraphNode] {
     nodes.sorted().prefix(48).map { id in
       let node = graph[id]
-      return SubgraphNode(
+      var described = SubgraphNode(
         type: node.operatorName.description, name: node.name,
         inputs: node.inputs.map { input in
           guard let input else { return "" }
@@ -142,7 +142,22 @@ public final class PassContext {
           return graph[input].name
         },
         outputs: node.outputs.map { $0.map { graph[$0].name } ?? "" },
-        attributes: [], origins: node.origins.indices.map { Int($0) })
+        attributes: node.attributes.compactMap(\.shortText), origins: node.origins.indices.map { Int($0) })
+      described.constantInputs = node.inputs.indices.filter { graph.constant(node.inputs[$0]) != nil }
+      return described
+    }
+  }
+}
+
+extension NamedAttribute {
+  /// `axis=1`, where it is short enough for a picture.
+  fileprivate var shortText: String? {
+    switch value {
+    case .int(let value): "\(name)=\(value)"
+    case .float(let value): "\(name)=\(value)"
+    case .string(let value) where value.utf8.count <= 32: "\(name)=\(value)"
+    case .ints(let values) where values.count <= 8: "\(name)=\(values)"
+    default: nil
     }
   }
 }

@@ -79,13 +79,15 @@ final class FileOutput {
     while position < offset { try write([UInt8](repeating: 0, count: min(offset - position, 4096))) }
   }
 
-  func write(_ message: WireWriter) throws {
-    for piece in message.all {
-      switch piece {
-      case .bytes(let bytes): try write(bytes)
-      case .tensor(let tensor): try write(tensor)
-      }
+  func write(_ piece: WireWriter.Piece) throws {
+    switch piece {
+    case .bytes(let bytes): try write(bytes)
+    case .tensor(let tensor): try write(tensor)
     }
+  }
+
+  func write(_ message: WireWriter) throws {
+    for piece in message.all { try write(piece) }
   }
 
   /// Puts the file in place.

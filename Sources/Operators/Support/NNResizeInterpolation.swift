@@ -1,10 +1,15 @@
 import Tensors
 
 /// Which input elements make one output element of an axis, and with what weights.
-struct ResizeInterpolation {
-  struct Taps {
-    var indices: [Int]
-    var weights: [Double]
+package struct ResizeInterpolation {
+  package struct Taps {
+    package var indices: [Int]
+    package var weights: [Double]
+
+    package init(indices: [Int], weights: [Double]) {
+      self.indices = indices
+      self.weights = weights
+    }
   }
 
   let mode: String
@@ -16,7 +21,7 @@ struct ResizeInterpolation {
   let extrapolation: Double
   var roi = (0.0, 1.0)
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     mode = try attributes.string("mode", default: "nearest")
     transformation = try attributes.string("coordinate_transformation_mode", default: "half_pixel")
     nearestMode = try attributes.string("nearest_mode", default: "round_prefer_floor")
@@ -29,9 +34,10 @@ struct ResizeInterpolation {
   }
 
   /// One entry a position; nil where the extrapolation value stands.
-  func table(input: Int, output: Int, scale: Double) throws -> [Taps?] {
+  package func table(input: Int, output: Int, scale: Double) throws -> [Taps?] {
     try (0..<output).map { position in
       guard let x = try origin(Double(position), input: input, output: output, scale: scale) else { return nil }
+      guard x.magnitude < 0x1p52 else { throw CameoError.badInput("place \(position) comes from \(x)") }
       let floor = x.rounded(.down)
       // An exact place counts as the right end of the interval to its left.
       let ratio = x == floor ? 1 : x - floor
@@ -74,7 +80,7 @@ struct ResizeInterpolation {
     case "tf_crop_and_resize":
       let extent = (roi.1 - roi.0) * (width - 1)
       let place = (resized == 1 ? extent / 2 : x * extent / (resized - 1)) + roi.0 * (width - 1)
-      return place < 0 || place > width - 1 ? nil : place
+      return place >= 0 && place <= width - 1 ? place : nil
     default: throw CameoError.badInput("coordinate_transformation_mode is \(transformation)")
     }
   }

@@ -57,6 +57,8 @@ public struct SubgraphNode: Sendable, Codable {
   public var outputs: [String]
   public var attributes: [String]
   public var origins: [Int]
+  /// Positions of `inputs` that are constants; the text there is the value or the type.
+  public var constantInputs: [Int] = []
 
   public init(type: String, name: String, inputs: [String], outputs: [String], attributes: [String], origins: [Int]) {
     self.type = type

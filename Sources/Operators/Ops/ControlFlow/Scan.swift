@@ -16,8 +16,8 @@ struct Scan: Operator {
 
     init(_ node: Node, _ attributes: AttributeReader) throws {
       scans = try attributes.int("num_scan_inputs")
+      guard scans >= 1, scans <= node.inputs.count else { throw CameoError.badInput("num_scan_inputs is \(scans)") }
       states = node.inputs.count - scans
-      guard scans >= 1, states >= 0 else { throw CameoError.badInput("num_scan_inputs is \(scans)") }
       let outputs = max(0, node.outputs.count - states)
       func list(_ name: String, _ count: Int) throws -> [Int] {
         let given = try attributes.optionalInts(name) ?? []
@@ -96,16 +96,52 @@ struct Scan: Operator {
     var outputs = states
     for index in 0..<wanted {
       var items = collected[index]
-      guard let first = items.first else { throw CameoError.unsupported("Scan over nothing") }
+      if length == 0 {
+        // The items' type and shape: those of a run on zeros that does not count.
+        let zeros: [Value?] = try scanned.map { scan in
+          var shape = scan.tensor.shape
+          shape.remove(at: scan.axis)
+          return .tensor(try Tensor.makeRaw(scan.tensor.dataType, shape) { _ in })
+        }
+        items = try context.run(body: body, inputs: states + zeros)[layout.states + index].tensor.map { [$0] } ?? []
+      }
+      guard let first = items.first else { throw CameoError.badInput("a scan output is no tensor") }
       if layout.outputReversed[index] { items.reverse() }
       let axis = layout.outputAxes[index] < 0 ? layout.outputAxes[index] + first.rank + 1 : layout.outputAxes[index]
-      outputs.append(.tensor(try NNStack.stack(items, axis: axis)))
+      let whole = try NNStack.stack(items, axis: axis)
+      outputs.append(.tensor(length == 0 ? try NNStack.slice(whole, axis: axis, 0..<0) : whole))
     }
     return outputs
   }
 
   func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
-    if version < 9 { throw CameoError.unsupported("Scan of opset 8, which runs over a batch with lengths") }
+    guard version < 9 else { return }
+    // Opset 8 ran over a batch: a Scan over the batch whose body is the Scan over the sequence.
+    let source = graph[node]
+    guard source.input(0) == nil else { throw CameoError.unsupported("sequence_lens of Scan before opset 9") }
+    guard case .graph(let body) = source["body"], case .int(let scans) = source["num_scan_inputs"] else {
+      throw CameoError.badInput("attribute body or num_scan_inputs is missing")
+    }
+    let operands = Array(source.inputs.dropFirst())
+    let region = graph.addRegion(name: graph.freshName("scan_item"))
+    var items: [ValueID?] = []
+    for operand in operands {
+      guard let operand else { throw CameoError.badInput("an input of Scan is left out") }
+      var type: ValueType?
+      if case .tensor(let element, let shape) = graph[operand].type { type = .tensor(element, shape.map { Array($0.dropFirst()) }) }
+      let item = graph.addValue(name: graph.freshName("item"), type: type, in: region)
+      graph.addInput(item, to: region)
+      items.append(item)
+    }
+    let results = source.outputs.map { _ in graph.addValue(name: graph.freshName("result"), in: region) }
+    var attributes = [NamedAttribute("num_scan_inputs", .int(scans)), NamedAttribute("body", .graph(body))]
+    if let directions = source["directions"] { attributes.append(NamedAttribute("scan_input_directions", directions)) }
+    graph.addNode(name, inputs: items, outputs: results, attributes: attributes, origins: source.origins, in: region)
+    graph.setOutputs(results, of: region)
+    graph.setAttribute("body", of: node, to: .graph(region))
+    graph.setAttribute("num_scan_inputs", of: node, to: .int(Int64(operands.count)))
+    graph.setAttribute("directions", of: node, to: nil)
+    graph.replaceInputs(of: node, with: operands)
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {

@@ -1,0 +1,148 @@
+internal import CKernels
+import GraphIR
+import InferenceRuntime
+import Operators
+import Tensors
+
+/// Conv and ai.cameo.FusedConv in float32: depthwise directly, everything else as products of the weights with columns that
+/// each thread packs tile by tile (a pointwise convolution's columns are the image).
+enum ConvKernels {
+  static let makers: [String: CPUProvider.Maker] = [
+    "Conv": { try make($0, .none) },
+    "ai.cameo.FusedConv": { try make($0, try ck_activation($0.attributes)) },
+  ]
+
+  private static func make(_ request: KernelRequest, _ activation: ck_activation) throws -> PreparedKernel {
+    try request.requireFloat()
+    let (x, w, y) = (try request.operand(0), try request.operand(1), try request.result())
+    guard x.rank >= 3 else { throw Refusal("no spatial axis") }
+    let groups = try request.attributes.int("group", default: 1)
+    let window = try Window(
+      request.attributes, kernel: Array(w.shape[2...]), input: Array(x.shape[2...]), output: Array(y.shape[2...]))
+    let (batch, channels, outChannels) = (x.shape[0], x.shape[1], y.shape[1])
+    guard groups > 0, channels % groups == 0, outChannels % groups == 0, w.shape[1] == channels / groups else {
+      throw Refusal("\(groups) groups")
+    }
+    let residual = request.input(3)
+    if let residual, residual.shape != y.shape { throw Refusal("a residual of the shape \(residual.shape)") }
+    if groups == channels, channels > 1 || outChannels > 1, window.c.kernel.0 == 1, window.c.in.0 == 1, window.taps > 1, residual == nil {
+      return depthwise(request, window, batch: batch, channels: channels, outChannels: outChannels, activation)
+    }
+    return tiled(
+      request, window, batch: batch, channels: channels / groups, groups: groups, rows: outChannels / groups,
+      hasResidual: residual != nil, activation)
+  }
+
+  private static func depthwise(
+    _ request: KernelRequest, _ window: Window, batch: Int, channels: Int, outChannels: Int, _ activation: ck_activation
+  ) -> PreparedKernel {
+    let geometry = window.c
+    let scratch = withUnsafePointer(to: geometry) { aligned(ck_conv_depthwise_scratch_bytes($0)) }
+    let multiplier = outChannels / channels
+    let kernel = RangeKernel(
+      "depthwise", count: batch * outChannels, grain: max(1, 16384 / max(1, window.outputCount * window.taps))
+    ) { call, begin, end, thread in
+      var geometry = geometry
+      var activation = activation
+      ck_conv_depthwise_f32(
+        call.output(0, Float.self), call.input(0, Float.self), call.input(1, Float.self), call.optional(2, Float.self),
+        channels, multiplier, &geometry, begin, end, &activation, call.scratch + thread * scratch)
+    }
+    return PreparedKernel(kernel, scratchBytes: max(64, scratch * request.threads))
+  }
+
+  /// Bytes of packed columns that one thread holds.
+  static let tileBytes = 256 << 10
+  private static let depthLimit = 256
+
+  private static func tiled(
+    _ request: KernelRequest, _ window: Window, batch: Int, channels: Int, groups: Int, rows: Int, hasResidual: Bool,
+    _ activation: ck_activation
+  ) -> PreparedKernel {
+    let geometry = window.c
+    let nr = ck_gemm_nr()
+    let depth = channels * window.taps
+    let positions = window.outputCount
+    let plane = window.inputCount
+    let panels = (positions + nr - 1) / nr
+    let chunk = min(depth, depthLimit)
+    // Columns of one tile: what the scratch holds, but enough tiles for the threads.
+    var tilePanels = max(1, min(panels, tileBytes / (chunk * nr * 4)))
+    let wanted = request.threads * 3
+    let outer = batch * groups
+    if outer * ((panels + tilePanels - 1) / tilePanels) < wanted && rows * depth * positions > 1 << 18 {
+      let each = max(1, wanted / outer)
+      tilePanels = min(tilePanels, max(min(2, panels), (panels + each - 1) / each))
+    }
+    let columnTiles = (panels + tilePanels - 1) / tilePanels
+    // Few columns, many rows: rows are cut too, at the price of packing the columns once for each part.
+    let mr = ck_gemm_mr()
+    var rowTile = rows
+    if request.threads > 1, outer * columnTiles < wanted, rows * depth * positions > 1 << 18 {
+      let parts = min((wanted + outer * columnTiles - 1) / (outer * columnTiles), max(1, rows / (4 * mr)))
+      rowTile = ((rows + parts - 1) / parts + mr - 1) / mr * mr
+    }
+    let rowTiles = (rows + rowTile - 1) / rowTile
+    let width = tilePanels * nr
+    let packedBytes = aligned(chunk * width * 4)
+    let scratch = packedBytes + aligned(min(ck_gemm_scratch_bytes(chunk), (min(rowTile, 168) + mr) * chunk * 4 + 128))
+    let isPointwise = window.isPointwise
+
+    let kernel = RangeKernel(
+      isPointwise ? "pointwise" : "conv", count: outer * columnTiles * rowTiles, grain: 1
+    ) { call, begin, end, thread in
+      var geometry = geometry
+      let packed = (call.scratch + thread * scratch).assumingMemoryBound(to: Float.self)
+      let rest = call.scratch + thread * scratch + packedBytes
+      let bias = call.optional(2, Float.self)
+      let residual = hasResidual ? call.optional(3, Float.self) : nil
+      let isOverResidual = residual == UnsafePointer(call.output(0, Float.self))
+      for index in begin..<end {
+        let rowBegin = index % rowTiles * rowTile
+        let rowCount = min(rowTile, rows - rowBegin)
+        let tile = index / rowTiles % columnTiles
+        let item = index / rowTiles / columnTiles
+        let group = item % groups
+        let first = tile * width
+        let columns = min(width, positions - first)
+        let image = call.input(0, Float.self) + item * channels * plane
+        let place = (item * rows + rowBegin) * positions + first
+        let out = call.output(0, Float.self) + place
+        let weights = call.input(1, Float.self) + (group * rows + rowBegin) * depth
+        var begin = 0
+        while begin < depth {
+          let end = min(depth, begin + chunk)
+          let size = end - begin
+          if isPointwise {
+            ck_gemm_pack_b(packed, image + begin * plane + first, plane, 1, size, columns, 0, (columns + nr - 1) / nr)
+          } else {
+            var j = 0
+            while j < columns {
+              let right = min(columns, j + nr)
+              let panel = packed + j * size
+              if right - j < nr { panel.update(repeating: 0, count: size * nr) }
+              ck_im2col_f32(panel, nr, image, &geometry, begin, end, first + j, first + right)
+              j = right
+            }
+          }
+          var epilogue = ck_gemm_epilogue()
+          epilogue.alpha = 1
+          // Over the residual itself the sum starts from it.
+          epilogue.beta = begin == 0 && !isOverResidual ? 0 : 1
+          if end == depth {
+            if let bias { epilogue.bias_row = bias + group * rows + rowBegin }
+            if let residual, !isOverResidual {
+              epilogue.residual = residual + place
+              epilogue.residual_stride = positions
+            }
+            epilogue.act = activation
+          }
+          ck_gemm_packed_f32(
+            out, positions, weights + begin, depth, 1, packed, columns, size, 0, rowCount, 0, columns, &epilogue, rest)
+          begin = end
+        }
+      }
+    }
+    return PreparedKernel(kernel, scratchBytes: scratch * request.threads, inPlaceInputs: hasResidual ? [3] : [])
+  }
+}

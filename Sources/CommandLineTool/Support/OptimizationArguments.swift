@@ -1,0 +1,134 @@
+import ArgumentParser
+import Cameo
+import GraphIR
+import ONNXFormat
+import PassKit
+import Passes
+import Tensors
+
+extension OptimizationOptions.Target: ExpressibleByArgument {}
+
+/// What the user gives his word for.
+enum Assumption: String, ExpressibleByArgument, CaseIterable {
+  case noEmptyRows = "no-empty-rows"
+}
+
+/// How a model is optimized: shared by `optimize` and by the commands that run a model.
+struct OptimizationArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("onnx: standard operators only; ort: also com.microsoft; cameo: also ai.cameo.", valueName: "target"))
+  var target = OptimizationOptions.Target.onnx
+
+  @Option(help: ArgumentHelp("The opset of the result (default: the source's, raised only where a rewrite needs it, at most to 24)."))
+  var opset: Int?
+
+  @Flag(help: "Also use operators that known runtimes expand again.")
+  var preferStandard = false
+
+  @Option(help: ArgumentHelp("Something you know of the inputs: no-empty-rows (each attention row has an allowed key)."))
+  var assume: [Assumption] = []
+
+  @Option(help: ArgumentHelp("Run this pass whatever its level. Repeatable.", valueName: "pass"))
+  var enable: [String] = []
+
+  @Option(help: ArgumentHelp("Do not run this pass. Repeatable.", valueName: "pass"))
+  var disable: [String] = []
+
+  func options(level: Int, bindings: [String: Dim]) throws -> OptimizationOptions {
+    var options = OptimizationOptions()
+    options.level = level
+    options.target = target
+    options.maximumOpset = opset
+    options.prefersStandard = preferStandard
+    options.assumesNoEmptyRows = assume.contains(.noEmptyRows)
+    options.enabled = try names(enable)
+    options.disabled = try names(disable)
+    options.bindings = bindings
+    return options
+  }
+
+  func validate() throws {
+    if let opset, !(1...ONNXImporter.newestOpset).contains(opset) {
+      throw ValidationError("--opset is 1 to \(ONNXImporter.newestOpset)")
+    }
+  }
+
+  /// The passes' own spelling. Throws where one does not exist.
+  private func names(_ given: [String]) throws -> Set<String> {
+    if given.isEmpty { return [] }
+    let all = Pipelines.all.map(\.name)
+    return Set(
+      try given.map { name in
+        guard let found = all.first(where: { $0.lowercased() == name.lowercased() }) else {
+          throw CameoError.badInput("there is no pass \(name); cameo passes lists them")
+        }
+        return found
+      })
+  }
+}
+
+/// `Attention>=6`: how many nodes of an operator the result must have.
+struct CountAssertion: ExpressibleByArgument, Sendable {
+  enum Relation: String, CaseIterable { case atLeast = ">=", atMost = "<=", notEqual = "!=", equal2 = "==", equal = "=", more = ">", less = "<" }
+
+  let name: String
+  let relation: Relation
+  let count: Int
+  let text: String
+
+  init?(argument: String) {
+    guard let relation = Relation.allCases.first(where: { argument.contains($0.rawValue) }) else { return nil }
+    let parts = argument.split(separator: relation.rawValue, maxSplits: 1).map { $0.filter { $0 != " " } }
+    guard parts.count == 2, !parts[0].isEmpty, let count = Int(parts[1]) else { return nil }
+    name = String(parts[0])
+    self.relation = relation
+    self.count = count
+    text = argument
+  }
+
+  func holds(in counts: [String: Int]) -> Bool {
+    let found = counts[name] ?? 0
+    return switch relation {
+    case .atLeast: found >= count
+    case .atMost: found <= count
+    case .equal, .equal2: found == count
+    case .notEqual: found != count
+    case .more: found > count
+    case .less: found < count
+    }
+  }
+}
+
+/// `NAME=1x3x224x224`: a shape for an input.
+struct InputShape: ExpressibleByArgument, Sendable {
+  let name: String
+  let shape: [Dim]
+
+  init?(argument: String) {
+    guard let equals = argument.firstIndex(of: "="), equals != argument.startIndex else { return nil }
+    guard let shape = InputShape.parse(argument[argument.index(after: equals)...]) else { return nil }
+    name = String(argument[..<equals])
+    self.shape = shape
+  }
+
+  /// `1x3x224x224`, `batchx128` (a symbol stays one), `scalar` for no dimensions. Also with commas.
+  static func parse(_ text: Substring) -> [Dim]? {
+    if text == "scalar" { return [] }
+    if text.contains(",") || Int(text) != nil { return dims(text.split(separator: ",", omittingEmptySubsequences: false)) }
+    return dims(text.split(separator: "x", omittingEmptySubsequences: false))
+  }
+
+  private static func dims(_ parts: [Substring]) -> [Dim]? {
+    var result: [Dim] = []
+    for part in parts {
+      if let value = Int(part) {
+        guard value >= 0 else { return nil }
+        result.append(Dim(value))
+      } else {
+        guard let first = part.unicodeScalars.first, first.properties.isAlphabetic || first == "_" else { return nil }
+        result.append(.symbol(String(part)))
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,73 @@
+import GraphIR
+import Tensors
+
+/// CenterCropPad: crops or zero-pads `axes` around the centre to the sizes of `shape`.
+struct CenterCropPad: Operator {
+  let name = OperatorName("CenterCropPad")
+  let traits: OperatorTraits = []
+
+  private func axes(_ attributes: AttributeReader, rank: Int) throws -> [Int] {
+    let axes = try attributes.optionalInts("axes")?.map { $0 < 0 ? $0 + rank : $0 } ?? Array(0..<rank)
+    guard axes.allSatisfy({ (0..<rank).contains($0) }) else { throw CameoError.badInput("axes \(axes) of rank \(rank)") }
+    return axes
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    guard var shape = context.shape(0) else { return context.set(0, context.dataType(0), nil) }
+    let axes = try axes(context.attributes, rank: shape.count)
+    let sizes = context.symbols(1)
+    if let sizes, sizes.count != axes.count { throw CameoError.badInput("\(sizes.count) sizes for \(axes.count) axes") }
+    for (index, axis) in axes.enumerated() { shape[axis] = sizes?[index] ?? context.unknownDim() }
+    context.set(0, context.dataType(0), shape)
+  }
+
+  func evaluate(_ context: EvaluationContext) throws -> [Value?] {
+    let x = try context.tensor(0)
+    let axes = try axes(context.attributes, rank: x.rank)
+    let sizes = try context.tensor(1).ints()
+    guard sizes.count == axes.count, sizes.allSatisfy({ $0 >= 0 }) else { throw CameoError.badInput("sizes \(sizes) for axes \(axes)") }
+    var shape = x.shape
+    // Where the output's first element would lie in the input.
+    var start = [Int](repeating: 0, count: x.rank)
+    for (axis, size) in zip(axes, sizes) {
+      shape[axis] = size
+      let spare = x.shape[axis] - size
+      start[axis] = spare >= 0 ? spare / 2 : -(-spare / 2)
+    }
+    let strides = Tensor.strides(x.shape)
+    func source(_ position: Int) -> Int? {
+      var rest = position
+      var index = 0
+      for axis in stride(from: shape.count - 1, through: 0, by: -1) {
+        let at = rest % shape[axis] + start[axis]
+        rest /= shape[axis]
+        if at < 0 || at >= x.shape[axis] { return nil }
+        index += at * strides[axis]
+      }
+      return index
+    }
+    let count = try Tensor.elementCount(shape)
+    if x.dataType == .string {
+      return [.tensor(try Tensor(strings: (0..<count).map { source($0).map { x.strings[$0] } ?? "" }, shape: shape))]
+    }
+    if x.dataType.isSubByte || x.dataType.isComplex {
+      guard !x.dataType.isComplex else { throw CameoError.unsupported("\(name) of \(x.dataType)") }
+      let view = try ElementView<Double>(x)
+      return [.tensor(try Tensor.make(x.dataType, shape, as: Double.self) { out in
+        for i in 0..<count { if let from = source(i) { out[i] = view[from] } }
+      })]
+    }
+    let width = x.dataType.bitWidth / 8
+    return [.tensor(try Tensor.makeRaw(x.dataType, shape) { out in
+      x.withUnsafeBytes { bytes in
+        guard let base = out.baseAddress, let from = bytes.baseAddress else { return }
+        for i in 0..<count {
+          if let place = source(i) { (base + i * width).copyMemory(from: from + place * width, byteCount: width) }
+        }
+      }
+    })]
+  }
+}
+
+@used @section("cameo_operators")
+private let registration: RegistryRecord = (0, { OperatorRegistry.submit(CenterCropPad(), to: $0) })

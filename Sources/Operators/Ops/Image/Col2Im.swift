@@ -1,0 +1,44 @@
+import GraphIR
+import Tensors
+
+/// Col2Im: adds columns of blocks back onto an image.
+struct Col2Im: Operator {
+  let name = OperatorName("Col2Im")
+
+  func infer(_ context: inout InferenceContext) throws {
+    try context.require(rank: 3...3, of: 0)
+    let x = context.shape(0)
+    let rank = context.shape(1)?.first?.value ?? context.symbols(1)?.count
+    guard let rank else { return context.set(0, context.dataType(0), nil) }
+    let block = context.ints(2)?.reduce(1, *)
+    let channels = block.flatMap { size in size > 0 ? x.map { $0[1].floorDiv(Dim(size)) } : nil } ?? context.unknownDim()
+    let image = context.symbols(1) ?? context.unknownShape(rank: rank)
+    context.set(0, context.dataType(0), [x?[0] ?? context.unknownDim(), channels] + image)
+  }
+
+  func evaluate(_ context: EvaluationContext) throws -> [Value?] {
+    let x = try context.tensor(0)
+    let image = try context.tensor(1).ints()
+    let block = try context.tensor(2).ints()
+    guard x.rank == 3, image.count == block.count, !block.isEmpty, image.allSatisfy({ $0 >= 0 }) else {
+      throw CameoError.badInput("blocks \(block) of \(x) for an image \(image)")
+    }
+    let geometry = try NNWindow(context.attributes, kernel: block).resolved(image)
+    let taps = geometry.taps
+    guard x.shape[1] % taps == 0, x.shape[2] == geometry.outputCount else {
+      throw CameoError.badInput("\(x) does not hold \(geometry.outputCount) blocks of \(taps)")
+    }
+    let channels = x.shape[1] / taps
+    let view = try ElementView<Double>(x)
+    return [.tensor(try Tensor.make(x.dataType, [x.shape[0], channels] + image, as: Double.self) { out in
+      for item in 0..<x.shape[0] {
+        try Double.addColumns(
+          out + item * channels * geometry.inputCount, view.base + item * x.shape[1] * x.shape[2], ld: x.shape[2],
+          channels: channels, geometry)
+      }
+    })]
+  }
+}
+
+@used @section("cameo_operators")
+private let registration: RegistryRecord = (0, { OperatorRegistry.submit(Col2Im(), to: $0) })

@@ -1,0 +1,161 @@
+import GraphIR
+import Tensors
+
+/// DFT: Fourier transform along one axis; the last axis holds real (and imaginary) parts.
+struct DFT: Operator {
+  let name = OperatorName("DFT")
+
+  func infer(_ context: inout InferenceContext) throws {
+    let type = context.dataType(0)
+    let isInverse = try context.attributes.bool("inverse")
+    let isOneSided = try context.attributes.bool("onesided")
+    guard var shape = context.shape(0) else { return context.set(0, type, nil) }
+    guard shape.count >= 2 else { throw CameoError.badInput("DFT of rank \(shape.count)") }
+    shape[shape.count - 1] = isInverse && isOneSided ? 1 : 2
+    guard let given = context.hasInput(2) ? context.ints(2)?.first : -2 else {
+      for axis in 0..<shape.count - 1 { shape[axis] = context.unknownDim() }
+      return context.set(0, type, shape)
+    }
+    let axis = try context.normalize(axis: given, rank: shape.count)
+    guard axis < shape.count - 1 else { throw CameoError.badInput("the last axis of DFT holds complex parts") }
+    if context.hasInput(1) {
+      shape[axis] = context.symbols(1)?.first ?? context.unknownDim()
+    } else if isInverse && isOneSided {
+      shape[axis] = (shape[axis] - 1) * 2
+    }
+    if isOneSided && !isInverse { shape[axis] = shape[axis].floorDiv(2) + 1 }
+    context.set(0, type, shape)
+  }
+
+  func evaluate(_ context: EvaluationContext) throws -> [Value?] {
+    let x = try context.tensor(0)
+    let isInverse = try context.attributes.bool("inverse")
+    let isOneSided = try context.attributes.bool("onesided")
+    guard x.rank >= 2, let parts = x.shape.last, parts == 1 || parts == 2 else { throw CameoError.badInput("DFT of \(x)") }
+    var axis = try context.optionalTensor(2).map { Int(truncatingIfNeeded: try $0.scalar(as: Int64.self)) } ?? -2
+    if axis < 0 { axis += x.rank }
+    guard axis >= 0, axis < x.rank - 1 else { throw CameoError.badInput("axis \(axis) of \(x)") }
+    let size = x.shape[axis]
+    let asked = try context.optionalTensor(1).map { Int(truncatingIfNeeded: try $0.scalar(as: Int64.self)) }
+    let length = asked ?? (isInverse && isOneSided ? 2 * (size - 1) : size)
+    guard length >= 1, length < 1 << 31 else { throw CameoError.badInput("dft_length is \(length)") }
+    try MemoryBudget.shared.check(128 * length, for: "a Fourier transform of \(length)")
+    let isReal = isInverse && isOneSided
+    let kept = isOneSided && !isInverse ? length / 2 + 1 : length
+    var shape = x.shape
+    shape[axis] = kept
+    shape[x.rank - 1] = isReal ? 1 : 2
+    let inner = x.shape[(axis + 1)..<(x.rank - 1)].reduce(1, *)
+    let outer = x.shape[..<axis].reduce(1, *)
+    let view = try ElementView<Double>(x)
+    return [.tensor(try Tensor.make(x.dataType, shape, as: Double.self) { out in
+      for line in 0..<outer * inner {
+        let (o, i) = (line / inner, line % inner)
+        var re = [Double](repeating: 0, count: length)
+        var im = re
+        for k in 0..<min(size, isReal ? length / 2 + 1 : length) {
+          let at = ((o * size + k) * inner + i) * parts
+          re[k] = view[at]
+          im[k] = parts == 2 ? view[at + 1] : 0
+        }
+        if isReal {
+          // The other half is the conjugate; ends have no imaginary part.
+          im[0] = 0
+          if length % 2 == 0 { im[length / 2] = 0 }
+          for k in length / 2 + 1..<max(length, length / 2 + 1) { (re[k], im[k]) = (re[length - k], -im[length - k]) }
+        }
+        NNFourier.transform(&re, &im, isInverse: isInverse)
+        let scale = isInverse ? 1 / Double(length) : 1
+        for k in 0..<kept {
+          let at = (o * kept + k) * inner + i
+          if isReal {
+            out[at] = re[k] * scale
+          } else {
+            out[2 * at] = re[k] * scale
+            out[2 * at + 1] = im[k] * scale
+          }
+        }
+      }
+    })]
+  }
+
+  func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
+    guard version < 20 else { return }
+    if graph[node]["axis"] == nil { graph.setAttribute("axis", of: node, to: .int(1)) }
+    try graph.moveAttributeToInput("axis", of: node, at: 2)
+  }
+
+  func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
+    guard version < 20 else { return }
+    if graph[node].input(2) == nil {
+      guard let rank = graph[node].input(0).flatMap({ graph[$0].type?.shape?.count }) else {
+        throw CameoError.unsupported("the default axis of DFT before opset 20 on a tensor of unknown rank")
+      }
+      return graph.setAttribute("axis", of: node, to: .int(Int64(rank - 2)))
+    }
+    try graph.moveInputToAttribute(2, of: node, named: "axis") { try .int($0) }
+    if case .int(let axis) = graph[node]["axis"], axis < 0 {
+      guard let rank = graph[node].input(0).flatMap({ graph[$0].type?.shape?.count }) else { return }
+      graph.setAttribute("axis", of: node, to: .int(axis + Int64(rank)))
+    }
+  }
+}
+
+/// STFT: Fourier transforms of overlapping windowed frames.
+struct STFT: Operator {
+  let name = OperatorName("STFT")
+
+  func infer(_ context: inout InferenceContext) throws {
+    let x = context.shape(0)
+    if let x, x.count != 2, x.count != 3 { throw CameoError.badInput("STFT of rank \(x.count)") }
+    let isOneSided = try context.attributes.int("onesided", default: 1) != 0
+    let length = context.hasInput(3) ? context.symbols(3)?.first : context.shape(2)?.first
+    let step = context.symbols(1)?.first
+    var frames = context.unknownDim()
+    if let x, let length, let step { frames = (x[1] - length).floorDiv(step) + 1 }
+    let bins = length.map { isOneSided ? $0.floorDiv(2) + 1 : $0 } ?? context.unknownDim()
+    context.set(0, context.dataType(0), [x?[0] ?? context.unknownDim(), frames, bins, 2])
+  }
+
+  func evaluate(_ context: EvaluationContext) throws -> [Value?] {
+    let x = try context.tensor(0)
+    let parts = x.rank == 3 ? x.shape[2] : 1
+    guard x.rank == 2 || x.rank == 3, parts == 1 || parts == 2 else { throw CameoError.badInput("STFT of \(x)") }
+    let step = Int(truncatingIfNeeded: try context.tensor(1).scalar(as: Int64.self))
+    let window = try context.optionalTensor(2)?.elements(as: Double.self)
+    let asked = try context.optionalTensor(3).map { Int(truncatingIfNeeded: try $0.scalar(as: Int64.self)) }
+    let size = x.shape[1]
+    let length = asked ?? window?.count ?? size
+    guard length > 0, step > 0, length <= size, window == nil || window?.count == length else {
+      throw CameoError.badInput("frames of \(length) every \(step) of \(x)")
+    }
+    let isOneSided = try context.attributes.int("onesided", default: 1) != 0
+    let frames = (size - length) / step + 1
+    let bins = isOneSided ? length / 2 + 1 : length
+    let view = try ElementView<Double>(x)
+    return [.tensor(try Tensor.make(x.dataType, [x.shape[0], frames, bins, 2], as: Double.self) { out in
+      for item in 0..<x.shape[0] {
+        for frame in 0..<frames {
+          var re = [Double](repeating: 0, count: length)
+          var im = re
+          for k in 0..<length {
+            let at = (item * size + frame * step + k) * parts
+            let weight = window?[k] ?? 1
+            re[k] = view[at] * weight
+            im[k] = parts == 2 ? view[at + 1] * weight : 0
+          }
+          NNFourier.transform(&re, &im, isInverse: false)
+          for k in 0..<bins {
+            out[((item * frames + frame) * bins + k) * 2] = re[k]
+            out[((item * frames + frame) * bins + k) * 2 + 1] = im[k]
+          }
+        }
+      }
+    })]
+  }
+}
+
+@used @section("cameo_operators")
+private let registration: RegistryRecord = (0, { OperatorRegistry.submit(DFT(), to: $0) })
+@used @section("cameo_operators")
+private let shortRegistration: RegistryRecord = (0, { OperatorRegistry.submit(STFT(), to: $0) })

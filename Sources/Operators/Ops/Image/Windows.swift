@@ -1,0 +1,51 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+import GraphIR
+import Tensors
+
+/// HannWindow, HammingWindow and BlackmanWindow: sums of cosines over a window of the given size.
+struct CosineWindow: Operator {
+  let name: OperatorName
+  private let coefficients: [Double]
+
+  init(_ name: String, _ coefficients: [Double]) {
+    self.name = OperatorName(name)
+    self.coefficients = coefficients
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    let type = try context.attributes.dataType("output_datatype") ?? .float
+    context.set(0, type, [context.symbols(0)?.first ?? context.unknownDim()])
+  }
+
+  func evaluate(_ context: EvaluationContext) throws -> [Value?] {
+    let type = try context.attributes.dataType("output_datatype") ?? .float
+    let size = Int(truncatingIfNeeded: try context.tensor(0).scalar(as: Int64.self))
+    let isPeriodic = try context.attributes.int("periodic", default: 1) != 0
+    guard size >= 0 else { throw CameoError.badInput("a window of \(size)") }
+    return [.tensor(try Tensor.make(type, [size], as: Double.self) { out in
+      let period = Double(isPeriodic ? size : size - 1)
+      for i in 0..<size {
+        var sum = 0.0
+        for (order, factor) in coefficients.enumerated() { sum += factor * cos(2 * Double.pi * Double(order * i) / period) }
+        out[i] = period == 0 ? 1 : sum
+      }
+    })]
+  }
+}
+
+@used @section("cameo_operators")
+private let hannRegistration: RegistryRecord = (0, { OperatorRegistry.submit(CosineWindow("HannWindow", [0.5, -0.5]), to: $0) })
+@used @section("cameo_operators")
+private let hammingRegistration: RegistryRecord = (
+  0, { OperatorRegistry.submit(CosineWindow("HammingWindow", [25.0 / 46, -21.0 / 46]), to: $0) }
+)
+@used @section("cameo_operators")
+private let blackmanRegistration: RegistryRecord = (
+  0, { OperatorRegistry.submit(CosineWindow("BlackmanWindow", [0.42, -0.5, 0.08]), to: $0) }
+)

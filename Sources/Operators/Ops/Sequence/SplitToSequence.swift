@@ -1,0 +1,83 @@
+import GraphIR
+import Tensors
+
+/// SplitToSequence: cuts a tensor along an axis: into parts of one size, of given sizes, or into single items.
+struct SplitToSequence: Operator {
+  let name = OperatorName("SplitToSequence")
+
+  func infer(_ context: inout InferenceContext) throws {
+    let type = context.dataType(0)
+    guard var shape = context.shape(0) else { return context.set(0, ValueFacts(type: .sequence(.tensor(type, nil)))) }
+    let axis = try context.normalize(axis: context.attributes.int("axis", default: 0), rank: shape.count)
+    if !context.hasInput(1) {
+      if try context.attributes.int("keepdims", default: 1) != 0 { shape[axis] = 1 } else { shape.remove(at: axis) }
+    } else if let sizes = context.symbols(1), let first = sizes.first, sizes.allSatisfy({ $0 == first }),
+      context.rank(1) == 1 || shape[axis].modulo(first).value == 0
+    {
+      shape[axis] = first
+    } else {
+      shape[axis] = context.unknownDim()
+    }
+    context.set(0, ValueFacts(type: .sequence(.tensor(type, shape))))
+  }
+
+  func evaluate(_ context: EvaluationContext) throws -> [Value?] {
+    let x = try context.tensor(0)
+    var axis = try context.attributes.int("axis", default: 0)
+    if axis < 0 { axis += x.rank }
+    guard axis >= 0, axis < x.rank else { throw CameoError.badInput("axis \(axis) lies outside \(x)") }
+    let size = x.shape[axis]
+    guard let split = try context.optionalTensor(1) else {
+      let keeps = try context.attributes.int("keepdims", default: 1) != 0
+      return [.sequence(try (0..<size).map { index in
+        .tensor(try keeps ? NNStack.slice(x, axis: axis, index..<index + 1) : NNStack.item(x, axis: axis, index))
+      })]
+    }
+    var lengths = try split.ints()
+    if split.rank == 0 {
+      guard let length = lengths.first, length > 0 else { throw CameoError.badInput("split is \(lengths)") }
+      lengths = stride(from: 0, to: size, by: length).map { min(length, size - $0) }
+    }
+    var start = 0
+    var parts: [Value] = []
+    for length in lengths {
+      guard length >= 0, length <= size - start else { throw CameoError.badInput("split is \(lengths) for an axis of \(size)") }
+      parts.append(.tensor(try NNStack.slice(x, axis: axis, start..<start + length)))
+      start += length
+    }
+    guard start == size else { throw CameoError.badInput("split is \(lengths) for an axis of \(size)") }
+    return [.sequence(parts)]
+  }
+}
+
+/// ConcatFromSequence: joins the elements along an axis, a new one where `new_axis` is 1.
+struct ConcatFromSequence: Operator {
+  let name = OperatorName("ConcatFromSequence")
+
+  func infer(_ context: inout InferenceContext) throws {
+    guard case .tensor(let type, var shape)? = NNSequence.elementType(context.type(0)) else { return }
+    let isNew = try context.attributes.bool("new_axis")
+    if let known = shape {
+      let axis = try context.normalize(axis: context.attributes.int("axis"), rank: known.count + (isNew ? 1 : 0))
+      if isNew { shape?.insert(context.unknownDim(), at: axis) } else { shape?[axis] = context.unknownDim() }
+    }
+    context.set(0, type, shape)
+  }
+
+  func evaluate(_ context: EvaluationContext) throws -> [Value?] {
+    let parts = try NNSequence.elements(context.value(0)).map { element in
+      guard let tensor = element.tensor else { throw CameoError.badInput("the sequence holds no tensors") }
+      return tensor
+    }
+    guard let first = parts.first else { throw CameoError.badInput("an empty sequence cannot be joined") }
+    let isNew = try context.attributes.bool("new_axis")
+    var axis = try context.attributes.int("axis")
+    if axis < 0 { axis += first.rank + (isNew ? 1 : 0) }
+    return [.tensor(try isNew ? NNStack.stack(parts, axis: axis) : NNStack.concatenate(parts, axis: axis))]
+  }
+}
+
+@used @section("cameo_operators")
+private let registration: RegistryRecord = (0, { OperatorRegistry.submit(SplitToSequence(), to: $0) })
+@used @section("cameo_operators")
+private let joinRegistration: RegistryRecord = (0, { OperatorRegistry.submit(ConcatFromSequence(), to: $0) })

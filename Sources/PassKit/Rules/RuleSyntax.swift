@@ -1,0 +1,100 @@
+import GraphIR
+import Tensors
+
+// The syntax tree of a rule file: what was written. `RuleParser` makes it, `RuleCompiler` gives it meaning. Offsets are bytes in
+// the text.
+
+/// `rule Name level 2 "summary" { match {...} where {...} rewrite {...} }`.
+struct RuleSyntax: Sendable {
+  var name: String
+  var level: Int
+  var summary: String
+  var match: [MatchStatement]
+  /// Names after `=>`; empty: the outputs of the last statement.
+  var results: [NameSyntax]
+  var guards: [GuardSyntax]
+  var rewrite: [RewriteStatement]
+  var offset: Int
+  /// The text from `match` to the last bracket, for documentation.
+  var source: String
+}
+
+/// `y = Mul!(x, 0.5)`.
+struct MatchStatement: Sendable {
+  var outputs: [NameSyntax]
+  var call: MatchCall
+}
+
+/// `(Div|Mul)!<axis = $a>(x, $c, ...)`.
+struct MatchCall: Sendable {
+  var operators: [OperatorName]
+  var attributes: [(name: String, value: MatchAttribute, offset: Int)]
+  var inputs: [MatchOperand]
+  var isKey = false
+  var isOptional = false
+  var mayBeShared = false
+  var allowsMoreInputs = false
+  var offset: Int
+}
+
+enum MatchAttribute: Sendable {
+  case capture(String)
+  case value(AttributeSyntax)
+}
+
+indirect enum MatchOperand: Sendable {
+  case name(String, offset: Int)
+  /// `$c`: a constant, bound to the name.
+  case capture(String, offset: Int)
+  case number(NumberSyntax)
+  case tensor(TensorSyntax)
+  case absent
+  /// `_`: anything, left out included.
+  case any
+  case call(MatchCall)
+}
+
+/// `rank(x) >= 2 : "sentence"`.
+struct GuardSyntax: Sendable {
+  var condition: RuleExpression
+  var sentence: String?
+  /// As it was written.
+  var text: String
+}
+
+/// `y, z = Split<axis = 1>(x)` or `y = x`.
+struct RewriteStatement: Sendable {
+  var outputs: [NameSyntax]
+  var value: RewriteOperand
+}
+
+struct RewriteCall: Sendable {
+  var operatorName: OperatorName
+  var attributes: [(name: String, value: RuleExpression, offset: Int)]
+  var inputs: [RewriteOperand?]
+  var offset: Int
+}
+
+indirect enum RewriteOperand: Sendable {
+  case call(RewriteCall)
+  /// A name or something to compute.
+  case expression(RuleExpression)
+}
+
+/// A guard's condition, an attribute's value, a computed constant.
+struct RuleExpression: Sendable {
+  indirect enum Node: Sendable {
+    case number(NumberSyntax)
+    case string(String)
+    case tensor(TensorSyntax)
+    case list([RuleExpression])
+    case name(String)
+    case capture(String)
+    case function(String, [RuleExpression])
+    case unary(String, RuleExpression)
+    case binary(String, RuleExpression, RuleExpression)
+  }
+
+  var node: Node
+  var offset: Int
+}
