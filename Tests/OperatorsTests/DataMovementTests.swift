@@ -27,7 +27,10 @@ private typealias Case = OperatorCase
       ["string[1] {\"a\"}", "string[2] {\"b\", \"c\"}"], ["string[3] {\"a\", \"b\", \"c\"}"]),
     Case(
       "g (float[2, 4] x, int64[2] a, int64[2] b, int64[2] c, int64[2] d) => (float[?] y) { y = Slice (x, a, b, c, d) }",
-      ["float[2, 4] {0, 1, 2, 3, 4, 5, 6, 7}", "int64[2] {0, 3}", "int64[2] {1, 0}", "int64[2] {0, 1}", "int64[2] {1, -2}"],
+      [
+        "float[2, 4] {0, 1, 2, 3, 4, 5, 6, 7}", "int64[2] {0, 3}", "int64[2] {1, 0}", "int64[2] {0, 1}",
+        "int64[2] {1, -2}",
+      ],
       ["float[1, 2] {3, 1}"]),
     Case(
       "g (float[3] x, int64[1] a, int64[1] b) => (float[?] y) { y = Slice (x, a, b) }",
@@ -88,10 +91,12 @@ private typealias Case = OperatorCase
       "g (float[1, 2] x, int64[2] r) => (float[?] y) { y = Tile (x, r) }", ["float[1, 2] {1, 2}", "int64[2] {2, 2}"],
       ["float[2, 4] {1, 2, 1, 2, 1, 2, 1, 2}"]),
     Case(
-      "g (float[1, 4, 1, 1] x) => (float[?] y) { y = DepthToSpace<blocksize = 2> (x) }", ["float[1, 4, 1, 1] {1, 2, 3, 4}"],
+      "g (float[1, 4, 1, 1] x) => (float[?] y) { y = DepthToSpace<blocksize = 2> (x) }",
+      ["float[1, 4, 1, 1] {1, 2, 3, 4}"],
       ["float[1, 1, 2, 2] {1, 2, 3, 4}"]),
     Case(
-      "g (float[1, 1, 2, 2] x) => (float[?] y) { y = SpaceToDepth<blocksize = 2> (x) }", ["float[1, 1, 2, 2] {1, 2, 3, 4}"],
+      "g (float[1, 1, 2, 2] x) => (float[?] y) { y = SpaceToDepth<blocksize = 2> (x) }",
+      ["float[1, 1, 2, 2] {1, 2, 3, 4}"],
       ["float[1, 4, 1, 1] {1, 2, 3, 4}"]),
     Case(
       "g (float[2, 2] x, int64[2] n) => (float[?] y) { y = ReverseSequence (x, n) }",
@@ -100,10 +105,12 @@ private typealias Case = OperatorCase
       "g (int64[2] i, int64 d, float[2] v) => (float[?] y) { y = OneHot (i, d, v) }",
       ["int64[2] {-1, 5}", "int64 {3}", "float[2] {0, 1}"], ["float[2, 3] {0, 0, 1, 0, 0, 0}"]),
     Case(
-      "g (float[2, 2] x) => (int64[?] y) { y = NonZero (x) }", ["float[2, 2] {0, 1, 2, 0}"], ["int64[2, 2] {0, 1, 1, 0}"]),
+      "g (float[2, 2] x) => (int64[?] y) { y = NonZero (x) }", ["float[2, 2] {0, 1, 2, 0}"],
+      ["int64[2, 2] {0, 1, 1, 0}"]),
     Case(
       "g (float[4] x) => (float[?] y, int64[?] i, int64[?] v, int64[?] c) { y, i, v, c = Unique<sorted = 0> (x) }",
-      ["float[4] {2, 1, 2, 3}"], ["float[3] {2, 1, 3}", "int64[3] {0, 1, 3}", "int64[4] {0, 1, 0, 2}", "int64[3] {2, 1, 1}"]),
+      ["float[4] {2, 1, 2, 3}"],
+      ["float[3] {2, 1, 3}", "int64[3] {0, 1, 3}", "int64[4] {0, 1, 0, 2}", "int64[3] {2, 1, 1}"]),
     Case(
       "g (float[2, 2] x) => (float[?] y) { y = Unique<axis = 1> (x) }", ["float[2, 2] {3, 1, 4, 2}"],
       ["float[2, 2] {1, 3, 2, 4}"]),
@@ -122,21 +129,39 @@ private typealias Case = OperatorCase
 
   @Test func indexErrorsNameIndexAndDimension() throws {
     let error = try #require(
-      try failure("g (float[3] x, int64[1] i) => (float[?] y) { y = Gather (x, i) }", ["float[3] {1, 2, 3}", "int64[1] {3}"]))
+      try failure(
+        "g (float[3] x, int64[1] i) => (float[?] y) { y = Gather (x, i) }", ["float[3] {1, 2, 3}", "int64[1] {3}"]))
     #expect(error.kind == .badInput)
     #expect(error.description.contains("Gather") && error.reason.contains("3") && error.reason.contains("dimension 0"))
   }
 
   @Test(arguments: [
-    ("g (float[2] x, float[2, 1] y) => (float[?] z) { z = Concat<axis = 0> (x, y) }", ["float[2] {1, 2}", "float[2, 1] {1, 2}"]),
-    ("g (float[2] x, int64[1] a, int64[1] b, int64[1] c, int64[1] d) => (float[?] y) { y = Slice (x, a, b, c, d) }",
-      ["float[2] {1, 2}", "int64[1] {0}", "int64[1] {1}", "int64[1] {0}", "int64[1] {0}"]),
-    ("g (float[2] x, int64[2] s) => (float[?] a, float[?] b) { a, b = Split (x, s) }", ["float[2] {1, 2}", "int64[2] {2, 2}"]),
+    (
+      "g (float[2] x, float[2, 1] y) => (float[?] z) { z = Concat<axis = 0> (x, y) }",
+      ["float[2] {1, 2}", "float[2, 1] {1, 2}"]
+    ),
+    (
+      "g (float[2] x, int64[1] a, int64[1] b, int64[1] c, int64[1] d) => (float[?] y) { y = Slice (x, a, b, c, d) }",
+      ["float[2] {1, 2}", "int64[1] {0}", "int64[1] {1}", "int64[1] {0}", "int64[1] {0}"]
+    ),
+    (
+      "g (float[2] x, int64[2] s) => (float[?] a, float[?] b) { a, b = Split (x, s) }",
+      ["float[2] {1, 2}", "int64[2] {2, 2}"]
+    ),
     ("g (float[2] x) => (float[?] y) { y = Transpose<perm = [0, 0]> (x) }", ["float[2] {1, 2}"]),
     ("g (float[2] x, int64[2] p) => (float[?] y) { y = Pad (x, p) }", ["float[2] {1, 2}", "int64[2] {-3, 0}"]),
-    ("g (float[2] x, int64[2] p) => (float[?] y) { y = Pad (x, p) }", ["float[2] {1, 2}", "int64[2] {4611686018427387904, 4611686018427387904}"]),
-    ("g (float[2] x, int64[1] r) => (float[?] y) { y = Tile (x, r) }", ["float[2] {1, 2}", "int64[1] {9223372036854775807}"]),
-    ("g (float[2] x, int64[1] i, float[1] u) => (float[?] y) { y = ScatterElements (x, i, u) }", ["float[2] {1, 2}", "int64[1] {-9223372036854775808}", "float[1] {1}"]),
+    (
+      "g (float[2] x, int64[2] p) => (float[?] y) { y = Pad (x, p) }",
+      ["float[2] {1, 2}", "int64[2] {4611686018427387904, 4611686018427387904}"]
+    ),
+    (
+      "g (float[2] x, int64[1] r) => (float[?] y) { y = Tile (x, r) }",
+      ["float[2] {1, 2}", "int64[1] {9223372036854775807}"]
+    ),
+    (
+      "g (float[2] x, int64[1] i, float[1] u) => (float[?] y) { y = ScatterElements (x, i, u) }",
+      ["float[2] {1, 2}", "int64[1] {-9223372036854775808}", "float[1] {1}"]
+    ),
   ]) func badInputIsAnError(_ graph: String, _ inputs: [String]) throws {
     #expect(try failure(graph, inputs) != nil)
   }

@@ -100,7 +100,8 @@ struct OperatorCase: Sendable, CustomTestStringConvertible {
   static func agree(_ a: Tensor, _ b: Tensor) -> Bool {
     guard a.dataType == b.dataType, a.shape == b.shape else { return false }
     if a.dataType == .string { return a.strings == b.strings }
-    guard a.dataType.isFloatingPoint, let x = try? a.elements(as: Double.self), let y = try? b.elements(as: Double.self) else {
+    guard a.dataType.isFloatingPoint, let x = try? a.elements(as: Double.self), let y = try? b.elements(as: Double.self)
+    else {
       return a.isIdentical(to: b)
     }
     return zip(x, y).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN || abs($0 - $1) <= 1e-6 + 1e-5 * abs($1) }

@@ -28,15 +28,21 @@ private typealias Case = OperatorCase
     Case(reduce("ReduceSum"), ["float[0, 2] {}", "int64[1] {0}"], ["float[1, 2] {0, 0}"]),
     Case(reduce("ReduceProd"), ["float[0] {}", "int64[1] {0}"], ["float[1] {1}"]),
     Case(reduce("ReduceMax"), ["float[0] {}", "int64[1] {0}"], ["float[1] {-inf}"]),
-    Case("g (float[2, 2] x) => (int64[?] y) { y = ArgMax<axis = 1> (x) }", ["float[2, 2] {1, 2, 4, 4}"], ["int64[2, 1] {1, 0}"]),
+    Case(
+      "g (float[2, 2] x) => (int64[?] y) { y = ArgMax<axis = 1> (x) }", ["float[2, 2] {1, 2, 4, 4}"],
+      ["int64[2, 1] {1, 0}"]),
     Case(
       "g (float[2, 2] x) => (int64[?] y) { y = ArgMin<axis = 0, keepdims = 0, select_last_index = 1> (x) }",
       ["float[2, 2] {1, 2, 1, 0}"], ["int64[2] {1, 1}"]),
-    Case("g (float[3] x, int64 a) => (float[?] y) { y = CumSum (x, a) }", ["float[3] {1, 2, 3}", "int64 {0}"], ["float[3] {1, 3, 6}"]),
+    Case(
+      "g (float[3] x, int64 a) => (float[?] y) { y = CumSum (x, a) }", ["float[3] {1, 2, 3}", "int64 {0}"],
+      ["float[3] {1, 3, 6}"]),
     Case(
       "g (float[3] x, int64 a) => (float[?] y) { y = CumSum<exclusive = 1, reverse = 1> (x, a) }",
       ["float[3] {1, 2, 3}", "int64 {0}"], ["float[3] {5, 3, 0}"]),
-    Case("g (int32[3] x, int64 a) => (int32[?] y) { y = CumProd (x, a) }", ["int32[3] {1, 2, 3}", "int64 {-1}"], ["int32[3] {1, 2, 6}"]),
+    Case(
+      "g (int32[3] x, int64 a) => (int32[?] y) { y = CumProd (x, a) }", ["int32[3] {1, 2, 3}", "int64 {-1}"],
+      ["int32[3] {1, 2, 6}"]),
     Case(
       "g (float[2, 3] x, int64[1] k) => (float[?] v, int64[?] i) { v, i = TopK (x, k) }",
       ["float[2, 3] {1, 3, 2, 5, 5, 4}", "int64[1] {2}"], ["float[2, 2] {3, 2, 5, 5}", "int64[2, 2] {1, 2, 0, 1}"]),

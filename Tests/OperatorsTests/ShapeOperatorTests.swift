@@ -20,7 +20,8 @@ private typealias Case = OperatorCase
     Case(
       "g (float[1, 2, 1] x) => (float[?] y) { y = Squeeze (x) }", ["float[1, 2, 1] {1, 2}"], ["float[2] {1, 2}"]),
     Case(
-      "g (float[1, 2, 1] x, int64[1] a) => (float[?] y) { y = Squeeze (x, a) }", ["float[1, 2, 1] {1, 2}", "int64[1] {-1}"],
+      "g (float[1, 2, 1] x, int64[1] a) => (float[?] y) { y = Squeeze (x, a) }",
+      ["float[1, 2, 1] {1, 2}", "int64[1] {-1}"],
       ["float[1, 2] {1, 2}"]),
     Case(
       "g (float[2] x, int64[2] a) => (float[?] y) { y = Unsqueeze (x, a) }", ["float[2] {1, 2}", "int64[2] {0, -1}"],
@@ -37,10 +38,12 @@ private typealias Case = OperatorCase
       ["int64[2, 1] {7, 7}"]),
     Case("g (int64[0] s) => (float y) { y = ConstantOfShape (s) }", ["int64[0] {}"], ["float {0}"]),
     Case(
-      "g (int64 a, int64 b, int64 c) => (int64[?] y) { y = Range (a, b, c) }", ["int64 {10}", "int64 {4}", "int64 {-2}"],
+      "g (int64 a, int64 b, int64 c) => (int64[?] y) { y = Range (a, b, c) }",
+      ["int64 {10}", "int64 {4}", "int64 {-2}"],
       ["int64[3] {10, 8, 6}"]),
     Case(
-      "g (float a, float b, float c) => (float[?] y) { y = Range (a, b, c) }", ["float {1}", "float {2}", "float {0.5}"],
+      "g (float a, float b, float c) => (float[?] y) { y = Range (a, b, c) }",
+      ["float {1}", "float {2}", "float {0.5}"],
       ["float[2] {1, 1.5}"]),
     Case(
       "g (int64 a, int64 b, int64 c) => (int64[?] y) { y = Range (a, b, c) }", ["int64 {3}", "int64 {1}", "int64 {1}"],
@@ -152,7 +155,8 @@ private typealias Case = OperatorCase
         """) == "float[b, s, 12, 64]")
     #expect(
       try inferred(
-        "g (float[n, 3, h, w] x) => (float[?] y) <int64[3] t = {0, 3, -1}> { y = Reshape (x, t) }") == "float[n, 3, h*w]")
+        "g (float[n, 3, h, w] x) => (float[?] y) <int64[3] t = {0, 3, -1}> { y = Reshape (x, t) }")
+        == "float[n, 3, h*w]")
     #expect(
       try inferred(
         "g (float[b, 6] x) => (float[?] y) { shape = Shape (x) total = ReduceProd<keepdims = 1> (shape) y = Reshape (x, total) }"

@@ -26,7 +26,8 @@ struct SliceOperator: Operator {
     let steps = context.hasInput(4) ? context.ints(4) : axes.map { _ in 1 }
     for list in [starts?.count, ends?.count, steps?.count] {
       if let list, list != axes.count {
-        throw CameoError.badInput("starts, ends, axes and steps must have one length, \(list) and \(axes.count) are there")
+        throw CameoError.badInput(
+          "starts, ends, axes and steps must have one length, \(list) and \(axes.count) are there")
       }
     }
     var range: (start: Int, step: Int)?
@@ -42,7 +43,9 @@ struct SliceOperator: Operator {
       if let first = bounds?.first.value { range = (first, step) }
     }
     var symbols: [Dim]?
-    if rank == 1, let own = context.facts(0)?.symbols ?? context.symbols(0), let range, let count = shape[0].value, axes.count == 1 {
+    if rank == 1, let own = context.facts(0)?.symbols ?? context.symbols(0), let range, let count = shape[0].value,
+      axes.count == 1
+    {
       symbols = (0..<count).compactMap { i in
         let index = range.start + i * range.step
         return own.indices.contains(index) ? own[index] : nil
@@ -114,7 +117,8 @@ struct SliceOperator: Operator {
     let steps = try context.optionalTensor(4)?.ints() ?? starts.map { _ in 1 }
     guard starts.count == axes.count, ends.count == axes.count, steps.count == axes.count else {
       throw CameoError.badInput(
-        "starts, ends, axes and steps must have one length: \(starts.count), \(ends.count), \(axes.count), \(steps.count)")
+        "starts, ends, axes and steps must have one length: \(starts.count), \(ends.count), \(axes.count), \(steps.count)"
+      )
     }
     var shape = data.shape
     var strides = Tensor.strides(data.shape)

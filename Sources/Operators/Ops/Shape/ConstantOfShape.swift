@@ -7,7 +7,9 @@ struct ConstantOfShape: Operator {
 
   private func value(_ attributes: AttributeReader) throws -> Tensor {
     guard let value = try attributes.tensor("value") else { return try .scalar(Float(0), .float) }
-    guard value.count == 1 else { throw CameoError.badInput("attribute value has \(value.count) elements, 1 was expected") }
+    guard value.count == 1 else {
+      throw CameoError.badInput("attribute value has \(value.count) elements, 1 was expected")
+    }
     return value
   }
 
