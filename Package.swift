@@ -52,6 +52,7 @@ let package = Package(
       linkerSettings: [.linkedLibrary("onnx"), .linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
     // Tests
     .testTarget(name: "ONNXFormatTests", dependencies: ["ONNXFormat", "GraphIR", "Tensors"]),
+    .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),
   ],
   swiftLanguageModes: [.v6],
