@@ -11,13 +11,18 @@ private typealias Case = OperatorCase
     Case(
       "g (float[1, 2, 2] x) => (float[?] y) { y = Softmax (x) }", opset: 9, ["float[1, 2, 2] {0, 0, 0, 0}"],
       ["float[1, 2, 2] {0.25, 0.25, 0.25, 0.25}"]),
-    Case("g (float[1, 2] x) => (float[?] y) { y = Softmax (x) }", opset: 9, ["float[1, 2] {0, 0}"], ["float[1, 2] {0.5, 0.5}"]),
-    Case("g (x) => (y) { y = Hardmax<axis = 0> (x) }", opset: 11, ["float[2, 2] {1, 2, 5, 4}"], ["float[2, 2] {0, 0, 1, 0}"]),
+    Case(
+      "g (float[1, 2] x) => (float[?] y) { y = Softmax (x) }", opset: 9, ["float[1, 2] {0, 0}"],
+      ["float[1, 2] {0.5, 0.5}"]),
+    Case(
+      "g (x) => (y) { y = Hardmax<axis = 0> (x) }", opset: 11, ["float[2, 2] {1, 2, 5, 4}"],
+      ["float[2, 2] {0, 0, 1, 0}"]),
     Case(
       "g (float[1, 1, 1, 2] x, float[4] s) => (float[?] y) { y = Upsample<mode = \"nearest\"> (x, s) }", opset: 9,
       ["float[1, 1, 1, 2] {1, 2}", "float[4] {1, 1, 1, 2}"], ["float[1, 1, 1, 4] {1, 1, 2, 2}"]),
     Case(
-      "g (float[1, 1, 1, 2] x) => (float[?] y) { y = Upsample<mode = \"linear\", scales = [1.0, 1.0, 1.0, 2.0]> (x) }", opset: 7,
+      "g (float[1, 1, 1, 2] x) => (float[?] y) { y = Upsample<mode = \"linear\", scales = [1.0, 1.0, 1.0, 2.0]> (x) }",
+      opset: 7,
       ["float[1, 1, 1, 2] {1, 2}"], ["float[1, 1, 1, 4] {1, 1.5, 2, 2}"]),
     Case(
       "g (float[1, 1, 1, 2] x) => (float[?] y) { y = Upsample<mode = \"bilinear\", height_scale = 1.0, width_scale = 2.0> (x) }",
@@ -35,16 +40,21 @@ private typealias Case = OperatorCase
       ["float[1, 2] {2, 3}"]),
     Case(
       "g (float[1, 4, 1] x, float[2] s, float[2] b) => (float[?] y) { y = GroupNormalization<num_groups = 2, epsilon = 0.0> (x, s, b) }",
-      opset: 18, ["float[1, 4, 1] {1, 3, 2, 6}", "float[2] {1, 2}", "float[2] {0, 1}"], ["float[1, 4, 1] {-1, 1, -1, 3}"]),
+      opset: 18, ["float[1, 4, 1] {1, 3, 2, 6}", "float[2] {1, 2}", "float[2] {0, 1}"],
+      ["float[1, 4, 1] {-1, 1, -1, 3}"]),
     Case(
       "g (float[2, 2] x, float[2, 2] w, float[2] c) => (float[?] y) { y = Gemm<broadcast = 1> (x, w, c) }", opset: 6,
       ["float[2, 2] {1, 0, 0, 1}", "float[2, 2] {1, 2, 3, 4}", "float[2] {10, 20}"], ["float[2, 2] {11, 22, 13, 24}"]),
-    Case("g (float[2] x) => (float[?] y) { y = Relu<consumed_inputs = [0]> (x) }", opset: 1, ["float[2] {-1, 1}"], ["float[2] {0, 1}"]),
     Case(
-      "g (float[1, 1, 2, 2] x) => (float[?] y) { y = GlobalLpPool<p = 1.0> (x) }", opset: 1, ["float[1, 1, 2, 2] {1, -2, 3, 4}"],
+      "g (float[2] x) => (float[?] y) { y = Relu<consumed_inputs = [0]> (x) }", opset: 1, ["float[2] {-1, 1}"],
+      ["float[2] {0, 1}"]),
+    Case(
+      "g (float[1, 1, 2, 2] x) => (float[?] y) { y = GlobalLpPool<p = 1.0> (x) }", opset: 1,
+      ["float[1, 1, 2, 2] {1, -2, 3, 4}"],
       ["float[1, 1, 1, 1] {10}"]),
     Case(
-      "g (float[1, 1, 1, 2] x, float[1, 1, 1, 2] c) => (float[?] y) { y = GridSample<mode = \"bilinear\"> (x, c) }", opset: 16,
+      "g (float[1, 1, 1, 2] x, float[1, 1, 1, 2] c) => (float[?] y) { y = GridSample<mode = \"bilinear\"> (x, c) }",
+      opset: 16,
       ["float[1, 1, 1, 2] {2, 4}", "float[1, 1, 1, 2] {0, 0}"], ["float[1, 1, 1, 1] {3}"]),
   ]
 
@@ -98,14 +108,29 @@ private typealias Case = OperatorCase
   @Test(arguments: flow) func controlFlow(_ test: OperatorCase) throws { try test.check() }
 
   @Test(arguments: [
-    ("g (float[2, 3] x, float[2, 3] w) => (float[?] y) { y = MatMul (x, w) }", ["float[2, 3] {1, 2, 3, 4, 5, 6}", "float[2, 3] {1, 2, 3, 4, 5, 6}"]),
-    ("g (float[1, 1, 2, 2] x, float[1, 1, 1, 5] w) => (float[?] y) { y = Conv (x, w) }", ["float[1, 1, 2, 2] {1, 2, 3, 4}", "float[1, 1, 1, 5] {1, 2, 3, 4, 5}"]),
+    (
+      "g (float[2, 3] x, float[2, 3] w) => (float[?] y) { y = MatMul (x, w) }",
+      ["float[2, 3] {1, 2, 3, 4, 5, 6}", "float[2, 3] {1, 2, 3, 4, 5, 6}"]
+    ),
+    (
+      "g (float[1, 1, 2, 2] x, float[1, 1, 1, 5] w) => (float[?] y) { y = Conv (x, w) }",
+      ["float[1, 1, 2, 2] {1, 2, 3, 4}", "float[1, 1, 1, 5] {1, 2, 3, 4, 5}"]
+    ),
     ("g (float[1, 1, 4] x) => (float[?] y) { y = MaxPool<kernel_shape = [0]> (x) }", ["float[1, 1, 4] {1, 2, 3, 4}"]),
-    ("g (float[1, 1, 4] x) => (float[?] y) { y = MaxPool<kernel_shape = [2], dilations = [9000000000]> (x) }", ["float[1, 1, 4] {1, 2, 3, 4}"]),
+    (
+      "g (float[1, 1, 4] x) => (float[?] y) { y = MaxPool<kernel_shape = [2], dilations = [9000000000]> (x) }",
+      ["float[1, 1, 4] {1, 2, 3, 4}"]
+    ),
     ("g (float[2] x) => (float[?] y) { y = Softmax<axis = 3> (x) }", ["float[2] {1, 2}"]),
-    ("g (float[1, 1, 2] x, float[3] s) => (float[?] y) { y = Resize (x, , s) }", ["float[1, 1, 2] {1, 2}", "float[3] {1, 1, 1e30}"]),
+    (
+      "g (float[1, 1, 2] x, float[3] s) => (float[?] y) { y = Resize (x, , s) }",
+      ["float[1, 1, 2] {1, 2}", "float[3] {1, 1, 1e30}"]
+    ),
     ("g (float[2, 2] x) => (float[?] y) { y = Einsum<equation = \"ij,jk->ik\"> (x) }", ["float[2, 2] {1, 2, 3, 4}"]),
-    ("g (uint8[2] x, float[3] s) => (float[?] y) { y = DequantizeLinear<axis = 0> (x, s) }", ["uint8[2] {1, 2}", "float[3] {1, 2, 3}"]),
+    (
+      "g (uint8[2] x, float[3] s) => (float[?] y) { y = DequantizeLinear<axis = 0> (x, s) }",
+      ["uint8[2] {1, 2}", "float[3] {1, 2, 3}"]
+    ),
   ]) func badInputIsAnError(_ graph: String, _ inputs: [String]) throws {
     #expect(try failure(graph, inputs) != nil)
   }
@@ -113,7 +138,8 @@ private typealias Case = OperatorCase
   /// auto_pad and strides over symbolic sizes.
   @Test func poolsOfSymbolicSize() throws {
     let graph = try ONNXText.parseGraph(
-      "g (float[N, 3, H, 224] x, float[8, 3, 3, 3] w) => (y, z) { y = Conv<strides = [2, 2], pads = [1, 1, 1, 1]> (x, w) z = MaxPool<kernel_shape = [3, 3], strides = [2, 2], auto_pad = \"SAME_UPPER\"> (y) }")
+      "g (float[N, 3, H, 224] x, float[8, 3, 3, 3] w) => (y, z) { y = Conv<strides = [2, 2], pads = [1, 1, 1, 1]> (x, w) z = MaxPool<kernel_shape = [3, 3], strides = [2, 2], auto_pad = \"SAME_UPPER\"> (y) }"
+    )
     let inference = ShapeInference(graph)
     try inference.run()
     let n = Dim.symbol("N")
