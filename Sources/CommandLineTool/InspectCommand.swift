@@ -60,7 +60,7 @@ struct InspectCommand: ParsableCommand {
       heading("\n\(title)")
       var table = Table(alignments: [.left, .left])
       for port in ports {
-        table.add(port.name, (port.type.map { "\($0)" } ?? "unknown type") + (port.hasDefault ? "  (has a default)" : ""))
+        table.add(port.name, (port.type?.shown ?? "unknown type") + (port.hasDefault ? "  (has a default)" : ""))
       }
       lines.append(table.text())
     }
@@ -183,12 +183,5 @@ enum SchemaText {
       lines.append("  \(constraint.name): \(constraint.allowedTypes.joined(separator: ", "))")
     }
     return lines.joined(separator: "\n")
-  }
-}
-
-extension Model {
-  /// The symbols in the dimensions of the main graph's inputs.
-  var inputSymbols: Set<String> {
-    graph.inputs.flatMap { graph[$0].type?.shape ?? [] }.reduce(into: []) { $0.formUnion($1.symbols) }
   }
 }

@@ -104,6 +104,10 @@ struct OptimizeCommand: ParsableCommand {
     var document = ReportDocument(outcome, output: output)
     document.outputOpset = written.opset
     document.outputBytes = written.byteCount + (written.externalByteCount ?? 0)
+    if report.contains(where: { (try? ReportFormat(path: $0)) != nil }) {
+      progress.show("planning memory")
+      document.memory = MemoryTimeline.plan(result, bindings: options.bindings.compactMapValues(\.value))
+    }
     try writeReports(document, progress)
     progress.clear()
     if console.json {
