@@ -53,7 +53,28 @@ enum ConvKernels {
 
   /// Bytes of packed columns that one thread holds.
   static let tileBytes = 256 << 10
-  private static let depthLimit = 256
+
+  /// How the result is cut: panels of columns and rows of one tile. Each tile packs its weights and its columns again; the
+  /// cut with the least packing that gives every thread two tiles wins.
+  private static func tiles(
+    panels: Int, most: Int, rows: Int, outer: Int, threads: Int, columnCost: Int
+  ) -> (panels: Int, rows: Int) {
+    let (nr, mr) = (ck_gemm_nr(), ck_gemm_mr())
+    let wanted = threads == 1 ? 1 : 2 * threads
+    let least = (panels + most - 1) / most
+    var best = (panels: min(panels, most), rows: rows)
+    var bestCost = Int.max
+    for columns in least...max(least, min(panels, max(least, wanted))) {
+      let parts = max(1, min((rows + mr - 1) / mr, (wanted + outer * columns - 1) / (outer * columns)))
+      let each = (panels + columns - 1) / columns
+      let height = ((rows + parts - 1) / parts + mr - 1) / mr * mr
+      // Tiles of uneven size leave a thread idle: what the slowest has counts.
+      let rounds = (outer * columns * parts + threads - 1) / threads
+      let cost = rounds * (height * (each * nr + 16) * 4 + each * nr * 8 * columnCost)
+      if cost < bestCost { (best, bestCost) = ((each, min(rows, height)), cost) }
+    }
+    return best
+  }
 
   private static func tiled(
     _ request: KernelRequest, _ window: Window, batch: Int, channels: Int, groups: Int, rows: Int, hasResidual: Bool,
@@ -65,27 +86,17 @@ enum ConvKernels {
     let positions = window.outputCount
     let plane = window.inputCount
     let panels = (positions + nr - 1) / nr
-    let chunk = min(depth, depthLimit)
-    // Columns of one tile: what the scratch holds, but enough tiles for the threads.
-    var tilePanels = max(1, min(panels, tileBytes / (chunk * nr * 4)))
-    let wanted = request.threads * 3
+    let chunk = min(depth, GemmPlan.depth)
     let outer = batch * groups
-    if outer * ((panels + tilePanels - 1) / tilePanels) < wanted && rows * depth * positions > 1 << 18 {
-      let each = max(1, wanted / outer)
-      tilePanels = min(tilePanels, max(min(2, panels), (panels + each - 1) / each))
-    }
+    let isSmall = outer * rows * depth * positions < 1 << 18
+    let (tilePanels, rowTile) = tiles(
+      panels: panels, most: max(1, tileBytes / (chunk * nr * 4)), rows: rows, outer: outer,
+      threads: isSmall ? 1 : request.threads, columnCost: window.isPointwise ? 1 : 3)
     let columnTiles = (panels + tilePanels - 1) / tilePanels
-    // Few columns, many rows: rows are cut too, at the price of packing the columns once for each part.
-    let mr = ck_gemm_mr()
-    var rowTile = rows
-    if request.threads > 1, outer * columnTiles < wanted, rows * depth * positions > 1 << 18 {
-      let parts = min((wanted + outer * columnTiles - 1) / (outer * columnTiles), max(1, rows / (4 * mr)))
-      rowTile = ((rows + parts - 1) / parts + mr - 1) / mr * mr
-    }
     let rowTiles = (rows + rowTile - 1) / rowTile
     let width = tilePanels * nr
     let packedBytes = aligned(chunk * width * 4)
-    let scratch = packedBytes + aligned(min(ck_gemm_scratch_bytes(chunk), (min(rowTile, 168) + mr) * chunk * 4 + 128))
+    let scratch = packedBytes + GemmPlan.packBytes(rows: rowTile, depth: chunk)
     let isPointwise = window.isPointwise
 
     let kernel = RangeKernel(
