@@ -104,9 +104,10 @@ struct OptimizeCommand: ParsableCommand {
     var document = ReportDocument(outcome, output: output)
     document.outputOpset = written.opset
     document.outputBytes = written.byteCount + (written.externalByteCount ?? 0)
-    if report.contains(where: { (try? ReportFormat(path: $0)) != nil }) {
+    if !report.isEmpty {
       progress.show("planning memory")
-      document.memory = MemoryTimeline.plan(result, bindings: options.bindings.compactMapValues(\.value))
+      document.memory = MemoryTimeline.plan(
+        result, bindings: options.bindings.compactMapValues(\.value), verification: outcome.verification)
     }
     try writeReports(document, progress)
     progress.clear()

@@ -1,6 +1,7 @@
 import CPUProvider
 public import GraphIR
 public import InferenceRuntime
+public import PassKit
 import Tensors
 
 extension MemoryTimeline {
@@ -13,9 +14,16 @@ extension MemoryTimeline {
       }, signature: signature)
   }
 
-  /// Plans `model` on the CPU provider. Symbols without a binding get small values that the plan accepts; the signature says
-  /// which. nil where no choice can be planned.
-  public static func plan(_ model: Model, bindings: [String: Int]) -> MemoryTimeline? {
+  /// Plans `model` on the CPU provider. Symbols without a binding take the values that verification ran with, else small ones
+  /// that the plan accepts; the signature says which. nil where no choice can be planned.
+  public static func plan(_ model: Model, bindings: [String: Int], verification: VerificationRecord? = nil) -> MemoryTimeline? {
+    var bindings = bindings
+    // "seed 1, b=2 p=5": the dimensions that the source is known to accept.
+    for part in verification?.cases.first?.split(whereSeparator: { $0 == " " || $0 == "," }) ?? [] {
+      if let equals = part.lastIndex(of: "="), let value = Int(part[part.index(after: equals)...]) {
+        bindings[String(part[..<equals])] = bindings[String(part[..<equals])] ?? value
+      }
+    }
     var options = VerificationOptions()
     options.bindings = bindings
     let generator = InputGenerator(model.graph, options: options)
