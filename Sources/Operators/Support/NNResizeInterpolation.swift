@@ -37,6 +37,7 @@ package struct ResizeInterpolation {
   package func table(input: Int, output: Int, scale: Double) throws -> [Taps?] {
     try (0..<output).map { position in
       guard let x = try origin(Double(position), input: input, output: output, scale: scale) else { return nil }
+      guard x.magnitude < 0x1p52 else { throw CameoError.badInput("place \(position) comes from \(x)") }
       let floor = x.rounded(.down)
       // An exact place counts as the right end of the interval to its left.
       let ratio = x == floor ? 1 : x - floor
@@ -79,7 +80,7 @@ package struct ResizeInterpolation {
     case "tf_crop_and_resize":
       let extent = (roi.1 - roi.0) * (width - 1)
       let place = (resized == 1 ? extent / 2 : x * extent / (resized - 1)) + roi.0 * (width - 1)
-      return place < 0 || place > width - 1 ? nil : place
+      return place >= 0 && place <= width - 1 ? place : nil
     default: throw CameoError.badInput("coordinate_transformation_mode is \(transformation)")
     }
   }

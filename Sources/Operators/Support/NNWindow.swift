@@ -37,10 +37,10 @@ struct NNWindow {
       }
       return values
     }
-    strides = try list("strides", 1, rank, 1...1 << 32)
-    dilations = try list("dilations", 1, rank, 1...1 << 32)
+    strides = try list("strides", 1, rank, 1...1 << 31)
+    dilations = try list("dilations", 1, rank, 1...1 << 31)
     let pads = try list("pads", 0, 2 * rank, -(1 << 32)...1 << 32)
-    guard kernel.allSatisfy((1...1 << 32).contains) else { throw CameoError.badInput("kernel_shape is \(kernel)") }
+    guard kernel.allSatisfy((1...1 << 31).contains) else { throw CameoError.badInput("kernel_shape is \(kernel)") }
     let text = try attributes.string("auto_pad", default: "NOTSET")
     guard let mode = AutoPad(rawValue: text.isEmpty ? "NOTSET" : text) else {
       throw CameoError.badInput("auto_pad is \(text)")
@@ -82,6 +82,9 @@ struct NNWindow {
   /// The window over a concrete input, padding resolved.
   func resolved(_ spatial: [Int]) throws -> NNGeometry {
     let out = try outputs(spatial.map { Dim($0) }).map { $0.value ?? 0 }
+    _ = try Tensor.elementCount(out)
+    _ = try Tensor.elementCount(spatial)
+    _ = try Tensor.elementCount(kernel)
     var begin = padsBegin
     var end = padsEnd
     if autoPad == .sameUpper || autoPad == .sameLower {

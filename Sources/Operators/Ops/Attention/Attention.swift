@@ -19,6 +19,7 @@ struct Attention: Operator {
     guard let q = context.shape(0) else { return context.set(0, type, nil) }
     try context.require(rank: 3...4, of: 0)
     for index in 1...2 { try context.require(rank: q.count...q.count, of: index) }
+    for index in 4...5 { try context.require(rank: 4...4, of: index) }
     let heads = try context.attributes.optionalInt("q_num_heads")
     let keyHeads = try context.attributes.optionalInt("kv_num_heads")
     let k = context.shape(1)
@@ -100,6 +101,7 @@ struct Attention: Operator {
       }
     }
     let total = k.length
+    _ = try Tensor.elementCount([batch, q.heads, q.length, total])
     let valid = try context.optionalTensor(6)?.ints()
     if let valid, valid.count != batch { throw CameoError.badInput("nonpad_kv_seqlen has \(valid.count) elements") }
     let mask = try AttentionMask(
@@ -144,7 +146,7 @@ struct Attention: Operator {
             let place = item * queries * total
             for i in 0..<queries * total {
               scores[i] *= scale
-              if wantsScores && mode == 0 { store[place + i] = softcap > 0 ? scores[i] : scores[i] }
+              if wantsScores && mode == 0 { store[place + i] = scores[i] }
               if softcap > 0 { scores[i] = softcap * tanh(scores[i] / softcap) }
               if wantsScores && mode == 1 { store[place + i] = scores[i] }
             }

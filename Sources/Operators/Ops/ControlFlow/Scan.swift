@@ -16,8 +16,8 @@ struct Scan: Operator {
 
     init(_ node: Node, _ attributes: AttributeReader) throws {
       scans = try attributes.int("num_scan_inputs")
+      guard scans >= 1, scans <= node.inputs.count else { throw CameoError.badInput("num_scan_inputs is \(scans)") }
       states = node.inputs.count - scans
-      guard scans >= 1, states >= 0 else { throw CameoError.badInput("num_scan_inputs is \(scans)") }
       let outputs = max(0, node.outputs.count - states)
       func list(_ name: String, _ count: Int) throws -> [Int] {
         let given = try attributes.optionalInts(name) ?? []

@@ -11,6 +11,7 @@ struct DeformConv: Operator {
     let offset = context.shape(2)
     guard let rank = x?.count ?? w?.count ?? offset?.count else { return context.set(0, context.dataType(0), nil) }
     guard rank >= 3 else { throw CameoError.badInput("DeformConv of rank \(rank)") }
+    for index in 0...2 { try context.require(rank: rank...rank, of: index) }
     var shape = [x?[0] ?? context.unknownDim(), w?[0] ?? context.unknownDim()]
     shape += offset.map { Array($0[2...]) } ?? context.unknownShape(rank: rank - 2)
     context.set(0, context.dataType(0), shape)

@@ -39,6 +39,7 @@ struct DFT: Operator {
     let asked = try context.optionalTensor(1).map { Int(truncatingIfNeeded: try $0.scalar(as: Int64.self)) }
     let length = asked ?? (isInverse && isOneSided ? 2 * (size - 1) : size)
     guard length >= 1, length < 1 << 31 else { throw CameoError.badInput("dft_length is \(length)") }
+    try MemoryBudget.shared.check(128 * length, for: "a Fourier transform of \(length)")
     let isReal = isInverse && isOneSided
     let kept = isOneSided && !isInverse ? length / 2 + 1 : length
     var shape = x.shape

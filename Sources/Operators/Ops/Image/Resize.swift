@@ -105,7 +105,11 @@ struct Resize: Operator {
       guard scales.count == axes.count, scales.allSatisfy({ $0.isFinite && $0 > 0 && $0 < 0x1p40 }) else {
         throw CameoError.badInput("scales is \(scales)")
       }
-      for (axis, scale) in zip(axes, scales) { shape[axis] = Int(Double(x.shape[axis]) * scale) }
+      for (axis, scale) in zip(axes, scales) {
+        let size = Double(x.shape[axis]) * scale
+        guard size < 0x1p53 else { throw CameoError.limit("axis \(axis) would have \(size) elements") }
+        shape[axis] = Int(size)
+      }
     }
     _ = try Tensor.elementCount(shape)
     var interpolation = try ResizeInterpolation(context.attributes)
@@ -118,7 +122,7 @@ struct Resize: Operator {
     for (index, axis) in axes.enumerated() {
       interpolation.roi = roi.map { ($0[index], $0[axes.count + index]) } ?? (0, 1)
       let isWhole = interpolation.roi.0 == 0 && interpolation.roi.1 == 1
-      if scales[index] == 1 && shape[axis] == current[axis] && isWhole { continue }
+      if shape[axis] == current[axis] && (current[axis] == 0 || scales[index] == 1 && isWhole) { continue }
       guard current[axis] > 0 else { throw CameoError.badInput("an empty axis cannot be resized") }
       let table = try interpolation.table(input: current[axis], output: shape[axis], scale: scales[index])
       data = apply(table, data, current, axis, interpolation.extrapolation)

@@ -34,7 +34,7 @@ struct Gemm: Operator {
       if a.dataType == .double { try compute(context, Double.self) { $0 * $1 + $2 * $3 } }
       else if a.dataType.isInteger {
         try compute(context, Int64.self) { alpha, x, beta, y in
-          Int64(truncatingIfNeeded: Int((alpha * Double(x)).rounded(.towardZero)) &+ Int((beta * Double(y)).rounded(.towardZero)))
+          NNIntegers.truncating(alpha * Double(x)) &+ NNIntegers.truncating(beta * Double(y))
         }
       } else { try compute(context, Float.self) { Float($0 * Double($1) + $2 * Double($3)) } }
     return [.tensor(result)]

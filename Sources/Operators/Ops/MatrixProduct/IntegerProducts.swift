@@ -3,6 +3,11 @@ import Tensors
 
 /// Integer tensors less their zero points.
 enum NNIntegers {
+  /// Towards zero; NaN is 0, what int64 cannot hold saturates.
+  static func truncating(_ value: Double) -> Int64 {
+    value.isNaN ? 0 : value >= 0x1p63 ? .max : value <= -0x1p63 ? .min : Int64(value)
+  }
+
   /// `tensor - zero` as int32; one zero point, or one for each index of `axis`.
   static func shifted(_ tensor: Tensor, _ zero: Tensor?, axis: Int) throws -> Tensor {
     guard let zero else { return try tensor.converted(to: .int32) }
@@ -40,7 +45,7 @@ enum NNIntegers {
     return try Tensor.make(type, sums.shape, as: Int64.self) { out in
       for i in 0..<values.count {
         let value = (Double(values[i]) * factor(i) + Double(zero(i))).rounded(.toNearestOrEven)
-        out[i] = Int64(min(max(value, Double(range.lowerBound)), Double(range.upperBound)))
+        out[i] = value.isNaN ? 0 : Int64(min(max(value, Double(range.lowerBound)), Double(range.upperBound)))
       }
     }
   }

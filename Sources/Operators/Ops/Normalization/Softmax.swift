@@ -36,6 +36,7 @@ struct Softmax: Operator {
     var axis = try context.attributes.int("axis", default: -1)
     if axis < 0 { axis += max(1, x.rank) }
     guard axis >= 0, axis < max(1, x.rank) else { throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(x.rank)") }
+    if x.isEmpty { return [.tensor(x)] }
     let n = x.rank == 0 ? 1 : x.shape[axis]
     let inner = x.shape.dropFirst(axis + 1).reduce(1, *)
     let lines = x.shape.prefix(axis).reduce(inner, *)

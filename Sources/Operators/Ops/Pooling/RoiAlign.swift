@@ -28,7 +28,7 @@ struct RoiAlign: Operator {
     let scale = Double(try attributes.float("spatial_scale", default: 1))
     let isMaximum = try attributes.string("mode", default: "avg") == "max"
     let isHalf = try attributes.string("coordinate_transformation_mode", default: "half_pixel") == "half_pixel"
-    guard rows > 0, columns > 0, ratio >= 0, height > 0, width > 0 else { throw CameoError.badInput("an output of \(rows) x \(columns)") }
+    guard rows > 0, columns > 0, (0...1 << 15).contains(ratio), height > 0, width > 0 else { throw CameoError.badInput("an output of \(rows) x \(columns)") }
     let boxes = try ElementView<Double>(rois)
     let view = try ElementView<Double>(x)
     return [.tensor(try Tensor.make(x.dataType, [items.count, channels, rows, columns], as: Double.self) { out in

@@ -20,6 +20,7 @@ struct DynamicQuantizeLinear: Operator {
       low = min(low, values[i])
       high = max(high, values[i])
     }
+    guard low.isFinite, high.isFinite else { throw CameoError.badInput("an infinite input has no scale") }
     let scale = (high - low) / 255
     let zero = scale == 0 ? 0 : min(max((0 - low) / scale, 0), 255).rounded(.toNearestOrEven)
     let y = try Tensor.make(.uint8, x.shape, as: Int64.self) { out in

@@ -63,7 +63,7 @@ struct TfIdfVectorizer: Operator {
         let line = values[row * columns..<(row + 1) * columns]
         for length in shortest...longest {
           // One element has no gaps to skip over.
-          for step in 1...(length == 1 ? 1 : skips + 1) {
+          for step in 1...(length == 1 ? 1 : min(skips, columns) + 1) {
             var first = 0
             while first + (length - 1) * step < columns {
               let gram = (0..<length).map { line[line.startIndex + first + $0 * step] }
