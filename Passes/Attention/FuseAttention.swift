@@ -206,6 +206,10 @@ public enum FuseAttention {
     func change(_ rule: String, _ context: PassContext) throws -> GraphChange {
       var change = GraphChange(rule: rule, covers: covers, isFusion: true)
       let inside = Set(covers)
+      guard let first = covers.first, covers.allSatisfy({ context.graph[$0].region == context.graph[first].region }) else { return change }
+      guard context.rank(result) == rank else {
+        throw Refusal("the result has rank \(context.rank(result).map { "\($0)" } ?? "unknown"), Q has rank \(rank)", at: context.graph.producer(result))
+      }
       for id in covers where context.graph[id].output(0) != result {
         for case .some(let output) in context.graph[id].outputs {
           // Scales of Q and K may serve several heads; what the softmax is made of may not.
@@ -258,6 +262,10 @@ public enum FuseAttention {
         guard shape.count <= rank else { throw Refusal("the bias has rank \(shape.count)") }
         guard shape.last == keys else {
           throw Refusal("the bias has \(shape.last?.description ?? "no") columns, there are \(keys) keys")
+        }
+        let scores = Array((context.shape(query) ?? []).dropLast()) + [keys]
+        guard zip(shape.reversed(), scores.reversed()).allSatisfy({ $0 == 1 || $0 == $1 || !($0.isKnown || $1 == 1) }) else {
+          throw Refusal("the bias has more rows than the scores")
         }
         if rank == 3 {
           if shape.count == 3 { term = change.node("Unsqueeze", [term, change.constant(try .ints([1]))], covers: []) }

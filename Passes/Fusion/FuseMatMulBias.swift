@@ -35,7 +35,7 @@ public enum FuseMatMulBias {
         var change = GraphChange(rule: name, covers: [product, id], isFusion: true)
         change.replace(
           output,
-          with: change.node("Gemm", [.existing(left), .existing(right), .existing(bias)], node.is("Gemm") ? node.attributes : [], name: node.name))
+          with: change.node("Gemm", [.existing(left), .existing(right), .existing(bias)], node.is("Gemm") ? node.attributes.filter { $0.name != "beta" } : [], name: node.name))
         return change
       }
       return nil

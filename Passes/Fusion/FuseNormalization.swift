@@ -104,11 +104,11 @@ struct NormalizationRule: RewriteRule {
     var covers: [NodeID] = []
     var scale: ValueID?
     var bias: ValueID?
-    if let (node, other) = follower("Mul", of: result, context), isParameter(other, target, context) {
+    if let (node, other) = follower("Mul", of: result, context), isParameter(other, target, shape.count, context) {
       scale = other
       covers.append(node)
       if let output = context.graph[node].output(0) { result = output }
-      if isCentered, let (node, other) = follower("Add", of: result, context), isParameter(other, target, context) {
+      if isCentered, let (node, other) = follower("Add", of: result, context), isParameter(other, target, shape.count, context) {
         bias = other
         covers.append(node)
         if let output = context.graph[node].output(0) { result = output }
@@ -144,14 +144,15 @@ struct NormalizationRule: RewriteRule {
   /// The one reader of `value`, where it is a `type` of `value` and something else.
   private func follower(_ type: String, of value: ValueID, _ context: PassContext) -> (NodeID, ValueID)? {
     guard context.graph.hasSingleUse(value), let node = context.graph.consumers(value).first, context.graph[node].is(type),
+      context.graph[node].region == context.graph[value].region,
       let a = context.graph[node].input(0), let b = context.graph[node].input(1), a != b
     else { return nil }
     return (node, a == value ? b : a)
   }
 
   /// True for a constant that broadcasts over the normalised axes only.
-  private func isParameter(_ value: ValueID, _ target: [Int], _ context: PassContext) -> Bool {
-    guard let tensor = context.graph.constant(value), tensor.dataType.isFloatingPoint else { return false }
+  private func isParameter(_ value: ValueID, _ target: [Int], _ rank: Int, _ context: PassContext) -> Bool {
+    guard let tensor = context.graph.constant(value), tensor.dataType.isFloatingPoint, tensor.rank <= rank else { return false }
     let lead = tensor.shape.dropLast(target.count)
     let own = Array(tensor.shape.suffix(target.count))
     return lead.allSatisfy { $0 == 1 } && (own == target || tensor.count == 1)

@@ -56,6 +56,14 @@ public enum FusePad {
       let spatial = rank - 2
       let own = try reader.optionalInts("pads") ?? [Int](repeating: 0, count: 2 * spatial)
       guard own.count == 2 * spatial else { return nil }
+      let pads = (0..<2 * spatial).map { Int64(own[$0] + ($0 < spatial ? amounts[2 + $0] : amounts[rank + 2 + $0 - spatial])) }
+      if node.type != "Conv" {
+        guard try reader.int("ceil_mode", default: 0) == 0 else { throw Refusal("ceil_mode with padding counts other cells", at: id) }
+        let kernel = try reader.ints("kernel_shape")
+        guard kernel.count == spatial, pads.indices.allSatisfy({ pads[$0] < kernel[$0 % spatial] }) else {
+          throw Refusal("a pool's padding must be smaller than its kernel", at: id)
+        }
+      }
       var change = GraphChange(rule: name, covers: [pad, id], isFusion: true)
       var attributes = node.attributes.filter { $0.name != "pads" && $0.name != "auto_pad" }
       if node.type == "AveragePool" {
@@ -63,11 +71,9 @@ public enum FusePad {
         guard counts || own.allSatisfy({ $0 == 0 }) else {
           throw Refusal("AveragePool leaves its own padding out of the mean, the Pad's counts", at: id)
         }
-        guard try reader.int("ceil_mode", default: 0) == 0 else { throw Refusal("ceil_mode with padding counts other cells", at: id) }
         attributes.removeAll { $0.name == "count_include_pad" }
         attributes.append(NamedAttribute("count_include_pad", .int(1)))
       }
-      let pads = (0..<2 * spatial).map { Int64(own[$0] + ($0 < spatial ? amounts[2 + $0] : amounts[rank + 2 + $0 - spatial])) }
       attributes.append(NamedAttribute("pads", .ints(pads)))
       guard let output = node.output(0) else { return nil }
       let inputs: [GraphChange.Ref?] = [.existing(source)] + node.inputs.dropFirst().map { $0.map { .existing($0) } }

@@ -113,6 +113,8 @@ public struct AppliedChange: Sendable {
   public var removed: [NodeID] = []
   /// Nodes that read something else now.
   public var touched: [NodeID] = []
+  /// Values whose readers read another one now.
+  var replaced: [(old: ValueID, new: ValueID)] = []
 }
 
 extension Graph {
@@ -131,7 +133,7 @@ extension Graph {
       switch ref {
       case nil: nil
       case .existing(let value): value
-      case .new(let slot): slots[slot]
+      case .new(let slot): slots.indices.contains(slot) ? slots[slot] : nil
       }
     }
     for node in change.nodes {
@@ -141,7 +143,9 @@ extension Graph {
         attributes: node.attributes, overload: node.overload, in: region)
       result.added.append(id)
     }
+    var orphans: [NodeID] = []
     for edit in change.inputEdits {
+      if let old = producer(self[edit.node].input(edit.index)) { orphans.append(old) }
       var inputs = self[edit.node].inputs
       while inputs.count <= edit.index { inputs.append(nil) }
       inputs[edit.index] = resolve(edit.value)
@@ -158,7 +162,7 @@ extension Graph {
       result.added += inlineBody(region, of: node, arguments: arguments.map(resolve))
       result.removed.append(node)
     }
-    var candidates = change.covers + change.removals
+    var candidates = change.covers + change.removals + orphans
     for (old, ref) in change.replacements {
       guard var new = resolve(ref), new != old else { continue }
       result.touched += consumers(old)
@@ -172,6 +176,7 @@ extension Graph {
       }
       if self[new].type == nil { setType(info.type, of: new) }
       replaceAllUses(of: old, with: new)
+      result.replaced.append((old, new))
     }
     for (node, index) in change.outputDrops where self[node].isAlive {
       if let output = self[node].output(index), self[output].uses.isEmpty { dropOutput(index, of: node) }
@@ -182,19 +187,46 @@ extension Graph {
         setName(freshName(self[id].type), of: output)
       }
     }
-    let origins = Dictionary(change.covers.map { ($0, self[$0].origins) }, uniquingKeysWith: { a, _ in a })
+    let made = Array(zip(result.added, change.nodes))
+    let folded = Set(change.covers.flatMap { self[$0].inputs.compactMap { $0 } }.filter { !self[$0].origins.isEmpty })
     result.removed += removeDead(candidates, isKept: isKept)
     result.added.removeAll { !self[$0].isAlive }
-    let removed = Set(result.removed)
-    for (id, node) in zip(result.added, change.nodes) where self[id].is(node.operatorName.name, domain: node.operatorName.domain) {
-      var union = self[id].origins
-      for covered in node.covers ?? change.covers where removed.contains(covered) {
-        if let origins = origins[covered] { union.formUnion(origins) }
-      }
-      modify(id) { $0.origins = union }
-    }
     result.touched.removeAll { !self[$0].isAlive }
+    handOverOrigins(change, made, slots, folded, result)
     return result
+  }
+
+  /// Gives the origins of the nodes that died to what stands for them now, each to one: the new nodes, else the new constants,
+  /// else whatever computes or reads the values that took their place. Plain removals leave none.
+  private mutating func handOverOrigins(
+    _ change: GraphChange, _ made: [(NodeID, GraphChange.NewNode)], _ slots: [ValueID?], _ folded: Set<ValueID>,
+    _ result: AppliedChange
+  ) {
+    var left = Set(result.removed)
+    let nodes = made.filter { self[$0.0].isAlive }
+    for (id, node) in nodes {
+      for covered in node.covers ?? [] where left.remove(covered) != nil {
+        let origins = self[covered].origins
+        modify(id) { $0.origins.formUnion(origins) }
+      }
+    }
+    var rest = left.reduce(into: Origins()) { $0.formUnion(self[$1].origins) }
+    // A folded constant that nothing reads any more goes with its readers.
+    for value in folded where self[value].uses.isEmpty { rest.formUnion(self[value].origins) }
+    if rest.isEmpty { return }
+    if let main = nodes.last(where: { $0.1.covers == nil })?.0 ?? nodes.last?.0 {
+      return modify(main) { $0.origins.formUnion(rest) }
+    }
+    let constants = change.constants.compactMap { slots[$0.slot] }.filter { !self[$0].uses.isEmpty }
+    if !constants.isEmpty {
+      for constant in constants { modify(constant) { $0.origins.formUnion(rest) } }
+      return
+    }
+    for (_, new) in result.replaced {
+      if let producer = producer(new) { return modify(producer) { $0.origins.formUnion(rest) } }
+      if self[new].isConstant { return modify(new) { $0.origins.formUnion(rest) } }
+    }
+    if let heir = result.added.last ?? result.touched.first { modify(heir) { $0.origins.formUnion(rest) } }
   }
 
   /// A value that may stand as the region output that `old` is: computed by a node of that region and no output yet. `new`

@@ -101,12 +101,14 @@ public final class PassContext {
       throw CameoError(.limit, "more than \(options.maximumChanges) changes: a rule undoes another")
     }
     let before = change.isFusion ? describe(change.covers) : []
+    let known = Dictionary(change.replacements.map { ($0.old, inference[$0.old]) }, uniquingKeysWith: { a, _ in a })
     inference.release()
-    let result = graph.apply(change) { [functions] id in
-      _ = functions
-      return false
-    }
+    let result = graph.apply(change) { _ in false }
     inference.extend(to: graph, inferring: result.added, then: result.touched)
+    for (old, new) in result.replaced {
+      guard let before = known[old], let reason = before.contradiction(of: inference[new]) else { continue }
+      throw CameoError(.invariant, "\(graph[new].name) takes the place of a value of another kind: \(reason)").within("rule \(change.rule)")
+    }
     applied.append(AppliedRecord(rule: change.rule, isFusion: change.isFusion, added: result.added, before: before))
     return result
   }
@@ -159,5 +161,16 @@ extension NamedAttribute {
     case .ints(let values) where values.count <= 8: "\(name)=\(values)"
     default: nil
     }
+  }
+}
+
+extension ValueFacts {
+  /// Why a value with the facts `other` cannot stand where this one stood; nil where nothing speaks against it.
+  func contradiction(of other: ValueFacts) -> String? {
+    if let a = dataType, let b = other.dataType, a != b { return "\(a) became \(b)" }
+    guard let a = shape, let b = other.shape else { return nil }
+    let differs = a.count != b.count || zip(a, b).contains { $0.isKnown && $1.isKnown && $0 != $1 }
+    func text(_ shape: [Dim]) -> String { "[" + shape.map(\.description).joined(separator: ", ") + "]" }
+    return differs ? "the shape \(text(a)) became \(text(b))" : nil
   }
 }

@@ -48,6 +48,7 @@ public struct PassManager {
     var order: [String] = []
     var fusions: [PendingFusion] = []
     var misses: [String: [NearMiss]] = [:]
+    var broken: Set<String> = []
     for stage in stages {
       let active = stage.passes.filter(isActive)
       if active.isEmpty { continue }
@@ -56,11 +57,13 @@ public struct PassManager {
       for _ in 0..<max(1, stage.rounds) {
         var changed = false
         for pass in active {
+          // A pass that found nothing has nothing to find until another changes the graph; one that failed would fail again.
+          if settledPasses.contains(pass.name) || broken.contains(pass.name) { continue }
           progress?(pass.name)
           let began = ContinuousClock.now
-          // A pass that found nothing has nothing to find until another changes the graph.
-          if settledPasses.contains(pass.name) { continue }
+          let failures = report.failures.count
           let outcome = run(pass, &context, &model, &report)
+          if report.failures.count > failures { broken.insert(pass.name) }
           if outcome.applied.isEmpty { settledPasses.insert(pass.name) } else { settledPasses = [] }
           let elapsed = (ContinuousClock.now - began).milliseconds
           if records[pass.name] == nil { order.append(pass.name) }

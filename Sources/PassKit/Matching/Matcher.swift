@@ -36,6 +36,8 @@ final class Matcher {
   /// The furthest failure, for near misses.
   private(set) var deepest: (matched: Int, refusal: Refusal)?
   private var budget = 20_000
+  /// A match stays in the anchor's graph or body.
+  private var region = RegionID.main
 
   init(_ pattern: Pattern, _ context: PassContext) {
     self.pattern = pattern
@@ -67,6 +69,7 @@ final class Matcher {
       nodes: Array(repeating: nil, count: pattern.nodes.count), skipped: Array(repeating: false, count: pattern.nodes.count),
       bindings: [:])
     guard let value = context.graph[anchor].output(output) else { return nil }
+    region = context.graph[anchor].region
     state.bindings[result] = .value(value)
     guard let final = match(anchor, index, state, []) else { return nil }
     return Match(nodes: final.nodes, bindings: final.bindings, pattern: pattern)
@@ -106,6 +109,10 @@ final class Matcher {
           fail(next, "\(view.operatorName) has \(inputs.count) inputs, \(wanted.inputs.count) were expected", id)
           continue
         }
+        if let constant = wideningConstant(id, inputs, wanted) {
+          fail(next, "the constant \(constant) gives the result another shape than the other operand's", id)
+          continue
+        }
         let new = wanted.inputs.enumerated().map { position, input in
           Goal.input(position < inputs.count ? inputs[position] : nil, input, reader: id)
         }
@@ -114,6 +121,23 @@ final class Matcher {
     }
     if !sawOperator {
       fail(state, "\(node.operatorName) stands where \(wanted.operators.map(\.description).joined(separator: " or ")) was expected", id)
+    }
+    return nil
+  }
+
+  /// A constant that stands for one number, but whose dimensions may make the result larger than the other operand: a rewrite
+  /// that leaves it out would change the shape.
+  private func wideningConstant(_ id: NodeID, _ inputs: [Operand?], _ wanted: PatternNode) -> Tensor? {
+    guard inputs.count == 2, wanted.inputs.count == 2,
+      OperatorRegistry[context.graph[id].operatorName]?.traits.contains(.elementwise) ?? false
+    else { return nil }
+    for (position, input) in wanted.inputs.enumerated() {
+      guard case .constant(_, let test) = input, test.isUniform, let tensor = inputs[position]?.tensor(context), tensor.rank > 0,
+        let other = inputs[1 - position]?.valueID, test.accepts(.computed(tensor), context)
+      else { continue }
+      if tensor.count == 1, let rank = context.rank(other), tensor.rank <= rank { continue }
+      if let shape = context.shape(other), shape == context.shape(context.graph[id].output(0)) { continue }
+      return tensor
     }
     return nil
   }
@@ -190,7 +214,7 @@ final class Matcher {
       return state.bindings[name].map { $0.isSame(as: operand, context) } ?? false ? solve(rest, state) : nil
     }
     if let value = operand.valueID, let producer = context.graph.producer(value),
-      context.graph[producer].output(output) == value
+      context.graph[producer].region == region, context.graph[producer].output(output) == value
     {
       if let result = match(producer, index, state, rest) { return result }
     } else if !pattern.nodes[index].isOptional {
@@ -211,7 +235,7 @@ final class Matcher {
     for (index, node) in pattern.nodes.enumerated() where state.nodes[index] == nil && !state.skipped[index] && !node.isOptional {
       for case .value(let name) in node.inputs {
         guard let value = state.bindings[name]?.valueID else { continue }
-        for reader in context.graph.consumers(value) {
+        for reader in context.graph.consumers(value) where context.graph[reader].region == region {
           if let result = match(reader, index, state, []) { return result }
         }
         return nil

@@ -85,6 +85,14 @@ public enum ConstantTest: Sendable {
   /// sqrt(2) written with seven digits still is sqrt(2).
   public static let tolerance = 1e-5
 
+  /// True where the constant stands for one number.
+  var isUniform: Bool {
+    switch self {
+    case .equal, .uniform: true
+    case .any, .matching: false
+    }
+  }
+
   func accepts(_ operand: Operand, _ context: PassContext) -> Bool {
     switch self {
     case .any: return operand.isConstant(context)

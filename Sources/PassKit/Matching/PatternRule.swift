@@ -49,7 +49,7 @@ public struct PatternRule: RewriteRule {
       return nil
     }
     if !allowsSharedInner { try checkSharing(match, context) }
-    var change = GraphChange(rule: name, covers: match.matchedNodes, isFusion: isFusion)
+    var change = GraphChange(rule: name, covers: match.matchedNodes, isFusion: isFusion, region: context.graph[node].region)
     try body(match, context, &change)
     return change
   }
@@ -101,6 +101,9 @@ public struct RewritePass: Pass {
     var work = context.graph.allNodes
     var queued = Set(work)
     work.reverse()
+    // No rule set that comes to an end changes each node so often.
+    let limit = 1000 + 20 * work.count
+    var changes = 0
     var refusals: [(rule: String, node: NodeID, refusal: Refusal)] = []
     while let id = work.popLast() {
       queued.remove(id)
@@ -109,6 +112,8 @@ public struct RewritePass: Pass {
       for index in candidates {
         do {
           guard let change = try rules[index].rewrite(id, in: context), !change.isEmpty else { continue }
+          changes += 1
+          if changes > limit { throw CameoError(.limit, "more than \(limit) changes: the rule does not come to an end") }
           let result = try context.apply(change)
           var again = result.added + result.touched
           for added in result.added {
