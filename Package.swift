@@ -53,6 +53,9 @@ let package = Package(
     // Tests
     .testTarget(name: "ONNXFormatTests", dependencies: ["ONNXFormat", "GraphIR", "Tensors"]),
     .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: ["CommandLineTool", "Cameo", "PassKit", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),
   ],
   swiftLanguageModes: [.v6],
