@@ -22,7 +22,7 @@ let package = Package(
     // Prints plans, times and differences of one model: the runtime's own workbench.
     .executableTarget(
       name: "runtime-probe",
-      dependencies: ["Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      dependencies: ["Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors", "MallocCounter"],
       path: "Tools/RuntimeProbe"),
     // L6
     .target(
@@ -51,6 +51,11 @@ let package = Package(
       cxxSettings: [.define("ONNX_NAMESPACE", to: "onnx"), .define("ONNX_ML", to: "1")],
       linkerSettings: [.linkedLibrary("onnx"), .linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
     // Tests
+    .target(name: "MallocCounter", path: "Tests/MallocCounter"),
+    .testTarget(name: "InferenceRuntimeTests", dependencies: ["InferenceRuntime", "Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "CPUProviderTests",
+      dependencies: ["CPUProvider", "InferenceRuntime", "Operators", "GraphIR", "Tensors", "MallocCounter"]),
     .testTarget(name: "ONNXFormatTests", dependencies: ["ONNXFormat", "GraphIR", "Tensors"]),
     .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
     .testTarget(
