@@ -65,10 +65,12 @@ struct OptimizeCommand: ParsableCommand {
   }
 
   func run() throws {
-    let settings = try optimization.options(level: level ?? optimum.map { min($0, 2) } ?? 2, bindings: dims.bindings)
+    let extra = try optimization.ruleFiles.passes()
+    let settings = try optimization.options(
+      level: level ?? optimum.map { min($0, 2) } ?? 2, bindings: dims.bindings, extra: extra)
     var explained: String?
     if let explain, !explain.isEmpty {
-      guard let pass = Pipelines.all.first(where: { $0.name.lowercased() == explain.lowercased() }) else {
+      guard let pass = (Pipelines.all + extra).first(where: { $0.name.lowercased() == explain.lowercased() }) else {
         throw CameoError.badInput("--explain \(explain): there is no such pass; cameo passes lists them")
       }
       explained = pass.name
@@ -85,6 +87,7 @@ struct OptimizeCommand: ParsableCommand {
     options.inputTypes = try within("file \(model)") { try inputTypes(of: source) }
 
     var optimizer = Optimizer(options: options, verification: verification(of: source, options))
+    optimizer.extraPasses = extra
     optimizer.progress = { progress.show("pass \($0)") }
     let (result, outcome) = try within("file \(model)") { try optimizer.optimize(source) }
     progress.clear()

@@ -34,15 +34,18 @@ struct OptimizationArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Do not run this pass. Repeatable.", valueName: "pass"))
   var disable: [String] = []
 
-  func options(level: Int, bindings: [String: Dim]) throws -> OptimizationOptions {
+  @OptionGroup var ruleFiles: RuleArguments
+
+  /// `extra`: passes beyond the built-in ones, which may be enabled and disabled, too.
+  func options(level: Int, bindings: [String: Dim], extra: [any Pass] = []) throws -> OptimizationOptions {
     var options = OptimizationOptions()
     options.level = level
     options.target = target
     options.maximumOpset = opset
     options.prefersStandard = preferStandard
     options.assumesNoEmptyRows = assume.contains(.noEmptyRows)
-    options.enabled = try names(enable)
-    options.disabled = try names(disable)
+    options.enabled = try names(enable, extra)
+    options.disabled = try names(disable, extra)
     options.bindings = bindings
     return options
   }
@@ -54,9 +57,9 @@ struct OptimizationArguments: ParsableArguments {
   }
 
   /// The passes' own spelling. Throws where one does not exist.
-  private func names(_ given: [String]) throws -> Set<String> {
+  private func names(_ given: [String], _ extra: [any Pass]) throws -> Set<String> {
     if given.isEmpty { return [] }
-    let all = Pipelines.all.map(\.name)
+    let all = (Pipelines.all + extra).map(\.name)
     return Set(
       try given.map { name in
         guard let found = all.first(where: { $0.lowercased() == name.lowercased() }) else {
@@ -64,6 +67,26 @@ struct OptimizationArguments: ParsableArguments {
         }
         return found
       })
+  }
+}
+
+/// `--rules FILE`: passes written as text.
+struct RuleArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("Also run the rewrite rules of this file. Repeatable.", valueName: "file")) var rules: [String] = []
+
+  /// The passes of the files, in order. Throws with file, line and column; `.badInput` where a name is taken.
+  func passes() throws -> [any Pass] {
+    var result: [any Pass] = []
+    for path in rules {
+      let file = try MappedFile(path: path)
+      for pass in try RuleFile.parse(String(decoding: file.bytes, as: UTF8.self), file: path) {
+        if Pipelines.pass(named: pass.name) != nil || result.contains(where: { $0.name == pass.name }) {
+          throw CameoError.badInput("there is a pass \(pass.name) already").within("file \(path)")
+        }
+        result.append(pass)
+      }
+    }
+    return result
   }
 }
 

@@ -104,13 +104,15 @@ struct PreparedModel {
     let start = ContinuousClock.now
     var source = try ONNXImporter.load(path: path)
     loadMilliseconds = (ContinuousClock.now - start).milliseconds
-    let options = try optimization.options(level: level, bindings: [:])
+    let extra = try optimization.ruleFiles.passes()
+    let options = try optimization.options(level: level, bindings: [:], extra: extra)
     let began = ContinuousClock.now
     let result: (source: Model, optimized: Model, report: OptimizationReport, session: Session) = try within("file \(path)") {
       try PreparedModel.keep(names, in: &source)
+      var optimizer = Optimizer(options: options, verification: nil)
+      optimizer.extraPasses = extra
       let (optimized, report) =
-        level == 0 && optimization.enable.isEmpty
-        ? (source, OptimizationReport()) : try Optimizer(options: options, verification: nil).optimize(source)
+        level == 0 && options.enabled.isEmpty ? (source, OptimizationReport()) : try optimizer.optimize(source)
       var settings = SessionOptions()
       settings.threads = threads
       settings.seed = seed

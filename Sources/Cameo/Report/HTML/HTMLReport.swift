@@ -23,7 +23,7 @@ enum HTMLReport {
     body += section("Passes", "In the order in which they first ran; a pass that changed something ran again.", passes(report))
     if let memory = document.memory { body += memorySection(memory) }
     if let verification = report.verification { body += verificationSection(verification) }
-    body += "<footer>Written by cameo 0.1.0. Level \(report.level), target \(HTMLText.escape(report.target)).</footer>"
+    body += "<footer>Written by cameo \(CameoVersion.current). Level \(report.level), target \(HTMLText.escape(report.target)).</footer>"
     return """
       <!DOCTYPE html>
       <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
