@@ -57,6 +57,13 @@ let package = Package(
       name: "CommandLineTests",
       dependencies: ["CommandLineTool", "Cameo", "PassKit", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),
+    .target(
+      name: "TestSupport", dependencies: ["PassKit", "Operators", "GraphIR", "Tensors"], path: "Tests/TestSupport"),
+    .testTarget(name: "PassKitTests", dependencies: ["TestSupport", "PassKit", "Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "PassesTests",
+      dependencies: ["TestSupport", "Cameo", "Passes", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      exclude: ["Cases"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
