@@ -22,7 +22,8 @@ struct CameoCommand: ParsableCommand {
       """,
     version: CameoVersion.current,
     subcommands: [
-      InspectCommand.self, OptimizeCommand.self, RunCommand.self, BenchCommand.self, CompareCommand.self, PassesCommand.self,
+      InspectCommand.self, OptimizeCommand.self, RunCommand.self, BenchCommand.self, CompareCommand.self,
+      PassesCommand.self,
       ProvidersCommand.self, ConformanceCommand.self,
     ])
 }

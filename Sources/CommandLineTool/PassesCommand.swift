@@ -25,7 +25,8 @@ struct PassesCommand: ParsableCommand {
       guard let pass = all.first(where: { $0.name.lowercased() == name.lowercased() }) else {
         let near = all.map(\.name).filter { $0.lowercased().contains(name.lowercased()) }
         throw CameoError.badInput(
-          "there is no pass \(name)" + (near.isEmpty ? "; see cameo passes" : "; did you mean \(near.joined(separator: ", "))?"))
+          "there is no pass \(name)"
+            + (near.isEmpty ? "; see cameo passes" : "; did you mean \(near.joined(separator: ", "))?"))
       }
       if output.json {
         Console.out(json(pass, documentation: true).text())

@@ -16,16 +16,20 @@ enum Assumption: String, ExpressibleByArgument, CaseIterable {
 /// How a model is optimized: shared by `optimize` and by the commands that run a model.
 struct OptimizationArguments: ParsableArguments {
   @Option(
-    help: ArgumentHelp("onnx: standard operators only; ort: also com.microsoft; cameo: also ai.cameo.", valueName: "target"))
+    help: ArgumentHelp(
+      "onnx: standard operators only; ort: also com.microsoft; cameo: also ai.cameo.", valueName: "target"))
   var target = OptimizationOptions.Target.onnx
 
-  @Option(help: ArgumentHelp("The opset of the result (default: the source's, raised only where a rewrite needs it, at most to 24)."))
+  @Option(
+    help: ArgumentHelp(
+      "The opset of the result (default: the source's, raised only where a rewrite needs it, at most to 24)."))
   var opset: Int?
 
   @Flag(help: "Also use operators that known runtimes expand again.")
   var preferStandard = false
 
-  @Option(help: ArgumentHelp("Something you know of the inputs: no-empty-rows (each attention row has an allowed key)."))
+  @Option(
+    help: ArgumentHelp("Something you know of the inputs: no-empty-rows (each attention row has an allowed key)."))
   var assume: [Assumption] = []
 
   @Option(help: ArgumentHelp("Run this pass whatever its level. Repeatable.", valueName: "pass"))
@@ -72,7 +76,8 @@ struct OptimizationArguments: ParsableArguments {
 
 /// `--rules FILE`: passes written as text.
 struct RuleArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("Also run the rewrite rules of this file. Repeatable.", valueName: "file")) var rules: [String] = []
+  @Option(help: ArgumentHelp("Also run the rewrite rules of this file. Repeatable.", valueName: "file")) var rules:
+    [String] = []
 
   /// The passes of the files, in order. Throws with file, line and column; `.badInput` where a name is taken.
   func passes() throws -> [any Pass] {
@@ -92,7 +97,9 @@ struct RuleArguments: ParsableArguments {
 
 /// `Attention>=6`: how many nodes of an operator the result must have.
 struct CountAssertion: ExpressibleByArgument, Sendable {
-  enum Relation: String, CaseIterable { case atLeast = ">=", atMost = "<=", notEqual = "!=", equal2 = "==", equal = "=", more = ">", less = "<" }
+  enum Relation: String, CaseIterable {
+    case atLeast = ">=", atMost = "<=", notEqual = "!=", equal2 = "==", equal = "=", more = ">", less = "<"
+  }
 
   let name: String
   let relation: Relation
@@ -137,7 +144,9 @@ struct InputShape: ExpressibleByArgument, Sendable {
   /// `1x3x224x224`, `batchx128` (a symbol stays one), `scalar` for no dimensions. Also with commas.
   static func parse(_ text: Substring) -> [Dim]? {
     if text == "scalar" { return [] }
-    if text.contains(",") || Int(text) != nil { return dims(text.split(separator: ",", omittingEmptySubsequences: false)) }
+    if text.contains(",") || Int(text) != nil {
+      return dims(text.split(separator: ",", omittingEmptySubsequences: false))
+    }
     return dims(text.split(separator: "x", omittingEmptySubsequences: false))
   }
 
