@@ -12,14 +12,24 @@ import Testing
     #expect(TensorSpec(argument: "x=random")?.shape == nil)
     #expect(TensorSpec(argument: "x=zeros:2x3")?.shape == [2, 3])
     #expect(TensorSpec(argument: "x=ones:scalar")?.shape == [])
-    #expect(TensorSpec(argument: "x=random:batchx8")?.shape == [.symbol("batch")] || TensorSpec(argument: "x=random:batch,8")?.shape == [.symbol("batch"), 8])
+    #expect(
+      TensorSpec(argument: "x=random:batchx8")?.shape == [.symbol("batch")]
+        || TensorSpec(argument: "x=random:batch,8")?.shape == [.symbol("batch"), 8])
     if case .int(let low, let high, let shape) = TensorSpec(argument: "ids=int:0:30522:1x128")?.source {
       #expect(low == 0 && high == 30522 && shape == [1, 128])
     } else {
       Issue.record("int:LOW:HIGH:SHAPE is not understood")
     }
-    if case .value(let text) = TensorSpec(argument: "sr=value:16000")?.source { #expect(text == "16000") } else { Issue.record("value:X") }
-    if case .file(let path) = TensorSpec(argument: "x=dir/a=b.npy")?.source { #expect(path == "dir/a=b.npy") } else { Issue.record("FILE") }
+    if case .value(let text) = TensorSpec(argument: "sr=value:16000")?.source {
+      #expect(text == "16000")
+    } else {
+      Issue.record("value:X")
+    }
+    if case .file(let path) = TensorSpec(argument: "x=dir/a=b.npy")?.source {
+      #expect(path == "dir/a=b.npy")
+    } else {
+      Issue.record("FILE")
+    }
     for wrong in ["", "x", "=random", "x=", "x=int:5:2:3", "x=int:a:b", "x=random:-1x2", "x=zeros:2x3:4"] {
       #expect(TensorSpec(argument: wrong) == nil, "\(wrong)")
     }
@@ -63,7 +73,8 @@ import Testing
     #expect(plain.level == nil)
     #expect(plain.explain == nil)
     let full = try parse(
-      "optimize", "m.onnx", "-o", "out.onnx", "-O3", "--no-verify", "--report", "a.html", "--report", "a.json", "--dim", "batch=1",
+      "optimize", "m.onnx", "-o", "out.onnx", "-O3", "--no-verify", "--report", "a.html", "--report", "a.json", "--dim",
+      "batch=1",
       "--disable", "FuseGelu", "--explain", "FuseAttention", "--assert-count", "Attention>=1", "--input", "x=1x8")
     #expect(full.optimum == 3)
     #expect(!full.verify)
@@ -81,7 +92,8 @@ import Testing
     let c = try TensorFactory.make(.random(nil), .float, [64], seed: 8, stream: 0)
     #expect(a.isIdentical(to: b))
     #expect(!a.isIdentical(to: c))
-    let ids = try TensorFactory.make(.int(low: 5, high: 9, nil), .int64, [1000], seed: 0, stream: 1).elements(as: Int64.self)
+    let ids = try TensorFactory.make(.int(low: 5, high: 9, nil), .int64, [1000], seed: 0, stream: 1).elements(
+      as: Int64.self)
     #expect(Set(ids) == [5, 6, 7, 8])
     #expect(try TensorFactory.make(.value("16000"), .int64, [], seed: 0, stream: 0).scalar(as: Int64.self) == 16000)
     #expect(throws: CameoError.self) { try TensorFactory.make(.value("x"), .float, [], seed: 0, stream: 0) }

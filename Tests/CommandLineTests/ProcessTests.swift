@@ -20,21 +20,13 @@ import Testing
     #expect(try Cameo.run("passes").status == 0)
     #expect(try Cameo.run().status == 0)
     for wrong in [["inspect"], ["frobnicate"], ["optimize", transformer], ["inspect", transformer, "--frobnicate"]] {
-      let result = try run(wrong)
+      let result = try Cameo.run(wrong)
       #expect(result.status == 64, "\(wrong)")
       #expect(result.output.isEmpty)
     }
     let differs = try Cameo.run("compare", transformer, Cameo.model("digits_cnn.onnx"), "--dim", "batch=2", "--json")
     #expect(differs.status == 1)
     #expect(try differs.json()["equal"] as? Bool == false)
-  }
-
-  private func run(_ arguments: [String]) throws -> Cameo.Result {
-    switch arguments.count {
-    case 1: try Cameo.run(arguments[0])
-    case 2: try Cameo.run(arguments[0], arguments[1])
-    default: try Cameo.run(arguments[0], arguments[1], arguments[2])
-    }
   }
 
   @Test func errorsAreOneLine() throws {
@@ -65,7 +57,10 @@ import Testing
 
   @Test func inspectKeys() throws {
     let document = try Cameo.run("inspect", transformer, "--dim", "batch=2", "--memory", "--json").json()
-    for key in ["inputs", "outputs", "opsets", "operators", "parameters", "multiply_adds", "weights_bytes", "functions", "unknown_operators", "memory"] {
+    for key in [
+      "inputs", "outputs", "opsets", "operators", "parameters", "multiply_adds", "weights_bytes", "functions",
+      "unknown_operators", "memory",
+    ] {
       #expect(document[key] != nil, "\(key)")
     }
     #expect(document["multiply_adds"] as? Int == 2 * 1_786_880)
@@ -77,11 +72,15 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let out = "\(folder)/out.onnx"
     let optimized = try Cameo.run(
-      "optimize", transformer, "-o", out, "--report", "\(folder)/r.html", "--report", "\(folder)/r.json", "--report", "\(folder)/r.md",
+      "optimize", transformer, "-o", out, "--report", "\(folder)/r.html", "--report", "\(folder)/r.json", "--report",
+      "\(folder)/r.md",
       "--assert-count", "Attention>=3", "--json")
     #expect(optimized.status == 0, "\(optimized.error)")
     let report = try optimized.json()
-    for key in ["nodes_before", "nodes_after", "bytes_before", "bytes_after", "passes", "fusions", "near_misses", "verified", "max_abs", "max_rel"] {
+    for key in [
+      "nodes_before", "nodes_after", "bytes_before", "bytes_after", "passes", "fusions", "near_misses", "verified",
+      "max_abs", "max_rel",
+    ] {
       #expect(report[key] != nil, "\(key)")
     }
     #expect(report["verified"] as? Bool == true)
@@ -100,9 +99,12 @@ import Testing
     #expect(ran.status == 0, "\(ran.error)")
     #expect(FileManager.default.fileExists(atPath: "\(folder)/o.npz"))
 
-    let bench = try Cameo.run("bench", out, "--dim", "batch=1", "--iterations", "3", "--warmup", "0", "--operators", "--json").json()
+    let bench = try Cameo.run(
+      "bench", out, "--dim", "batch=1", "--iterations", "3", "--warmup", "0", "--operators", "--json"
+    ).json()
     for key in [
-      "model", "provider", "threads", "precision", "level", "load_ms", "prepare_ms", "first_ms", "p50_ms", "p90_ms", "p99_ms", "min_ms",
+      "model", "provider", "threads", "precision", "level", "load_ms", "prepare_ms", "first_ms", "p50_ms", "p90_ms",
+      "p99_ms", "min_ms",
       "iterations", "peak_rss_bytes", "arena_bytes", "nodes", "operators", "original_nodes",
     ] { #expect(bench[key] != nil, "\(key)") }
     #expect(bench["iterations"] as? Int == 3)
@@ -116,16 +118,20 @@ import Testing
     let folder = try Cameo.folder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let result = try Cameo.run(
-      "run", transformer, "--input", "image=random", "--dim", "batch=1", "--profile", "\(folder)/t.json", "--dump", "/norm/Add_1", "--json")
+      "run", transformer, "--input", "image=random", "--dim", "batch=1", "--profile", "\(folder)/t.json", "--dump",
+      "/norm/Add_1", "--json")
     #expect(result.status == 0, "\(result.error)")
     #expect((try result.json()["outputs"] as? [Any])?.count == 2)
-    let trace = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: "\(folder)/t.json"))) as? [String: Any]
+    let trace =
+      try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: "\(folder)/t.json")))
+      as? [String: Any]
     #expect((trace?["traceEvents"] as? [Any])?.isEmpty == false)
   }
 
   @Test func bisectFindsTheFirstDifference() throws {
     let result = try Cameo.run(
-      "compare", transformer, transformer, "--dim", "batch=2", "--level-b", "2", "--tolerance", "0", "--bisect", "--json")
+      "compare", transformer, transformer, "--dim", "batch=2", "--level-b", "2", "--tolerance", "0", "--bisect",
+      "--json")
     #expect(result.status == 1)
     let first = try #require(try result.json()["first_difference"] as? [String: Any])
     #expect((first["origins"] as? [String])?.isEmpty == false)
@@ -135,7 +141,8 @@ import Testing
     let folder = try Cameo.folder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let out = "\(folder)/part.onnx"
-    let result = try Cameo.run("optimize", transformer, "-o", out, "--extract", "image:/patch/Conv_output_0", "--level", "0")
+    let result = try Cameo.run(
+      "optimize", transformer, "-o", out, "--extract", "image:/patch/Conv_output_0", "--level", "0")
     #expect(result.status == 0, "\(result.error)")
     let part = try Cameo.run("inspect", out, "--json").json()
     #expect(part["nodes"] as? Int == 1)
@@ -152,5 +159,28 @@ import Testing
     #expect(try Cameo.run("compare", transformer, file, "--dim", "batch=2", "-q").status == 0)
     #expect(try Cameo.run("optimize", file, "-o", "\(folder)/no/such/folder.onnx").status == 2)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["m.onnx"])
+  }
+
+  /// A rule that changes results is found, left out and named; the file that is written computes the same.
+  @Test func wrongRuleIsLeftOut() throws {
+    let folder = try Cameo.folder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (out, rules, report) = ("\(folder)/m.onnx", "\(folder)/wrong.rules", "\(folder)/r.json")
+    let text = "rule Wrong {\n  match { y = Erf(x) }\n  rewrite { y = Tanh(x) }\n}\n"
+    try Data(text.utf8).write(to: URL(fileURLWithPath: rules))
+    let common = ["optimize", transformer, "-o", out, "--disable", "FuseGelu", "--rules", rules, "-q"]
+    let found = try Cameo.run(common + ["--report", report])
+    #expect(found.status == 1)
+    let document =
+      try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: report))) as? [String: Any]
+    #expect((document?["verification"] as? [String: Any])?["culprit"] as? String == "Wrong")
+    #expect(try Cameo.run("compare", transformer, out, "--dim", "batch=2", "-q").status == 0)
+    #expect(try Cameo.run(common + ["--keep-going"]).status == 0)
+    #expect(try Cameo.run(common + ["--no-verify"]).status == 0)
+    #expect(try Cameo.run("compare", transformer, out, "--dim", "batch=2", "-q").status == 1)
+    try Data("rule X {\n  match { y = Erf(".utf8).write(to: URL(fileURLWithPath: rules))
+    let broken = try Cameo.run("passes", "--rules", rules)
+    #expect(broken.status == 2)
+    #expect(broken.error.contains("wrong.rules:2:"))
   }
 }

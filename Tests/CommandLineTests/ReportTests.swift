@@ -6,8 +6,11 @@ import Testing
 
 /// Reports are well-formed, self-contained, safe against odd names, and stay small for big models.
 @Suite struct ReportTests {
-  private func node(_ type: String, _ name: String, _ inputs: [String], _ outputs: [String], constants: [Int] = []) -> SubgraphNode {
-    var node = SubgraphNode(type: type, name: name, inputs: inputs, outputs: outputs, attributes: ["axis=-1"], origins: [])
+  private func node(_ type: String, _ name: String, _ inputs: [String], _ outputs: [String], constants: [Int] = [])
+    -> SubgraphNode
+  {
+    var node = SubgraphNode(
+      type: type, name: name, inputs: inputs, outputs: outputs, attributes: ["axis=-1"], origins: [])
     node.constantInputs = constants
     return node
   }
@@ -40,13 +43,16 @@ import Testing
       report.nearMisses.append(miss)
     }
     report.verification = VerificationRecord(
-      passed: true, tolerance: 1e-3, cases: ["seed 1, b=2"], outputs: [.init(name: "logits\(hostile)", maxAbs: 1e-6, maxRel: 1e-7)],
+      passed: true, tolerance: 1e-3, cases: ["seed 1, b=2"],
+      outputs: [.init(name: "logits\(hostile)", maxAbs: 1e-6, maxRel: 1e-7)],
       milliseconds: 12)
     let blocks = (0..<fusions).map {
-      MemoryTimeline.Block(label: "v\($0)\(hostile)", offset: $0 % 7 * 4096, size: 4096, first: $0, last: $0 + 3, isScratch: $0 % 5 == 0)
+      MemoryTimeline.Block(
+        label: "v\($0)\(hostile)", offset: $0 % 7 * 4096, size: 4096, first: $0, last: $0 + 3, isScratch: $0 % 5 == 0)
     }
     return ReportDocument(
-      report, output: "out.onnx", memory: MemoryTimeline(peakBytes: 7 * 4096, sumBytes: fusions * 4096, lowerBound: 4 * 4096, blocks: blocks))
+      report, output: "out.onnx",
+      memory: MemoryTimeline(peakBytes: 7 * 4096, sumBytes: fusions * 4096, lowerBound: 4 * 4096, blocks: blocks))
   }
 
   /// Every tag is closed in order; attributes are quoted; nothing is fetched.
@@ -69,13 +75,17 @@ import Testing
       if open.last == "style" { rest = rest[try #require(rest.range(of: "</style>")).lowerBound...] }
     }
     #expect(open.isEmpty, "left open: \(open)")
-    for word in ["<script", "http://", "https://", "src=", "@import", "url(http"] { #expect(!page.contains(word), "\(word)") }
+    for word in ["<script", "http://", "https://", "src=", "@import", "url(http"] {
+      #expect(!page.contains(word), "\(word)")
+    }
   }
 
   @Test func page() throws {
     let page = ReportWriter.text(document(fusions: 7), .html)
     try checkPage(page)
-    for part in ["prefers-color-scheme", "@media print", "3 ×", "Memory of a run", "Near misses"] { #expect(page.contains(part), "\(part)") }
+    for part in ["prefers-color-scheme", "@media print", "3 ×", "Memory of a run", "Near misses"] {
+      #expect(page.contains(part), "\(part)")
+    }
     try checkPage(ReportWriter.text(ReportDocument(OptimizationReport()), .html))
   }
 
@@ -106,11 +116,13 @@ import Testing
 
   @Test func jsonText() throws {
     let value = JSON.object([
-      ("a", .double(.nan)), ("b", .double(1e-7)), ("c", .double(3)), ("d", .string("\u{7f}\"\\\n\t😀")), ("e", .array([])),
+      ("a", .double(.nan)), ("b", .double(1e-7)), ("c", .double(3)), ("d", .string("\u{7f}\"\\\n\t😀")),
+      ("e", .array([])),
       ("f", .array((0..<200).map { .int($0) })), ("g", .object([("x", .null), ("y", .bool(true))])),
     ])
     for indent in [0, 2] {
-      let back = try #require(try JSONSerialization.jsonObject(with: Data(value.text(indent: indent).utf8)) as? [String: Any])
+      let back = try #require(
+        try JSONSerialization.jsonObject(with: Data(value.text(indent: indent).utf8)) as? [String: Any])
       #expect(back["a"] is NSNull)
       #expect(back["b"] as? Double == 1e-7)
       #expect(back["c"] as? Int == 3)
@@ -146,7 +158,9 @@ import Testing
       #expect(box.x + box.width <= layout.width + 0.1)
       #expect(box.y + box.height <= layout.height + 0.1)
       for other in layout.boxes where !(other.x == box.x && other.y == box.y) {
-        let apart = box.x + box.width <= other.x || other.x + other.width <= box.x || box.y + box.height <= other.y || other.y + other.height <= box.y
+        let apart =
+          box.x + box.width <= other.x || other.x + other.width <= box.x || box.y + box.height <= other.y
+          || other.y + other.height <= box.y
         #expect(apart)
       }
     }

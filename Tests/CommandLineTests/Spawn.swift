@@ -13,12 +13,14 @@ enum Cameo {
     }
   }
 
-  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
   static func model(_ name: String) -> String { "\(root)/Models/\(name)" }
 
   /// Beside the test bundle, where the build puts all products.
   static let binary: String = {
-    var folder = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    var folder =
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     while folder.count > 1 {
       folder = (folder as NSString).deletingLastPathComponent
       if FileManager.default.isExecutableFile(atPath: folder + "/cameo") { return folder + "/cameo" }
@@ -34,11 +36,13 @@ enum Cameo {
   }
 
   @discardableResult
-  static func run(_ arguments: String..., environment: [String: String] = [:]) throws -> Result {
+  static func run(_ arguments: String...) throws -> Result { try run(arguments) }
+
+  @discardableResult
+  static func run(_ arguments: [String]) throws -> Result {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: binary)
     process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment, uniquingKeysWith: { $1 })
     let folder = try folder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
     // Files, not pipes: a long output cannot block the process.
