@@ -51,6 +51,11 @@ let package = Package(
       cxxSettings: [.define("ONNX_NAMESPACE", to: "onnx"), .define("ONNX_ML", to: "1")],
       linkerSettings: [.linkedLibrary("onnx"), .linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
     // Tests
+    .testTarget(name: "ONNXFormatTests", dependencies: ["ONNXFormat", "GraphIR", "Tensors"]),
+    .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: ["CommandLineTool", "Cameo", "PassKit", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),
     .target(
       name: "TestSupport", dependencies: ["PassKit", "Operators", "GraphIR", "Tensors"], path: "Tests/TestSupport"),

@@ -3,10 +3,14 @@ internal import CKernels
 import InferenceRuntime
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// One float32 matrix product C = act(alpha * op(A) op(B) + bias) of fixed size, cut into tiles for threads.
 ///
-/// B is used as it lies in memory: OpenBLAS packs it as it goes. Without OpenBLAS the packed kernel of CKernels runs on
-/// panels that each tile packs into its scratch. One row is a matrix-vector product either way.
+/// B is used as it lies in memory and packed block by block into a thread's scratch, so weights have no second copy. One row
+/// is a matrix-vector product.
 struct GemmPlan {
   var m: Int
   var n: Int
@@ -43,13 +47,15 @@ struct GemmPlan {
 
   /// Cuts C into tiles for `threads`, given `others` products that run beside this one.
   mutating func split(threads: Int, others: Int = 1) {
-    let work = m * n * k
     rowTile = m
     columnTile = n
-    let wanted = others >= 2 * threads || threads == 1 ? 1 : min(max(1, work >> 16), 4 * threads / others)
+    let wanted = others >= 2 * threads || threads == 1 ? 1 : min(max(1, m * n * k >> 17), 2 * threads)
     if wanted > 1 {
+      // Each tile packs its rows of A and its columns of B again: few wide tiles.
       if n >= m || m < 16 {
-        columnTile = max(32, (n + wanted - 1) / wanted + 31 & ~31)
+        let even = (n + wanted - 1) / wanted
+        columnTile = min(max(256, even), (n + threads - 1) / threads) + 31 & ~31
+        if m == 1 { columnTile = even + 63 & ~63 }
       } else {
         rowTile = max(14, (m + wanted - 1) / wanted + 13) / 14 * 14
       }
@@ -58,17 +64,31 @@ struct GemmPlan {
     tiles = columnTiles * ((m + rowTile - 1) / rowTile)
   }
 
-  private var usesBlas: Bool { Blas.isLoaded }
+  /// OpenBLAS serves where CKernels has no vector tier; its packed kernel is the faster one elsewhere. CAMEO_GEMM=blas asks
+  /// for OpenBLAS all the same.
+  static let usesBlas: Bool = {
+    guard Blas.isLoaded else { return false }
+    if let choice = getenv("CAMEO_GEMM"), strcmp(choice, "blas") == 0 { return true }
+    return ck_isa_tier() == Int32(CK_TIER_GENERIC.rawValue)
+  }()
 
   /// Scratch of one thread.
   var scratchBytes: Int {
-    if m == 1 || usesBlas { return 0 }
-    return aligned(min(k, GemmPlan.depth) * GemmPlan.width * 4) + aligned(ck_gemm_scratch_bytes(k))
+    if m == 1 || GemmPlan.usesBlas { return 0 }
+    let depth = min(k, GemmPlan.depth)
+    let nr = ck_gemm_nr()
+    let panel = (min(GemmPlan.width, n) + nr - 1) / nr * nr
+    return aligned(depth * panel * 4) + GemmPlan.packBytes(rows: rowTile, depth: depth)
   }
 
-  /// Columns and depth that one packed block has without OpenBLAS.
-  private static let width = 128
-  private static let depth = 256
+  /// Scratch that the packed kernel needs for `rows` of A.
+  static func packBytes(rows: Int, depth: Int) -> Int {
+    aligned(min(ck_gemm_scratch_bytes(depth), (min(rows, 168) + ck_gemm_mr()) * depth * 4 + 128))
+  }
+
+  /// Columns and depth of one packed block.
+  static let width = 256
+  static let depth = 256
 
   /// Computes tile `tile`.
   @inline(__always)
@@ -87,41 +107,59 @@ struct GemmPlan {
         ck_gemv_rows_f32(c, b, bColumn, a, k, n0, n0 + columns)
       }
       if alpha != 1 { ck_unary_f32(Int32(CK_UNARY_AFFINE.rawValue), c + n0, c + n0, columns, alpha, 0) }
-    } else if usesBlas {
+      finish(m0, rows, n0, columns, biasValues, c)
+    } else if GemmPlan.usesBlas {
       cameo_sgemm(
         aColumn == 1 ? 0 : 1, bColumn == 1 ? 0 : 1, Int64(rows), Int64(columns), Int64(k), alpha,
         a + m0 * aRow, Int64(aColumn == 1 ? aRow : aColumn), b + n0 * bColumn, Int64(bColumn == 1 ? bRow : bColumn), 0,
         c + m0 * ldc + n0, Int64(ldc))
+      finish(m0, rows, n0, columns, biasValues, c)
     } else if let scratch {
-      portable(m0, rows, n0, columns, a, b, c, scratch)
+      packed(m0, rows, n0, columns, a, b, biasValues, c, scratch)
     }
-    finish(m0, rows, n0, columns, biasValues, c)
   }
 
-  private func portable(
+  /// Block by block through the packed kernel; the last block of a sum applies bias and activation.
+  private func packed(
     _ m0: Int, _ rows: Int, _ n0: Int, _ columns: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-    _ c: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutableRawPointer
+    _ biasValues: UnsafePointer<Float>?, _ c: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutableRawPointer
   ) {
-    let packed = scratch.assumingMemoryBound(to: Float.self)
-    let rest = scratch + aligned(min(k, GemmPlan.depth) * GemmPlan.width * 4)
+    let panels = scratch.assumingMemoryBound(to: Float.self)
     let nr = ck_gemm_nr()
+    let chunk = min(k, GemmPlan.depth)
+    let rest = scratch + aligned(chunk * ((min(GemmPlan.width, n) + nr - 1) / nr * nr) * 4)
+    let isScalarBias = bias == .one
     var j = n0
     while j < n0 + columns {
       let width = min(GemmPlan.width, n0 + columns - j)
       var p = 0
       repeat {
-        let depth = min(GemmPlan.depth, k - p)
-        ck_gemm_pack_b(packed, b + p * bRow + j * bColumn, bRow, bColumn, depth, width, 0, (width + nr - 1) / nr)
+        let depth = min(chunk, k - p)
+        ck_gemm_pack_b(panels, b + p * bRow + j * bColumn, bRow, bColumn, depth, width, 0, (width + nr - 1) / nr)
         var epilogue = ck_gemm_epilogue()
         epilogue.alpha = alpha
         epilogue.beta = p == 0 ? 0 : 1
+        if p + depth >= k && !isScalarBias {
+          epilogue.act = activation
+          if let biasValues {
+            switch bias {
+            case .columns: epilogue.bias_col = biasValues + j
+            case .rows: epilogue.bias_row = biasValues + m0
+            case .matrix:
+              epilogue.residual = biasValues + m0 * n + j
+              epilogue.residual_stride = n
+            default: break
+            }
+          }
+        }
         ck_gemm_packed_f32(
-          c + m0 * ldc + j, ldc, a + m0 * aRow + p * aColumn, aRow, aColumn, packed, width, depth, 0, rows, 0, width,
+          c + m0 * ldc + j, ldc, a + m0 * aRow + p * aColumn, aRow, aColumn, panels, width, depth, 0, rows, 0, width,
           &epilogue, rest)
         p += depth
       } while p < k
       j += width
     }
+    if isScalarBias { finish(m0, rows, n0, columns, biasValues, c) }
   }
 
   @inline(__always)

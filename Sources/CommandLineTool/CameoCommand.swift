@@ -21,7 +21,8 @@ struct CameoCommand: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      InspectCommand.self, OptimizeCommand.self, PassesCommand.self,
+      InspectCommand.self, OptimizeCommand.self, RunCommand.self, BenchCommand.self, CompareCommand.self, PassesCommand.self,
+      ProvidersCommand.self, ConformanceCommand.self,
     ])
 }
 

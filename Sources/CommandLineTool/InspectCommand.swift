@@ -12,29 +12,71 @@ struct InspectCommand: ParsableCommand {
     abstract: "Shows a model's inputs, outputs, operators, size and cost.",
     discussion: """
       Multiply-adds count products, convolutions, attention and recurrences; a dimension that the model leaves open stays a
-      symbol unless --dim gives it a value.
+      symbol unless --dim gives it a value. --memory plans a run at --level; dimensions without --dim take small values, which
+      are named.
 
       EXAMPLE
         cameo inspect model.onnx --dim batch=1
+        cameo inspect model.onnx --memory --dim batch=8
+        cameo inspect model.onnx --graph | less
       """)
 
   @Argument(help: "An .onnx file.") var model: String
   @OptionGroup var dims: DimArguments
+  @Flag(help: "Print the graph as text; long constants are elided.") var graph = false
+  @Flag(help: "Print the plan of a run: the arena's peak, the sum of all buffers, the lower bound.") var memory = false
   @Flag(help: "Print the signature of every operator that the model uses.") var schema = false
+  @Option(help: ArgumentHelp("How far the model is optimized for --memory and --graph (default 3 and 0).", valueName: "level"))
+  var level: Int?
   @OptionGroup var output: OutputArguments
+
+  func validate() throws {
+    if let level, !(0...3).contains(level) { throw ValidationError("--level is 0 to 3") }
+    if graph, output.json { throw ValidationError("--graph prints text: it does not go with --json") }
+  }
 
   func run() throws {
     let model = try ONNXImporter.load(path: model)
     try within("file \(self.model)") {
       try dims.check(against: model.inputSymbols)
+      if graph {
+        Console.out(ONNXText.print(try optimized(model, level: level ?? 0), options: .brief), terminator: "")
+        return
+      }
+      var plan: MemoryTimeline?
+      if memory {
+        plan = MemoryTimeline.plan(try optimized(model, level: level ?? 3), bindings: dims.bindings.compactMapValues(\.value))
+        if plan == nil { output.note("cameo: \(self.model): no plan: shapes depend on data, or a dimension needs --dim") }
+      }
       let summary = try ModelSummary(model, bindings: dims.bindings)
       if output.json {
-        Console.out(json(model, summary).text())
+        Console.out(json(model, summary, plan).text())
         return
       }
       Console.out(text(model, summary))
+      if let plan { Console.out("\n" + text(plan)) }
       if schema { Console.out("\n" + schemas(model)) }
     }
+  }
+
+  private func optimized(_ model: Model, level: Int) throws -> Model {
+    if level == 0 { return model }
+    var options = OptimizationOptions()
+    options.level = level
+    options.bindings = dims.bindings
+    return try Optimizer(options: options, verification: nil).optimize(model).model
+  }
+
+  private func text(_ plan: MemoryTimeline) -> String {
+    var table = Table(alignments: [.left, .right, .left])
+    table.add("arena", Figures.bytes(plan.peakBytes), "what a run takes for its intermediates")
+    table.add(
+      "lower bound", Figures.bytes(plan.lowerBound),
+      "largest sum of live buffers" + (plan.lowerBound > 0 ? " (\(Figures.fixed(Double(plan.peakBytes) / Double(plan.lowerBound), 3)) x)" : ""))
+    table.add("sum", Figures.bytes(plan.sumBytes), "all buffers without sharing")
+    table.add("steps", "\(plan.stepCount)", "")
+    let signature = plan.signature.isEmpty ? "" : " for \(plan.signature)"
+    return Console.styled("memory", .bold) + signature + ", level \(level ?? 3)\n" + table.text()
   }
 
   private func text(_ model: Model, _ summary: ModelSummary) -> String {
@@ -58,11 +100,7 @@ struct InspectCommand: ParsableCommand {
     lines.append(facts.text())
     for (title, ports) in [("inputs", summary.inputs), ("outputs", summary.outputs)] {
       heading("\n\(title)")
-      var table = Table(alignments: [.left, .left])
-      for port in ports {
-        table.add(port.name, (port.type.map { "\($0)" } ?? "unknown type") + (port.hasDefault ? "  (has a default)" : ""))
-      }
-      lines.append(table.text())
+      lines.append(list(ports))
     }
     heading("\noperators")
     var table = Table(alignments: [.right, .left, .left])
@@ -83,6 +121,37 @@ struct InspectCommand: ParsableCommand {
     return lines.joined(separator: "\n")
   }
 
+  /// Runs of ports of one type (a cache's layers) are shown by their ends.
+  private func list(_ ports: [ModelSummary.Port]) -> String {
+    var table = Table(alignments: [.left, .left])
+    func add(_ port: ModelSummary.Port) {
+      table.add(port.name, (port.type?.shown ?? "unknown type") + (port.hasDefault ? "  (has a default)" : ""))
+    }
+    var index = 0
+    while index < ports.count {
+      var end = index
+      while end + 1 < ports.count, isAlike(ports[end + 1], ports[index]) { end += 1 }
+      if end - index >= 7 {
+        add(ports[index])
+        add(ports[index + 1])
+        table.add("… \(end - index - 2) more of this type")
+        add(ports[end])
+      } else {
+        ports[index...end].forEach(add)
+      }
+      index = end + 1
+    }
+    return table.text()
+  }
+
+  /// True where element types and ranks are the same, and dimensions but for names that inference made up.
+  private func isAlike(_ a: ModelSummary.Port, _ b: ModelSummary.Port) -> Bool {
+    guard a.hasDefault == b.hasDefault, let x = a.type, let y = b.type else { return false }
+    if x == y { return true }
+    guard x.dataType == y.dataType, let s = x.shape, let t = y.shape, s.count == t.count else { return false }
+    return zip(s, t).allSatisfy { $0 == $1 || ($0.isUnnamed && $1.isUnnamed) }
+  }
+
   private func multiplyAdds(_ summary: ModelSummary) -> String {
     let total = summary.multiplyAdds.total
     var text: String
@@ -100,7 +169,7 @@ struct InspectCommand: ParsableCommand {
     items.prefix(6).joined(separator: ", ") + (items.count > 6 ? ", … (\(items.count))" : "")
   }
 
-  private func json(_ model: Model, _ summary: ModelSummary) -> JSON {
+  private func json(_ model: Model, _ summary: ModelSummary, _ plan: MemoryTimeline?) -> JSON {
     func ports(_ ports: [ModelSummary.Port]) -> JSON {
       .array(
         ports.map { port in
@@ -136,6 +205,16 @@ struct InspectCommand: ParsableCommand {
       ("problems", JSON(summary.problems.map { "\($0)" })),
       ("metadata", .object(model.metadata.map { ($0.key, .string($0.value)) })),
     ]
+    if let plan {
+      members.append(
+        (
+          "memory",
+          .object([
+            ("signature", .string(plan.signature)), ("level", .int(level ?? 3)), ("peak_bytes", .int(plan.peakBytes)),
+            ("sum_bytes", .int(plan.sumBytes)), ("lower_bound_bytes", .int(plan.lowerBound)), ("steps", .int(plan.stepCount)),
+          ])
+        ))
+    }
     if schema { members.append(("schemas", .array(usedSchemas(model).map { .string(SchemaText.describe($0)) }))) }
     return .object(members)
   }
@@ -183,12 +262,5 @@ enum SchemaText {
       lines.append("  \(constraint.name): \(constraint.allowedTypes.joined(separator: ", "))")
     }
     return lines.joined(separator: "\n")
-  }
-}
-
-extension Model {
-  /// The symbols in the dimensions of the main graph's inputs.
-  var inputSymbols: Set<String> {
-    graph.inputs.flatMap { graph[$0].type?.shape ?? [] }.reduce(into: []) { $0.formUnion($1.symbols) }
   }
 }

@@ -104,6 +104,11 @@ struct OptimizeCommand: ParsableCommand {
     var document = ReportDocument(outcome, output: output)
     document.outputOpset = written.opset
     document.outputBytes = written.byteCount + (written.externalByteCount ?? 0)
+    if !report.isEmpty {
+      progress.show("planning memory")
+      document.memory = MemoryTimeline.plan(
+        result, bindings: options.bindings.compactMapValues(\.value), verification: outcome.verification)
+    }
     try writeReports(document, progress)
     progress.clear()
     if console.json {

@@ -25,8 +25,15 @@ public final class Binding {
   private var inputRanges: [(UnsafeRawPointer, Int, Int)] = []
   private let portOfInput: [Int?]
 
+  /// Contents of decisive inputs that the plan was made for, by input position.
+  private let known: [Int: Tensor]
+  private var decisive: ContiguousArray<(UnsafeRawPointer, UnsafeRawPointer, Int)> = []
+
   /// Plans for inputs of these shapes. Throws `.unsupported` where output shapes depend on data.
-  public init(_ session: Session, inputs shapes: [String: [Int]]) throws {
+  ///
+  /// `values`: contents of small integer inputs that decide which branch runs (a sampling rate); they are fixed for this
+  /// binding, and a run throws where the bound memory has others.
+  public init(_ session: Session, inputs shapes: [String: [Int]], values: [String: Tensor] = [:]) throws {
     self.session = session
     let types: [ValueType?] = try session.inputs.map { port in
       guard let shape = shapes[port.name] else {
@@ -36,7 +43,12 @@ public final class Binding {
       guard let type = port.type?.dataType else { throw CameoError.badInput("input \(port.name) is no tensor") }
       return .tensor(type, shape.map { Dim($0) })
     }
-    let stage = try session.program.firstStage(types: types)
+    var known: [Int: Tensor] = [:]
+    for index in session.program.decisive {
+      if let tensor = values[session.inputs[index].name], tensor.count <= DecisiveInputs.countLimit { known[index] = tensor }
+    }
+    self.known = known
+    let stage = try session.program.firstStage(types: types, known: known)
     guard stage.isFinal else { throw CameoError.unsupported("shapes in this model depend on data: use run") }
     self.stage = stage
     context = try ExecutionContext(stage.plan, pool: session.pool)
@@ -71,6 +83,13 @@ public final class Binding {
   public func bind(input name: String, to memory: UnsafeRawBufferPointer) throws {
     guard let index = session.inputs.firstIndex(where: { $0.name == name }) else {
       throw CameoError.badInput("the model has no input \(name)")
+    }
+    if let expected = known[index], let base = memory.baseAddress {
+      guard memory.count >= expected.byteCount else {
+        throw CameoError.badInput("input \(name) needs \(expected.byteCount) bytes, \(memory.count) are there")
+      }
+      decisive.append((expected.baseAddress, base, expected.byteCount))
+      return
     }
     guard let port = portOfInput[index], let operand = stage.plan.inputs[port].operand, let base = memory.baseAddress else { return }
     guard memory.count >= operand.byteCount else {
@@ -145,6 +164,9 @@ public final class Binding {
 
   /// Runs. Every input and output has been bound.
   public func run() throws {
+    for index in decisive.indices where memcmp(decisive[index].0, decisive[index].1, decisive[index].2) != 0 {
+      throw CameoError.badInput("an input that decides which branch runs has changed since the binding was made")
+    }
     try context.run()
     for index in copies.indices { memmove(copies[index].1, copies[index].0, copies[index].2) }
     context.reset()

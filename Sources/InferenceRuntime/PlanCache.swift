@@ -19,6 +19,11 @@ struct Signature: Hashable, Sendable {
     }
   }
 
+  mutating func add(contents tensor: Tensor) {
+    words.append(-6)
+    tensor.withUnsafeBytes { bytes in for byte in bytes { words.append(Int(byte)) } }
+  }
+
   mutating func add(_ type: DataType, _ shape: [Int]) {
     words.append(Int(type.rawValue))
     words.append(shape.count)

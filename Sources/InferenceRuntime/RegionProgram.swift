@@ -12,6 +12,8 @@ final class RegionProgram: @unchecked Sendable {
   let captures: [ValueID]
   let outputs: [ValueID]
   private let cache: PlanCache
+  /// Formals whose contents decide which branch runs: a plan is made for each of their values.
+  let decisive: Set<Int>
 
   init(_ core: ProgramCore, region: RegionID, facts: FactTable, captures: [ValueID]) {
     self.core = core
@@ -21,6 +23,7 @@ final class RegionProgram: @unchecked Sendable {
     self.captures = captures
     outputs = core.graph[region].outputs
     cache = PlanCache(limit: core.options.planCacheLimit)
+    decisive = region == .main ? DecisiveInputs.find(core.graph) : []
   }
 
   /// Plans made so far.
@@ -29,16 +32,24 @@ final class RegionProgram: @unchecked Sendable {
   /// The first stage for these inputs. nil: the input's default value.
   func firstStage(_ values: [Value?], captured: [ValueID: Value] = [:]) throws -> StagePlan {
     var signature = Signature()
-    for index in formals.indices { signature.add(index < values.count ? values[index] : nil) }
-    for capture in captures where !PlanBuilder.isMemory(known(capture)) { signature.add(captured[capture]) }
+    var known: [Int: Tensor] = [:]
+    for index in formals.indices {
+      let value = index < values.count ? values[index] : nil
+      signature.add(value)
+      if decisive.contains(index), let tensor = value?.tensor, tensor.count <= DecisiveInputs.countLimit {
+        known[index] = tensor
+        signature.add(contents: tensor)
+      }
+    }
+    for capture in captures where !PlanBuilder.isMemory(self.known(capture)) { signature.add(captured[capture]) }
     return try cache.plan(for: signature) {
       var types: [ValueType?] = []
       for index in formals.indices {
         let value = index < values.count ? values[index] : nil
         // A sequence's element types come from the declaration: those of one run prove nothing.
-        types.append(value.map { $0.tensor == nil ? core.graph[formals[index]].type ?? $0.staticType! : $0.staticType! })
+        types.append(value.flatMap { $0.tensor == nil ? core.graph[formals[index]].type ?? $0.staticType : $0.staticType })
       }
-      return try plan(types)
+      return try plan(types, known: known)
     }
   }
 
@@ -47,24 +58,35 @@ final class RegionProgram: @unchecked Sendable {
     return table[value]
   }
 
-  /// The first stage for inputs of these types; nil: the input's default value.
-  func firstStage(types: [ValueType?]) throws -> StagePlan {
+  /// The first stage for inputs of these types; nil: the input's default value. `known`: contents of decisive inputs.
+  func firstStage(types: [ValueType?], known: [Int: Tensor] = [:]) throws -> StagePlan {
     var signature = Signature()
-    for type in types {
-      if let type, let element = type.dataType, let shape = type.concreteShape { signature.add(element, shape) } else {
+    for (index, type) in types.enumerated() {
+      if let type, let element = type.dataType, let shape = type.concreteShape {
+        signature.add(element, shape)
+        if let tensor = known[index] { signature.add(contents: tensor) }
+      } else {
         signature.add(nil)
       }
     }
-    return try cache.plan(for: signature) { try plan(types) }
+    return try cache.plan(for: signature) { try plan(types, known: known) }
   }
 
-  private func plan(_ types: [ValueType?]) throws -> StagePlan {
+  private func plan(_ types: [ValueType?], known: [Int: Tensor]) throws -> StagePlan {
     var facts = base
     var inputs = captures
     for (index, formal) in formals.enumerated() {
       if let type = types[index] {
-        facts.note(formal, ValueFacts(type: type))
-        inputs.append(formal)
+        if let tensor = known[index] {
+          // The plan outlives the caller's memory.
+          let copy = try Tensor.makeRaw(tensor.dataType, tensor.shape) { bytes in
+            tensor.withUnsafeBytes { bytes.copyMemory(from: $0) }
+          }
+          facts.note(formal, ValueFacts(constant: .tensor(copy)))
+        } else {
+          facts.note(formal, ValueFacts(type: type))
+          inputs.append(formal)
+        }
       } else if let fallback = core.graph[formal].constant {
         facts.note(formal, ValueFacts(constant: fallback), isGlobal: true)
       } else {

@@ -22,7 +22,9 @@ enum Views {
       return whole()
     case "Dropout":
       // In training mode the result is no view.
-      if node.input(2) != nil { return nil }
+      if inputs.count > 2, let training = inputs[2] {
+        guard let flag = training.constant, (try? flag.scalar(as: Int64.self)) == 0 else { return nil }
+      }
       return whole()
     case "Expand", "Tile":
       return source.count == result.count ? whole() : nil

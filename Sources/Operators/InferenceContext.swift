@@ -41,7 +41,9 @@ public struct InferenceContext {
   public func symbols(_ index: Int) -> [Dim]? {
     guard let facts = facts(index) else { return nil }
     if let symbols = facts.symbols { return symbols }
-    return facts.constant?.tensor.flatMap { $0.dataType.isInteger ? try? $0.ints().map { Dim($0) } : nil }
+    guard let tensor = facts.constant?.tensor, tensor.dataType.isInteger, let values = try? tensor.ints() else { return nil }
+    // Unsigned values past Int.max have no Dim.
+    return tensor.dataType == .uint64 && values.contains { $0 < 0 } ? nil : values.map { Dim($0) }
   }
   /// Integer contents where all are known.
   public func ints(_ index: Int) -> [Int]? {

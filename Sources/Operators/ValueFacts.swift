@@ -30,7 +30,10 @@ public struct ValueFacts: Sendable {
 
   static func symbols(of tensor: Tensor) -> [Dim]? {
     guard tensor.count <= symbolLimit, tensor.dataType.isInteger || tensor.dataType == .bool else { return nil }
-    return (try? tensor.ints())?.map { Dim($0) }
+    guard let values = try? tensor.ints() else { return nil }
+    // Unsigned values past Int.max have no Dim.
+    if tensor.dataType == .uint64, values.contains(where: { $0 < 0 }) { return nil }
+    return values.map { Dim($0) }
   }
 
   public var dataType: DataType? { type?.dataType }

@@ -50,6 +50,7 @@ func main() throws {
   let golden = try readList(folder + "/golden/list.txt")
   let named = Dictionary(uniqueKeysWithValues: inputs)
   var results: [String: Tensor] = [:]
+  let prepare = try milliseconds { _ = try? session.prepare(inputs: named.mapValues(\.shape)) }
   let first = try milliseconds { results = try session.run(named) }
   var worst = 0.0
   for (name, expected) in golden {
@@ -64,7 +65,7 @@ func main() throws {
   let iterations = Int(option("iterations") ?? "0") ?? 0
   var times: [Double] = []
   var how = "run"
-  if let binding = try? Binding(session, inputs: Dictionary(uniqueKeysWithValues: inputs.map { ($0.0, $0.1.shape) })) {
+  if let binding = try? Binding(session, inputs: Dictionary(uniqueKeysWithValues: inputs.map { ($0.0, $0.1.shape) }), values: named) {
     how = "bound"
     for (name, tensor) in inputs { try binding.bind(input: name, to: tensor) }
     var bound: [Tensor] = []
@@ -87,7 +88,7 @@ func main() throws {
   let name = (path as NSString).deletingLastPathComponent.split(separator: "/").last ?? ""
   let p50 = times.isEmpty ? 0 : times[times.count / 2]
   print(
-    "\(name)/\((folder as NSString).lastPathComponent) err \(String(format: "%.2e", worst)) load \(String(format: "%.1f", load)) opt \(String(format: "%.1f", optimize)) first \(String(format: "%.1f", first)) p50 \(String(format: "%.2f", p50)) min \(String(format: "%.2f", times.first ?? 0)) \(how) | stages \(plans.count) steps \(plans.map(\.assignments.count).reduce(0, +)) alloc-free \(plans.allSatisfy(\.isAllocationFree)) peak \(mib(peak)) bound \(mib(bound)) ratio \(String(format: "%.3f", Double(peak) / Double(max(1, bound)))) sum \(mib(sum)) scratch \(mib(scratch)) packed \(mib(session.packedBytes))")
+    "\(name)/\((folder as NSString).lastPathComponent) err \(String(format: "%.2e", worst)) load \(String(format: "%.1f", load)) opt \(String(format: "%.1f", optimize)) prepare \(String(format: "%.1f", prepare)) first \(String(format: "%.1f", first)) p50 \(String(format: "%.2f", p50)) min \(String(format: "%.2f", times.first ?? 0)) \(how) | stages \(plans.count) steps \(plans.map(\.assignments.count).reduce(0, +)) alloc-free \(plans.allSatisfy(\.isAllocationFree)) peak \(mib(peak)) bound \(mib(bound)) ratio \(String(format: "%.3f", Double(peak) / Double(max(1, bound)))) sum \(mib(sum)) scratch \(mib(scratch)) packed \(mib(session.packedBytes))")
   var reference: [String: Int] = [:]
   for plan in plans {
     for step in plan.allAssignments where step.provider == "reference" && !step.isElided {

@@ -28,7 +28,12 @@ enum ConvKernels {
     if groups == channels, channels > 1 || outChannels > 1, window.c.kernel.0 == 1, window.c.in.0 == 1, window.taps > 1, residual == nil {
       return depthwise(request, window, batch: batch, channels: channels, outChannels: outChannels, activation)
     }
-    return tiled(
+    if window.isPointwise, window.outputCount == 1 {
+      return vector(
+        request, batch: batch, channels: channels / groups, groups: groups, rows: outChannels / groups,
+        hasResidual: residual != nil, activation)
+    }
+    return try tiled(
       request, window, batch: batch, channels: channels / groups, groups: groups, rows: outChannels / groups,
       hasResidual: residual != nil, activation)
   }
@@ -51,49 +56,104 @@ enum ConvKernels {
     return PreparedKernel(kernel, scratchBytes: max(64, scratch * request.threads))
   }
 
+  /// One position: a product of the weights with a vector, for each item and group.
+  private static func vector(
+    _ request: KernelRequest, batch: Int, channels: Int, groups: Int, rows: Int, hasResidual: Bool, _ activation: ck_activation
+  ) -> PreparedKernel {
+    let add = Int32(CK_BINARY_ADD.rawValue)
+    let kernel = RangeKernel(
+      "pointwise vector", count: batch * groups * rows, grain: max(8, (1 << 17) / max(1, channels))
+    ) { call, begin, end, _ in
+      var begin = begin
+      while begin < end {
+        let item = begin / rows
+        let stop = min(end, (item + 1) * rows)
+        let (first, last) = (begin - item * rows, stop - item * rows)
+        let group = item % groups
+        let out = call.output(0, Float.self) + item * rows
+        ck_gemv_rows_f32(
+          out, call.input(1, Float.self) + group * rows * channels, channels, call.input(0, Float.self) + item * channels,
+          channels, first, last)
+        let line = out + first
+        if let bias = call.optional(2, Float.self) {
+          ck_binary_span_f32(add, line, line, 1, bias + group * rows + first, 1, last - first, nil)
+        }
+        if hasResidual, let residual = call.optional(3, Float.self) {
+          ck_binary_span_f32(add, line, line, 1, residual + begin, 1, last - first, nil)
+        }
+        if !activation.isNone { ck_unary_f32(activation.op, line, line, last - first, activation.p0, activation.p1) }
+        begin = stop
+      }
+    }
+    return PreparedKernel(kernel)
+  }
+
   /// Bytes of packed columns that one thread holds.
   static let tileBytes = 256 << 10
-  private static let depthLimit = 256
+
+  /// How the result is cut: panels of columns and rows of one tile. Each tile packs its weights and its columns again; the
+  /// cut with the least packing that gives every thread two tiles wins.
+  private static func tiles(
+    panels: Int, most: Int, rows: Int, outer: Int, threads: Int, columnCost: Int
+  ) -> (panels: Int, rows: Int) {
+    let (nr, mr) = (ck_gemm_nr(), ck_gemm_mr())
+    let wanted = threads == 1 ? 1 : 2 * threads
+    let least = (panels + most - 1) / most
+    var best = (panels: min(panels, most), rows: rows)
+    var bestCost = Int.max
+    for columns in least...max(least, min(panels, max(least, wanted))) {
+      let parts = max(1, min((rows + mr - 1) / mr, (wanted + outer * columns - 1) / (outer * columns)))
+      let each = (panels + columns - 1) / columns
+      let height = ((rows + parts - 1) / parts + mr - 1) / mr * mr
+      // Tiles of uneven size leave a thread idle: what the slowest has counts.
+      let rounds = (outer * columns * parts + threads - 1) / threads
+      let cost = rounds * (height * (each * nr + 2) * 4 + each * nr * 8 * columnCost)
+      if cost < bestCost { (best, bestCost) = ((each, min(rows, height)), cost) }
+    }
+    return best
+  }
 
   private static func tiled(
     _ request: KernelRequest, _ window: Window, batch: Int, channels: Int, groups: Int, rows: Int, hasResidual: Bool,
     _ activation: ck_activation
-  ) -> PreparedKernel {
+  ) throws -> PreparedKernel {
     let geometry = window.c
     let nr = ck_gemm_nr()
     let depth = channels * window.taps
     let positions = window.outputCount
     let plane = window.inputCount
     let panels = (positions + nr - 1) / nr
-    let chunk = min(depth, depthLimit)
-    // Columns of one tile: what the scratch holds, but enough tiles for the threads.
-    var tilePanels = max(1, min(panels, tileBytes / (chunk * nr * 4)))
-    let wanted = request.threads * 3
+    let chunk = min(depth, GemmPlan.depth)
     let outer = batch * groups
-    if outer * ((panels + tilePanels - 1) / tilePanels) < wanted && rows * depth * positions > 1 << 18 {
-      let each = max(1, wanted / outer)
-      tilePanels = min(tilePanels, max(min(2, panels), (panels + each - 1) / each))
-    }
+    let isSmall = outer * rows * depth * positions < 1 << 18
+    let (tilePanels, rowTile) = tiles(
+      panels: panels, most: max(1, tileBytes / (chunk * nr * 4)), rows: rows, outer: outer,
+      threads: isSmall ? 1 : request.threads, columnCost: window.isPointwise ? 1 : 3)
     let columnTiles = (panels + tilePanels - 1) / tilePanels
-    // Few columns, many rows: rows are cut too, at the price of packing the columns once for each part.
-    let mr = ck_gemm_mr()
-    var rowTile = rows
-    if request.threads > 1, outer * columnTiles < wanted, rows * depth * positions > 1 << 18 {
-      let parts = min((wanted + outer * columnTiles - 1) / (outer * columnTiles), max(1, rows / (4 * mr)))
-      rowTile = ((rows + parts - 1) / parts + mr - 1) / mr * mr
-    }
     let rowTiles = (rows + rowTile - 1) / rowTile
     let width = tilePanels * nr
     let packedBytes = aligned(chunk * width * 4)
-    let scratch = packedBytes + aligned(min(ck_gemm_scratch_bytes(chunk), (min(rowTile, 168) + mr) * chunk * 4 + 128))
+    // Fixed weights are packed once; computed ones by every tile.
+    let fixed = try request.input(1)?.constant.map { weights in
+      try request.packed(weights, "gemm a, groups \(groups), tier \(ck_isa_tier())") {
+        let storage = try TensorStorage(byteCount: groups * rows * depth * 4, zeroed: false)
+        let target = storage.base.assumingMemoryBound(to: Float.self)
+        let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
+        for group in 0..<groups {
+          ck_gemm_pack_a(target + group * rows * depth, source + group * rows * depth, depth, 1, rows, depth)
+        }
+        return storage
+      }
+    }
+    // Where the weights stay in the second-level cache one panel of columns on a thread's stack serves.
+    let isOnStack = fixed != nil && rows * depth * 4 <= 256 << 10
+    let scratch = isOnStack ? 0 : packedBytes + (fixed == nil ? GemmPlan.packBytes(rows: rowTile, depth: chunk) : 0)
     let isPointwise = window.isPointwise
 
     let kernel = RangeKernel(
       isPointwise ? "pointwise" : "conv", count: outer * columnTiles * rowTiles, grain: 1
     ) { call, begin, end, thread in
       var geometry = geometry
-      let packed = (call.scratch + thread * scratch).assumingMemoryBound(to: Float.self)
-      let rest = call.scratch + thread * scratch + packedBytes
       let bias = call.optional(2, Float.self)
       let residual = hasResidual ? call.optional(3, Float.self) : nil
       let isOverResidual = residual == UnsafePointer(call.output(0, Float.self))
@@ -109,6 +169,21 @@ enum ConvKernels {
         let place = (item * rows + rowBegin) * positions + first
         let out = call.output(0, Float.self) + place
         let weights = call.input(1, Float.self) + (group * rows + rowBegin) * depth
+        if isOnStack, let fixed {
+          var epilogue = ck_gemm_epilogue()
+          if let bias { epilogue.bias_row = bias + group * rows + rowBegin }
+          if let residual, !isOverResidual {
+            epilogue.residual = residual + place
+            epilogue.residual_stride = positions
+          }
+          epilogue.act = activation
+          ck_conv_columns_f32(
+            out, positions, fixed.base.assumingMemoryBound(to: Float.self) + group * rows * depth, rows, rowBegin,
+            rowBegin + rowCount, image, &geometry, depth, first, first + columns, isOverResidual, &epilogue)
+          continue
+        }
+        let packed = (call.scratch + thread * scratch).assumingMemoryBound(to: Float.self)
+        let rest = call.scratch + thread * scratch + packedBytes
         var begin = 0
         while begin < depth {
           let end = min(depth, begin + chunk)
@@ -137,8 +212,15 @@ enum ConvKernels {
             }
             epilogue.act = activation
           }
-          ck_gemm_packed_f32(
-            out, positions, weights + begin, depth, 1, packed, columns, size, 0, rowCount, 0, columns, &epilogue, rest)
+          if let fixed {
+            let weights =
+              fixed.base.assumingMemoryBound(to: Float.self) + group * rows * depth + begin * rows + rowBegin * size
+            ck_gemm_panels_f32(
+              out, positions, weights, packed, rowCount, columns, size, begin > 0 || isOverResidual, &epilogue)
+          } else {
+            ck_gemm_packed_f32(
+              out, positions, weights + begin, depth, 1, packed, columns, size, 0, rowCount, 0, columns, &epilogue, rest)
+          }
           begin = end
         }
       }

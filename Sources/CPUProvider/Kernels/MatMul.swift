@@ -50,7 +50,7 @@ enum MatMulKernels {
     let fixed = plan
     let scratch = plan.scratchBytes
     let hasBias = plan.bias != .none
-    let name = plan.m == 1 ? "gemv" : Blas.isLoaded ? "gemm (BLAS)" : "gemm"
+    let name = plan.m == 1 ? "gemv" : GemmPlan.usesBlas ? "gemm (BLAS)" : "gemm"
     let kernel = RangeKernel(name, count: plan.tiles, grain: 1) { call, begin, end, thread in
       let values = hasBias ? biasValues.map { UnsafePointer($0.base) } ?? call.optional(2, Float.self) : nil
       for tile in begin..<end {

@@ -24,7 +24,7 @@ enum MoveKernels {
     permutation = permutation.filter { x.shape[$0] != 1 }
     var groups: [[Int]] = []
     for axis in permutation {
-      if let last = groups.last?.last, (last + 1..<axis).allSatisfy({ x.shape[$0] == 1 }), axis > last {
+      if let last = groups.last?.last, axis > last, (last + 1..<axis).allSatisfy({ x.shape[$0] == 1 }) {
         groups[groups.count - 1].append(axis)
       } else {
         groups.append([axis])

@@ -70,8 +70,11 @@ public struct ReportDocument: Sendable {
     self.memory = memory
   }
 
-  /// The model's file name.
-  var title: String { report.model.split(separator: "/").last.map(String.init) ?? (report.model.isEmpty ? "model" : report.model) }
+  /// The model's file name, with its folder's: many files are called `model.onnx`.
+  var title: String {
+    let parts = report.model.split(separator: "/").filter { $0 != "." && $0 != ".." }
+    return parts.isEmpty ? "model" : parts.suffix(2).joined(separator: "/")
+  }
 
   /// Fusions of one rule that look the same.
   struct FusionGroup {
@@ -103,13 +106,13 @@ public struct ReportDocument: Sendable {
       }.map(\.1)
   }
 
-  /// Operators and edges, without names.
+  /// Operators and edges, without names and values.
   private func form(_ nodes: [SubgraphNode]) -> String {
     var producers: [String: Int] = [:]
     for (index, node) in nodes.enumerated() { for output in node.outputs { producers[output] = index } }
     return nodes.map { node in
       let inputs = node.inputs.enumerated().map { index, name in
-        if node.constantInputs.contains(index) { return name.contains("[") ? "c" : name }
+        if node.constantInputs.contains(index) { return "c" }
         return producers[name].map(String.init) ?? "x"
       }
       return "\(node.type)(\(inputs.joined(separator: ",")))"

@@ -33,6 +33,7 @@ struct Table {
         line += isRight ? padding + shown : isLast ? shown : shown + padding
         if !isLast { line += "  " }
       }
+      while line.last == " " { line.removeLast() }
       lines.append(line)
     }
     return lines.joined(separator: "\n")

@@ -36,8 +36,10 @@ public struct ArgOperator: Operator {
     switch data.dataType {
     case .double: return [.tensor(try find(ElementView<Double>(operand), operand, axis, shape, last))]
     case .uint64: return [.tensor(try find(ElementView<UInt64>(operand), operand, axis, shape, last))]
-    case let type where type.isFloatingPoint: return [.tensor(try find(ElementView<Float>(operand), operand, axis, shape, last))]
-    case let type where type.isInteger: return [.tensor(try find(ElementView<Int64>(operand), operand, axis, shape, last))]
+    case let type where type.isFloatingPoint:
+      return [.tensor(try find(ElementView<Float>(operand), operand, axis, shape, last))]
+    case let type where type.isInteger:
+      return [.tensor(try find(ElementView<Int64>(operand), operand, axis, shape, last))]
     default: throw CameoError.unsupported("\(name) of \(data.dataType)")
     }
   }

@@ -63,7 +63,9 @@ public struct ComparisonOperator: Operator {
     }
   }
 
-  private func compare<T: ComputeElement & Comparable>(_ a: Tensor, _ b: Tensor, _ shape: [Int], _: T.Type) throws -> Tensor {
+  private func compare<T: ComputeElement & Comparable>(_ a: Tensor, _ b: Tensor, _ shape: [Int], _: T.Type) throws
+    -> Tensor
+  {
     try ElementwiseMaps.map(a, b, to: .bool, shape) { (x: T, y: T) -> Bool in comparison.holds(x, y) }
   }
 

@@ -34,15 +34,24 @@ public struct CumulativeOperator: Operator {
     let axis = try Axes.normalize(Int(try context.tensor(1).scalar(as: Int64.self)), rank: data.rank)
     switch data.dataType {
     case let type where type.isFloatingPoint:
-      return [.tensor(try run(context.attributes, ElementView<Double>(data), data, axis, multiplies ? 1 : 0, multiplies ? (*) : (+)))]
+      return [
+        .tensor(
+          try run(context.attributes, ElementView<Double>(data), data, axis, multiplies ? 1 : 0, multiplies ? (*) : (+))
+        )
+      ]
     case let type where type.isInteger:
-      return [.tensor(try run(context.attributes, ElementView<Int64>(data), data, axis, multiplies ? 1 : 0, multiplies ? (&*) : (&+)))]
+      return [
+        .tensor(
+          try run(
+            context.attributes, ElementView<Int64>(data), data, axis, multiplies ? 1 : 0, multiplies ? (&*) : (&+)))
+      ]
     default: throw CameoError.unsupported("\(name) of \(data.dataType)")
     }
   }
 
   private func run<T: ComputeElement>(
-    _ attributes: AttributeReader, _ view: ElementView<T>, _ data: Tensor, _ axis: Int, _ initial: T, _ join: (T, T) -> T
+    _ attributes: AttributeReader, _ view: ElementView<T>, _ data: Tensor, _ axis: Int, _ initial: T,
+    _ join: (T, T) -> T
   ) throws -> Tensor {
     let exclusive = try attributes.bool("exclusive")
     let reverse = try attributes.bool("reverse")

@@ -31,7 +31,9 @@ struct ElementBuffer {
       storage = nil
       strings = [String](repeating: "", count: count)
     } else {
-      guard let bytes = dataType.byteCount(elements: count) else { throw CameoError.limit("the shape \(shape) overflows") }
+      guard let bytes = dataType.byteCount(elements: count) else {
+        throw CameoError.limit("the shape \(shape) overflows")
+      }
       storage = try TensorStorage(byteCount: bytes)
     }
   }

@@ -31,20 +31,26 @@ enum ElementCasts {
     if tensor.dataType == .uint64, type.isFloatingPoint {
       let view = try ElementView<UInt64>(tensor)
       if type == .float {
-        return try Tensor.make(type, tensor.shape, as: Float.self) { out in for i in 0..<view.count { out[i] = Float(view[i]) } }
+        return try Tensor.make(type, tensor.shape, as: Float.self) { out in
+          for i in 0..<view.count { out[i] = Float(view[i]) }
+        }
       }
     }
     if tensor.dataType == .int64, type == .float {
       // Straight to float: by way of double it would be rounded twice.
       let view = try ElementView<Int64>(tensor)
-      return try Tensor.make(type, tensor.shape, as: Float.self) { out in for i in 0..<view.count { out[i] = Float(view[i]) } }
+      return try Tensor.make(type, tensor.shape, as: Float.self) { out in
+        for i in 0..<view.count { out[i] = Float(view[i]) }
+      }
     }
     if tensor.dataType == .double, type.isFloatingPoint, type.bitWidth <= 16 {
       return try tensor.converted(to: .float).converted(to: type)
     }
     if type == .bool, tensor.dataType.isFloatingPoint {
       let view = try ElementView<Double>(tensor)
-      return try Tensor.make(type, tensor.shape, as: Bool.self) { out in for i in 0..<view.count { out[i] = view[i] != 0 } }
+      return try Tensor.make(type, tensor.shape, as: Bool.self) { out in
+        for i in 0..<view.count { out[i] = view[i] != 0 }
+      }
     }
     return try tensor.converted(to: type)
   }
@@ -99,7 +105,8 @@ enum ElementCasts {
     case .bool: return try ElementwiseMaps.truths(tensor).map { $0 ? "True" : "False" }
     case .uint64: return try tensor.elements(as: UInt64.self).map { String($0) }
     case .double: return try tensor.elements(as: Double.self).map { text($0, "\($0)") }
-    case let type where type.isFloatingPoint: return try tensor.elements(as: Float.self).map { text(Double($0), "\($0)") }
+    case let type where type.isFloatingPoint:
+      return try tensor.elements(as: Float.self).map { text(Double($0), "\($0)") }
     default: return try tensor.elements(as: Int64.self).map { String($0) }
     }
   }

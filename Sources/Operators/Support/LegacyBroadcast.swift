@@ -68,7 +68,9 @@ extension Graph {
     let rankA = emit("Shape", [emit("Shape", [a], like: id)], like: id)
     let rankB = emit("Shape", [shapeB], like: id)
     let start = emitConstant(try .ints([axis]), like: id)
-    let room = axis < 0 ? emit("Sub", [emitConstant(try .ints([0]), like: id), start], like: id) : emit("Sub", [rankA, start], like: id)
+    let room =
+      axis < 0
+      ? emit("Sub", [emitConstant(try .ints([0]), like: id), start], like: id) : emit("Sub", [rankA, start], like: id)
     let trailing = emit("Sub", [room, rankB], like: id)
     let ones = emit("ConstantOfShape", [trailing], [NamedAttribute("value", .tensor(try .ints([1])))], like: id)
     let target = emit("Concat", [shapeB, ones], [NamedAttribute("axis", .int(0))], like: id)

@@ -26,13 +26,17 @@ public struct LogicalOperator: Operator {
     let shape = try Broadcast.shape(a.shape, b.shape)
     let (x, y) = (try ElementwiseMaps.truths(a), try ElementwiseMaps.truths(b))
     let walk = BroadcastWalk(shape, broadcasting: [a.shape, b.shape])
-    return [.tensor(try Tensor.make(.bool, shape, as: Bool.self) { out in
-      walk.forEachRow { position, offsets in
-        for i in 0..<walk.rowLength {
-          out[position + i] = function(x[offsets[0] + i * walk.rowStrides[0]], y[offsets[1] + i * walk.rowStrides[1]])
-        }
-      }
-    })]
+    return [
+      .tensor(
+        try Tensor.make(.bool, shape, as: Bool.self) { out in
+          walk.forEachRow { position, offsets in
+            for i in 0..<walk.rowLength {
+              out[position + i] = function(
+                x[offsets[0] + i * walk.rowStrides[0]], y[offsets[1] + i * walk.rowStrides[1]])
+            }
+          }
+        })
+    ]
   }
 
   public func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {

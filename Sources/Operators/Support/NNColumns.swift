@@ -9,7 +9,8 @@ protocol NNConvolvable: NNScalar {
     _ range: Range<Int>) throws
   /// Adds the columns of `channels` channels onto the image.
   static func addColumns(
-    _ image: UnsafeMutablePointer<Self>, _ columns: UnsafePointer<Self>, ld: Int, channels: Int, _ geometry: NNGeometry) throws
+    _ image: UnsafeMutablePointer<Self>, _ columns: UnsafePointer<Self>, ld: Int, channels: Int, _ geometry: NNGeometry)
+    throws
   static func sum(_ a: Self, _ b: Self) -> Self
 }
 
@@ -24,7 +25,8 @@ extension NNConvolvable {
     for position in range {
       geometry.forEachTap(position) { tap, index in
         for channel in 0..<channels {
-          out[(channel * taps + tap) * ld + position - range.lowerBound] = index < 0 ? zero : image[channel * plane + index]
+          out[(channel * taps + tap) * ld + position - range.lowerBound] =
+            index < 0 ? zero : image[channel * plane + index]
         }
       }
     }
@@ -59,7 +61,8 @@ extension Float: NNConvolvable {
   }
 
   static func addColumns(
-    _ image: UnsafeMutablePointer<Float>, _ columns: UnsafePointer<Float>, ld: Int, channels: Int, _ geometry: NNGeometry
+    _ image: UnsafeMutablePointer<Float>, _ columns: UnsafePointer<Float>, ld: Int, channels: Int,
+    _ geometry: NNGeometry
   ) throws {
     var window = try geometry.kernelWindow()
     ck_col2im_f32(image, columns, ld, &window, 0, channels)
@@ -129,7 +132,9 @@ enum NNConvolution {
       }
     }
     if pieces >= 4 {
-      try NNParallel.throwingRanges(pieces, grain: 1) { range in for number in range { try piece(number, isSerial: true) } }
+      try NNParallel.throwingRanges(pieces, grain: 1) { range in
+        for number in range { try piece(number, isSerial: true) }
+      }
     } else {
       for number in 0..<pieces { try piece(number, isSerial: false) }
     }

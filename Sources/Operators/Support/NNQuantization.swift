@@ -18,7 +18,9 @@ struct NNQuantizationLayout {
     step = shape[(position + 1)...].reduce(1, *)
     length = shape[position]
     if blockSize == 0 {
-      guard scale.rank == 1, scale.count == length else { throw CameoError.badInput("scale \(scale) for axis \(axis) of \(shape)") }
+      guard scale.rank == 1, scale.count == length else {
+        throw CameoError.badInput("scale \(scale) for axis \(axis) of \(shape)")
+      }
       (block, blocks) = (0, 0)
       return
     }

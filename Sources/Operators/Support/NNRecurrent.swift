@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// What RNN, GRU and LSTM share: sizes, activations, the walk over directions and time. Everything runs in double and is
 /// rounded once at the end.
@@ -50,9 +51,9 @@ struct NNRecurrent {
     try context.require(rank: 3...3, of: 1)
     try context.require(rank: 3...3, of: 2)
     let hidden: Dim =
-      if let r = context.shape(2) { r[2] }
-      else if let size = try context.attributes.optionalInt("hidden_size") { Dim(size) }
-      else { context.unknownDim() }
+      if let r = context.shape(2) { r[2] } else if let size = try context.attributes.optionalInt("hidden_size") {
+        Dim(size)
+      } else { context.unknownDim() }
     let type = context.dataType(0) ?? context.dataType(1)
     let x = context.shape(0)
     let length = x?[isBatchFirst ? 1 : 0] ?? context.unknownDim()
@@ -79,7 +80,9 @@ struct NNRecurrent {
     batch = input.shape[isBatchFirst ? 0 : 1]
     features = input.shape[2]
     self.gates = gates
-    guard weights.shape == [directions, gates * hidden, features], recurrence.shape == [directions, gates * hidden, hidden] else {
+    guard weights.shape == [directions, gates * hidden, features],
+      recurrence.shape == [directions, gates * hidden, hidden]
+    else {
       throw CameoError.badInput("W \(weights) and R \(recurrence) do not fit X \(input)")
     }
     if let size = try attributes.optionalInt("hidden_size"), size != hidden {
@@ -97,7 +100,9 @@ struct NNRecurrent {
       lengths = [Int](repeating: length, count: batch)
     }
     if let tensor = try context.optionalTensor(3) {
-      guard tensor.count == directions * 2 * gates * hidden else { throw CameoError.badInput("B has the shape \(tensor.shape)") }
+      guard tensor.count == directions * 2 * gates * hidden else {
+        throw CameoError.badInput("B has the shape \(tensor.shape)")
+      }
       bias = try ElementView(tensor)
     } else {
       bias = nil
@@ -117,7 +122,9 @@ struct NNRecurrent {
   }
 
   /// One function for each activation of each direction; alpha and beta are taken in order by those that have them.
-  private static func activations(_ attributes: AttributeReader, _ defaults: [String], _ directions: Int) throws -> [Activation] {
+  private static func activations(_ attributes: AttributeReader, _ defaults: [String], _ directions: Int) throws
+    -> [Activation]
+  {
     var names = defaults + (directions == 2 ? defaults : [])
     if case .strings(let given) = attributes.node["activations"], !given.isEmpty { names = given }
     guard names.count == defaults.count * directions else { throw CameoError.badInput("activations is \(names)") }
@@ -184,7 +191,8 @@ struct NNRecurrent {
       x.withUnsafeBufferPointer { x in
         guard let out = out.baseAddress, let x = x.baseAddress else { return }
         NNContraction.multiply(
-          out, ldc: columns, NNMatrix(x, row: features, col: 1), weights, m: rows, n: columns, k: features, inDouble: true)
+          out, ldc: columns, NNMatrix(x, row: features, col: 1), weights, m: rows, n: columns, k: features,
+          inDouble: true)
       }
     }
     guard let bias else { return result }
@@ -208,7 +216,9 @@ struct NNRecurrent {
   }
 
   /// The recurrence half of the bias of element `j` of all gates.
-  func recurrenceBias(_ d: Int, _ j: Int) -> Double { bias.map { $0[d * 2 * gates * hidden + gates * hidden + j] } ?? 0 }
+  func recurrenceBias(_ d: Int, _ j: Int) -> Double {
+    bias.map { $0[d * 2 * gates * hidden + gates * hidden + j] } ?? 0
+  }
 
   /// Walks every direction: `step(direction, projected, row offset, t, state)` computes one time step for the whole batch from
   /// the states (each [batch, hidden]); rows past their length keep their state and give zero output. Y and the last states.
@@ -241,7 +251,8 @@ struct NNRecurrent {
       outputs.append(.tensor(try .of(moved, type, shape: [batch, length, directions, hidden])))
       for state in last {
         outputs.append(
-          .tensor(try .of(NNRecurrent.swapped(state, directions, batch, hidden), type, shape: [batch, directions, hidden])))
+          .tensor(
+            try .of(NNRecurrent.swapped(state, directions, batch, hidden), type, shape: [batch, directions, hidden])))
       }
     } else {
       outputs.append(.tensor(try .of(y, type, shape: [length, directions, batch, hidden])))

@@ -77,7 +77,9 @@ struct NNSampler {
       var next: [(index: Int, weight: Double)] = []
       for entry in result {
         for tap in own {
-          if let index = tap.index, tap.weight != 0 { next.append((entry.index * sizes[axis] + index, entry.weight * tap.weight)) }
+          if let index = tap.index, tap.weight != 0 {
+            next.append((entry.index * sizes[axis] + index, entry.weight * tap.weight))
+          }
         }
       }
       result = next

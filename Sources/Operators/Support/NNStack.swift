@@ -5,7 +5,9 @@ enum NNStack {
   /// Tensors of one shape as a new axis `axis`.
   static func stack(_ parts: [Tensor], axis: Int = 0) throws -> Tensor {
     guard let first = parts.first else { throw CameoError.badInput("nothing to stack") }
-    guard axis >= 0, axis <= first.rank else { throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(first.rank + 1)") }
+    guard axis >= 0, axis <= first.rank else {
+      throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(first.rank + 1)")
+    }
     var shape = first.shape
     shape.insert(1, at: axis)
     return try concatenate(
@@ -17,7 +19,9 @@ enum NNStack {
 
   static func concatenate(_ parts: [Tensor], axis: Int) throws -> Tensor {
     guard let first = parts.first else { throw CameoError.badInput("nothing to concatenate") }
-    guard axis >= 0, axis < first.rank else { throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(first.rank)") }
+    guard axis >= 0, axis < first.rank else {
+      throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(first.rank)")
+    }
     var shape = first.shape
     var total = 0
     for part in parts {

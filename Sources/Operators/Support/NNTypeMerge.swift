@@ -28,7 +28,8 @@ extension InferenceContext {
   /// Infers a body whose carried values come back changed: dimensions that change are widened until they hold. The types that
   /// the carried values have in every iteration, and the facts of all body outputs.
   mutating func inferIterated(
-    body: RegionID, leading: [ValueFacts], carried initial: [ValueType?], trailing: [ValueFacts], firstCarriedOutput: Int
+    body: RegionID, leading: [ValueFacts], carried initial: [ValueType?], trailing: [ValueFacts],
+    firstCarriedOutput: Int
   ) throws -> (carried: [ValueType?], outputs: [ValueFacts]) {
     var carried = initial
     var outputs: [ValueFacts] = []
@@ -60,7 +61,10 @@ extension InferenceContext {
     case (.tensor(let x, let s)?, .tensor(let y, let t)?):
       guard x == y else { return false }
       guard let s, let t else { return s == nil && t == nil }
-      return s.count == t.count && zip(s, t).allSatisfy { p, q in p == q || p.symbolName != nil && q.symbolName.map(ShapeInference.isGenerated) == true }
+      return s.count == t.count
+        && zip(s, t).allSatisfy { p, q in
+          p == q || p.symbolName != nil && q.symbolName.map(ShapeInference.isGenerated) == true
+        }
     case (.sequence(let x)?, .sequence(let y)?): return isSameUpToNames(x, y)
     case (.optional(let x)?, .optional(let y)?): return isSameUpToNames(x, y)
     default: return a == b

@@ -95,7 +95,8 @@ struct NNWindow {
       }
     }
     return NNGeometry(
-      input: spatial, output: out, kernel: kernel, strides: strides, dilations: dilations, padsBegin: begin, padsEnd: end)
+      input: spatial, output: out, kernel: kernel, strides: strides, dilations: dilations, padsBegin: begin,
+      padsEnd: end)
   }
 }
 
@@ -116,7 +117,8 @@ struct NNGeometry {
 
   /// True where the column matrix is the image itself.
   var isPointwise: Bool {
-    kernel.allSatisfy { $0 == 1 } && strides.allSatisfy { $0 == 1 } && padsBegin.allSatisfy { $0 == 0 } && input == output
+    kernel.allSatisfy { $0 == 1 } && strides.allSatisfy { $0 == 1 } && padsBegin.allSatisfy { $0 == 0 }
+      && input == output
   }
 
   /// The form that the C kernels take. Throws `.unsupported` past three axes.

@@ -58,7 +58,9 @@ public struct ReduceOperator: Operator {
   }
 
   private func symbols(_ context: InferenceContext, axes: Set<Int>, rank: Int) -> [Dim]? {
-    guard rank == 1, axes == [0], let type = context.dataType(0), type.isInteger, let own = context.symbols(0) else { return nil }
+    guard rank == 1, axes == [0], let type = context.dataType(0), type.isInteger, let own = context.symbols(0) else {
+      return nil
+    }
     switch kind {
     case .sum: return SymbolicContents.fitting([own.reduce(0, +)], type)
     case .product: return SymbolicContents.fitting([own.reduce(1, *)], type)
@@ -109,10 +111,13 @@ public struct ReduceOperator: Operator {
         case .logSumExp:
           plan.fold(p, -Double.infinity, { $0.isNaN || $0 >= Double($1) ? $0 : Double($1) }) { out[$0] = $1 }
           // The greatest is taken out first, so that no exponential overflows.
-          plan.foldIndexed(p, 0, { total, x, i in
-            let top = out[i].isInfinite ? 0 : out[i]
-            return total + exp(Double(x) - top)
-          }) { i, total in
+          plan.foldIndexed(
+            p, 0,
+            { total, x, i in
+              let top = out[i].isInfinite ? 0 : out[i]
+              return total + exp(Double(x) - top)
+            }
+          ) { i, total in
             let top = out[i].isInfinite ? 0 : out[i]
             out[i] = log(total) + top
           }
@@ -139,7 +144,9 @@ public struct ReduceOperator: Operator {
         case .logSum: plan.fold(p, 0.0, { $0 + Double($1) }) { out[$0] = truncated(log($1)) }
         case .logSumExp:
           plan.fold(p, -Double.infinity, { Swift.max($0, Double($1)) }) { out[$0] = truncated($1) }
-          plan.foldIndexed(p, 0.0, { $0 + exp(Double($1) - Double(out[$2])) }) { out[$0] = truncated(log($1) + Double(out[$0])) }
+          plan.foldIndexed(p, 0.0, { $0 + exp(Double($1) - Double(out[$2])) }) {
+            out[$0] = truncated(log($1) + Double(out[$0]))
+          }
         }
       }
     }
@@ -163,7 +170,9 @@ public struct ReduceOperator: Operator {
     }
   }
 
-  private func truncated(_ value: Double) -> Int64 { Int64(exactly: value.rounded(.towardZero)) ?? (value > 0 ? .max : .min) }
+  private func truncated(_ value: Double) -> Int64 {
+    Int64(exactly: value.rounded(.towardZero)) ?? (value > 0 ? .max : .min)
+  }
 
   // MARK: Versions
 

@@ -17,7 +17,8 @@ enum ScatterReduction: String {
     _ data: Tensor, _ updates: Tensor, runs count: Int, of length: Int, target: (Int) throws -> Int
   ) throws -> Tensor {
     guard data.dataType == updates.dataType else {
-      throw CameoError.badInput("data and updates must agree in type, \(data.dataType) and \(updates.dataType) are there")
+      throw CameoError.badInput(
+        "data and updates must agree in type, \(data.dataType) and \(updates.dataType) are there")
     }
     if self == .none {
       var out = try ElementBuffer(copying: data)

@@ -24,7 +24,9 @@ enum SymbolicContents {
     let walk = BroadcastWalk(shape, broadcasting: [x, y])
     var result: [(Int, Int)] = []
     walk.forEachRow { _, offsets in
-      for i in 0..<walk.rowLength { result.append((offsets[0] + i * walk.rowStrides[0], offsets[1] + i * walk.rowStrides[1])) }
+      for i in 0..<walk.rowLength {
+        result.append((offsets[0] + i * walk.rowStrides[0], offsets[1] + i * walk.rowStrides[1]))
+      }
     }
     return result
   }
@@ -87,7 +89,8 @@ extension InferenceContext {
     for index in indices {
       guard let type = dataType(index) else { continue }
       if let first, first.type != type {
-        throw CameoError.badInput("inputs \(first.index) and \(index) must agree in type, \(first.type) and \(type) are there")
+        throw CameoError.badInput(
+          "inputs \(first.index) and \(index) must agree in type, \(first.type) and \(type) are there")
       }
       if first == nil { first = (index, type) }
     }

@@ -11,7 +11,8 @@ public struct VariadicOperator: Operator {
   private let symbols: (@Sendable (Dim, Dim) -> Dim?)?
 
   public init(
-    _ name: String, averages: Bool = false, symbols: (@Sendable (Dim, Dim) -> Dim?)? = nil, _ functions: ElementFunctions
+    _ name: String, averages: Bool = false, symbols: (@Sendable (Dim, Dim) -> Dim?)? = nil,
+    _ functions: ElementFunctions
   ) {
     self.name = OperatorName(name)
     self.functions = functions
@@ -45,7 +46,9 @@ public struct VariadicOperator: Operator {
     }
     let type = first.dataType
     let count = tensors.count
-    if type == .double, let f = functions.double { return [.tensor(try fold(tensors, shape, f, averages ? { $0 / Double(count) } : nil))] }
+    if type == .double, let f = functions.double {
+      return [.tensor(try fold(tensors, shape, f, averages ? { $0 / Double(count) } : nil))]
+    }
     if type.isFloatingPoint, type != .double, let f = functions.float {
       return [.tensor(try fold(tensors, shape, f, averages ? { $0 / Float(count) } : nil))]
     }

@@ -125,7 +125,7 @@ enum HTMLReport {
   private static func passes(_ report: OptimizationReport) -> String {
     let slowest = max(report.passes.map(\.milliseconds).max() ?? 0, 0.001)
     var out =
-      "<div class=\"panel\"><table><tr><th>pass</th><th class=\"r\">changes</th><th class=\"r\">nodes after</th><th class=\"r\">time</th>"
+      "<div class=\"panel\"><table><tr><th>pass</th><th class=\"r\">changes</th><th class=\"r\">nodes after its last run</th><th class=\"r\">time</th>"
       + "<th style=\"width:34%\"></th></tr>"
     for pass in report.passes {
       let z = pass.applied == 0 ? " z" : ""

@@ -32,7 +32,7 @@ enum HTMLStyle {
     .alert{border-radius:10px;padding:12px 16px;margin-top:14px;background:var(--badbg);color:var(--bad);overflow-wrap:anywhere}
     .fused{display:flex;flex-wrap:wrap;gap:8px;margin-top:18px}
     .panel{padding:16px 18px;margin-top:12px;overflow-x:auto}
-    .cards{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:14px;margin-top:12px;align-items:start}
+    .cards{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:14px;margin-top:12px;align-items:start;grid-auto-flow:dense}
     .card{overflow:hidden}
     .card.wide{grid-column:1/-1}
     .card header{display:flex;flex-wrap:wrap;gap:4px 10px;align-items:baseline;padding:12px 16px 10px;border-bottom:1px solid var(--hair)}
@@ -74,6 +74,8 @@ enum HTMLStyle {
     .miss details{border:0;border-top:1px solid var(--hair)}
     .miss details:first-child{border-top:0}
     .miss summary{display:flex;gap:12px;align-items:baseline;color:var(--ink);font-size:14px;padding:9px 16px}
+    .miss summary::before{content:"\\25b8";flex:none;color:var(--soft);font-size:12px}
+    .miss details[open]>summary::before{content:"\\25be"}
     .miss summary .c{flex:none;min-width:44px;text-align:right;font-weight:650;font-variant-numeric:tabular-nums}
     .miss summary .w{flex:1;min-width:0}
     .miss summary .by{color:var(--soft);font-size:13px;white-space:nowrap}

@@ -129,11 +129,15 @@ struct SubgraphLayout {
     if constants.count > 2 { detail += ", …" }
     if detail.isEmpty, let first = node.attributes.first(where: { $0.utf8.count <= 18 }) { detail = first }
     let tooltip = ([node.name.isEmpty ? node.outputs.first ?? "" : node.name] + node.attributes).filter { !$0.isEmpty }
-    return Row(type: node.type, detail: elided(detail, 24), tooltip: tooltip.joined(separator: "\n"))
+    return Row(type: node.type, detail: elided(detail, 20), tooltip: tooltip.joined(separator: "\n"))
   }
 
-  /// A constant's text: numbers shortened.
+  /// A constant's text: numbers shortened, of a tensor its dimensions (`float[16, 3, 3, 3]` as `16×3×3×3`).
   private static func number(_ text: String) -> String {
+    if text.hasSuffix("]"), let open = text.firstIndex(of: "[") {
+      let dims = text[text.index(after: open)...].dropLast().split(separator: ",").map { $0.filter { $0 != " " } }
+      return dims.isEmpty ? String(text[..<open]) : dims.joined(separator: "×")
+    }
     guard let value = Double(text) else { return text }
     if value == value.rounded(), abs(value) < 1e6 { return String(Int(value)) }
     return abs(value) >= 1e30 ? (value < 0 ? "-max" : "max") : Figures.short(value)

@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// Mish: x * tanh(softplus(x)).
 private let op = NNActivation("Mish", float: { _ in { $0 * tanh($0 > 0 ? $0 + log1p(exp(-$0)) : log1p(exp($0))) } })

@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// Selu: gamma * x where x > 0, else gamma * alpha * (exp(x) - 1).
 private let op = NNActivation(

@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// Sigmoid: 1 / (1 + exp(-x)).
 private let op = NNActivation("Sigmoid", float: { _ in { 1 / (1 + exp(-$0)) } })

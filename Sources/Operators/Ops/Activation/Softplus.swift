@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// Softplus: log(1 + exp(x)).
 private let op = NNActivation("Softplus", float: { _ in { $0 > 0 ? $0 + log1p(exp(-$0)) : log1p(exp($0)) } })

@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// SwiGLU: a * sigmoid(alpha * a) * b, without broadcasting.
 struct SwiGLU: Operator {
@@ -29,9 +30,12 @@ struct SwiGLU: Operator {
     let alpha = Double(try context.attributes.float("alpha", default: 1))
     let x = try ElementView<Double>(a)
     let y = try ElementView<Double>(b)
-    return [.tensor(try Tensor.make(a.dataType, a.shape, as: Double.self) { out in
-      for i in 0..<x.count { out[i] = x[i] / (1 + exp(-alpha * x[i])) * y[i] }
-    })]
+    return [
+      .tensor(
+        try Tensor.make(a.dataType, a.shape, as: Double.self) { out in
+          for i in 0..<x.count { out[i] = x[i] / (1 + exp(-alpha * x[i])) * y[i] }
+        })
+    ]
   }
 }
 

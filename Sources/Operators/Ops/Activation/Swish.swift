@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// Swish: x * sigmoid(alpha * x).
 private let op = NNActivation(

@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// CausalConvWithState: a depthwise 1-D convolution that sees only the past, the last inputs kept as state.
 struct CausalConvWithState: Operator {
@@ -28,7 +29,9 @@ struct CausalConvWithState: Operator {
       throw CameoError.badInput("an input \(x) against weights \(weight)")
     }
     let activation = try context.attributes.string("activation", default: "none")
-    guard ["none", "silu", "swish"].contains(activation) else { throw CameoError.badInput("activation is \(activation)") }
+    guard ["none", "silu", "swish"].contains(activation) else {
+      throw CameoError.badInput("activation is \(activation)")
+    }
     let (batch, channels, length, taps) = (x.shape[0], x.shape[1], x.shape[2], weight.shape[2])
     let past = try context.optionalTensor(3)
     if let past, past.shape != [batch, channels, taps - 1] { throw CameoError.badInput("past_state \(past)") }

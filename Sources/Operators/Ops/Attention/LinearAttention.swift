@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// LinearAttention: a recurrent key-value state in place of a softmax; linear, gated, delta and gated delta rules.
 struct LinearAttention: Operator {
@@ -16,7 +17,9 @@ struct LinearAttention: Operator {
     for index in 0...2 { try context.require(rank: 3...3, of: index) }
     let heads = try context.attributes.int("q_num_heads")
     let keyHeads = try context.attributes.int("kv_num_heads")
-    guard heads > 0, keyHeads > 0, heads % keyHeads == 0 else { throw CameoError.badInput("\(heads) heads over \(keyHeads)") }
+    guard heads > 0, keyHeads > 0, heads % keyHeads == 0 else {
+      throw CameoError.badInput("\(heads) heads over \(keyHeads)")
+    }
     let type = context.dataType(0)
     let q = context.shape(0)
     let valueSize = context.shape(2).map { $0[2].floorDiv(Dim(keyHeads)) } ?? context.unknownDim()
@@ -56,10 +59,15 @@ struct LinearAttention: Operator {
     let b = try beta.map { try ElementView<Double>($0) }
     let decayWidth = decay?.shape.last ?? 0
     let betaWidth = beta?.shape.last ?? 0
-    if let decay, decay.shape.count != 3 || decay.count != batch * length * decayWidth || decayWidth != keyHeads && decayWidth != keyHeads * keySize {
+    if let decay,
+      decay.shape.count != 3 || decay.count != batch * length * decayWidth
+        || decayWidth != keyHeads && decayWidth != keyHeads * keySize
+    {
       throw CameoError.badInput("decay \(decay)")
     }
-    if let beta, beta.shape.count != 3 || beta.count != batch * length * betaWidth || betaWidth != keyHeads && betaWidth != 1 {
+    if let beta,
+      beta.shape.count != 3 || beta.count != batch * length * betaWidth || betaWidth != keyHeads && betaWidth != 1
+    {
       throw CameoError.badInput("beta \(beta)")
     }
     let given = try attributes.float("scale", default: 0)
@@ -67,7 +75,8 @@ struct LinearAttention: Operator {
     let past = try context.optionalTensor(3)
     let stateShape = [batch, keyHeads, keySize, valueSize]
     if let past, past.shape != stateShape { throw CameoError.badInput("past_state \(past)") }
-    var state = try past?.elements(as: Double.self) ?? [Double](repeating: 0, count: try Tensor.elementCount(stateShape))
+    var state =
+      try past?.elements(as: Double.self) ?? [Double](repeating: 0, count: try Tensor.elementCount(stateShape))
     let group = heads / keyHeads
     let output = try Tensor.make(query.dataType, [batch, length, heads * valueSize], as: Double.self) { out in
       var written = [Double](repeating: 0, count: valueSize)
@@ -91,11 +100,15 @@ struct LinearAttention: Operator {
                 written[m] = b[row * betaWidth + (betaWidth == 1 ? 0 : h)] * (written[m] - retrieved)
               }
             }
-            for d in 0..<keySize { for m in 0..<valueSize { state[base + d * valueSize + m] += k[keyAt + d] * written[m] } }
+            for d in 0..<keySize {
+              for m in 0..<valueSize { state[base + d * valueSize + m] += k[keyAt + d] * written[m] }
+            }
             for reader in h * group..<(h + 1) * group {
               for m in 0..<valueSize {
                 var sum = 0.0
-                for d in 0..<keySize { sum += q[(row * heads + reader) * keySize + d] * state[base + d * valueSize + m] }
+                for d in 0..<keySize {
+                  sum += q[(row * heads + reader) * keySize + d] * state[base + d * valueSize + m]
+                }
                 out[(row * heads + reader) * valueSize + m] = scale * sum
               }
             }

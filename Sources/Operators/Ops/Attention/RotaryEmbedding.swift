@@ -31,14 +31,17 @@ struct RotaryEmbedding: Operator {
     var rotated = try context.attributes.int("rotary_embedding_dim", default: 0)
     if rotated == 0 { rotated = size }
     let half = rotated / 2
-    guard rotated > 0, rotated <= size, rotated % 2 == 0, cosines.shape == sines.shape, cosines.shape.last == half else {
+    guard rotated > 0, rotated <= size, rotated % 2 == 0, cosines.shape == sines.shape, cosines.shape.last == half
+    else {
       throw CameoError.badInput("caches \(cosines) and \(sines) for \(rotated) of \(size) elements")
     }
     var rows: [Int] = Array(0..<batch * length)
     if let positions = try context.optionalTensor(3) {
       rows = try positions.ints()
       let count = cosines.shape[0]
-      guard cosines.rank == 2, rows.count == batch * length else { throw CameoError.badInput("position_ids \(positions) for \(x)") }
+      guard cosines.rank == 2, rows.count == batch * length else {
+        throw CameoError.badInput("position_ids \(positions) for \(x)")
+      }
       rows = try rows.map { row in
         let place = row < 0 ? row + count : row
         guard place >= 0, place < count else { throw CameoError.badInput("position \(row) lies outside the caches") }
@@ -53,23 +56,26 @@ struct RotaryEmbedding: Operator {
     let values = try ElementView<Double>(x)
     let c = try ElementView<Double>(cosines)
     let s = try ElementView<Double>(sines)
-    return [.tensor(try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
-      for b in 0..<batch {
-        for h in 0..<heads {
-          for t in 0..<length {
-            let start = x.rank == 4 ? ((b * heads + h) * length + t) * size : ((b * length + t) * heads + h) * size
-            for i in start..<start + size { out[i] = values[i] }
-            let row = rows[b * length + t] * half
-            for i in 0..<half {
-              let first = start + (isInterleaved ? 2 * i : i)
-              let second = start + (isInterleaved ? 2 * i + 1 : i + half)
-              out[first] = c[row + i] * values[first] - s[row + i] * values[second]
-              out[second] = s[row + i] * values[first] + c[row + i] * values[second]
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
+          for b in 0..<batch {
+            for h in 0..<heads {
+              for t in 0..<length {
+                let start = x.rank == 4 ? ((b * heads + h) * length + t) * size : ((b * length + t) * heads + h) * size
+                for i in start..<start + size { out[i] = values[i] }
+                let row = rows[b * length + t] * half
+                for i in 0..<half {
+                  let first = start + (isInterleaved ? 2 * i : i)
+                  let second = start + (isInterleaved ? 2 * i + 1 : i + half)
+                  out[first] = c[row + i] * values[first] - s[row + i] * values[second]
+                  out[second] = s[row + i] * values[first] + c[row + i] * values[second]
+                }
+              }
             }
           }
-        }
-      }
-    })]
+        })
+    ]
   }
 }
 

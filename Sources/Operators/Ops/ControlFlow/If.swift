@@ -24,7 +24,8 @@ struct If: Operator {
       throw CameoError.badInput("the branches have \(first.count) and \(second.count) outputs")
     }
     for (index, (a, b)) in zip(first, second).enumerated() {
-      context.set(index, ValueFacts(type: context.merged(a.type, b.type), symbols: a.symbols == b.symbols ? a.symbols : nil))
+      context.set(
+        index, ValueFacts(type: context.merged(a.type, b.type), symbols: a.symbols == b.symbols ? a.symbols : nil))
     }
   }
 

@@ -18,7 +18,9 @@ struct Loop: Operator {
     let starts = !context.hasInput(1) || (try? context.tensor(1)?.scalar(as: Double.self)) == 1
     let stays = (try? outputs.first?.tensor?.scalar(as: Double.self)) == 1
     let runs: Dim =
-      if starts, stays, let m = context.symbols(0), m.count == 1, m[0].isNonNegative { m[0] } else { context.unknownDim() }
+      if starts, stays, let m = context.symbols(0), m.count == 1, m[0].isNonNegative { m[0] } else {
+        context.unknownDim()
+      }
     for index in count + 1..<max(count + 1, outputs.count) {
       let type = outputs[index].type
       context.set(index - 1, type?.dataType, type?.shape.map { [runs] + $0 })
@@ -47,7 +49,9 @@ struct Loop: Operator {
       goesOn = try next.scalar(as: Double.self) != 0
       carried = results[1..<1 + count].map { $0 }
       for index in collected.indices {
-        guard let item = results[1 + count + index].tensor else { throw CameoError.badInput("a scan output is no tensor") }
+        guard let item = results[1 + count + index].tensor else {
+          throw CameoError.badInput("a scan output is no tensor")
+        }
         collected[index].append(item)
       }
       iteration += 1
@@ -57,7 +61,9 @@ struct Loop: Operator {
       // The items' type and shape: those of a run that does not count.
       let results = try step(carried)
       for index in collected.indices {
-        guard let item = results[1 + count + index].tensor else { throw CameoError.badInput("a scan output is no tensor") }
+        guard let item = results[1 + count + index].tensor else {
+          throw CameoError.badInput("a scan output is no tensor")
+        }
         outputs.append(.tensor(try NNStack.slice(NNStack.stack([item]), axis: 0, 0..<0)))
       }
       return outputs

@@ -28,8 +28,11 @@ struct Scan: Operator {
       inputReversed = try list("scan_input_directions", scans).map { $0 != 0 }
       outputAxes = try list("scan_output_axes", outputs)
       outputReversed = try list("scan_output_directions", outputs).map { $0 != 0 }
-      guard inputAxes.count == scans, inputReversed.count == scans, outputAxes.count >= outputs, outputReversed.count >= outputs
-      else { throw CameoError.badInput("axes or directions do not fit \(scans) scan inputs and \(outputs) scan outputs") }
+      guard inputAxes.count == scans, inputReversed.count == scans, outputAxes.count >= outputs,
+        outputReversed.count >= outputs
+      else {
+        throw CameoError.badInput("axes or directions do not fit \(scans) scan inputs and \(outputs) scan outputs")
+      }
     }
   }
 
@@ -50,7 +53,8 @@ struct Scan: Operator {
       items.append(ValueFacts(type: .tensor(type, shape)))
     }
     let (carried, outputs) = try context.inferIterated(
-      body: body, leading: [], carried: (0..<layout.states).map { context.type($0) }, trailing: items, firstCarriedOutput: 0)
+      body: body, leading: [], carried: (0..<layout.states).map { context.type($0) }, trailing: items,
+      firstCarriedOutput: 0)
     for (index, type) in carried.enumerated() { context.set(index, ValueFacts(type: type)) }
     let runs = length ?? context.unknownDim()
     for index in layout.states..<max(layout.states, outputs.count) where index < context.node.outputs.count {
@@ -86,10 +90,14 @@ struct Scan: Operator {
         .tensor(try NNStack.item(scan.tensor, axis: scan.axis, layout.inputReversed[index] ? length - 1 - t : t))
       }
       let results = try context.run(body: body, inputs: states + items)
-      guard results.count >= layout.states + wanted else { throw CameoError.badInput("the body has \(results.count) outputs") }
+      guard results.count >= layout.states + wanted else {
+        throw CameoError.badInput("the body has \(results.count) outputs")
+      }
       states = results[..<layout.states].map { $0 }
       for index in 0..<wanted {
-        guard let item = results[layout.states + index].tensor else { throw CameoError.badInput("a scan output is no tensor") }
+        guard let item = results[layout.states + index].tensor else {
+          throw CameoError.badInput("a scan output is no tensor")
+        }
         collected[index].append(item)
       }
     }
@@ -128,7 +136,9 @@ struct Scan: Operator {
     for operand in operands {
       guard let operand else { throw CameoError.badInput("an input of Scan is left out") }
       var type: ValueType?
-      if case .tensor(let element, let shape) = graph[operand].type { type = .tensor(element, shape.map { Array($0.dropFirst()) }) }
+      if case .tensor(let element, let shape) = graph[operand].type {
+        type = .tensor(element, shape.map { Array($0.dropFirst()) })
+      }
       let item = graph.addValue(name: graph.freshName("item"), type: type, in: region)
       graph.addInput(item, to: region)
       items.append(item)

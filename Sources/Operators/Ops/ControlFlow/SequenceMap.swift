@@ -27,7 +27,9 @@ struct SequenceMap: Operator {
     for index in elements.indices {
       let arguments: [Value?] = try context.inputs.map { value in
         guard case .sequence(let items) = value else { return value }
-        guard items.count == elements.count else { throw CameoError.badInput("sequences of \(elements.count) and \(items.count)") }
+        guard items.count == elements.count else {
+          throw CameoError.badInput("sequences of \(elements.count) and \(items.count)")
+        }
         return items[index]
       }
       let outputs = try context.run(body: body, inputs: arguments)

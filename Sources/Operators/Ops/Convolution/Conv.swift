@@ -64,7 +64,8 @@ struct Conv: Operator {
     let added = try bias.map { try ElementView<T>($0) }
     return try Tensor.make(type, [x.shape[0], w.shape[0]] + geometry.output, as: T.self) { y in
       try NNConvolution.forward(
-        y, input.base, weights.base, bias: added?.base, batch: x.shape[0], channels: x.shape[1], outChannels: w.shape[0],
+        y, input.base, weights.base, bias: added?.base, batch: x.shape[0], channels: x.shape[1],
+        outChannels: w.shape[0],
         groups: groups, geometry, inDouble: context.accumulatesInDouble)
     }
   }

@@ -11,8 +11,12 @@ struct ConvTranspose: Operator {
   ) throws -> (outputs: [Dim], window: NNWindow) {
     var window = try NNWindow(attributes, kernel: kernel)
     let rank = window.rank
-    guard spatial.count == rank else { throw CameoError.badInput("weights with \(rank) spatial axes for \(spatial.count)") }
-    let extra = try attributes.optionalInts("output_padding").flatMap { $0.isEmpty ? nil : $0 } ?? [Int](repeating: 0, count: rank)
+    guard spatial.count == rank else {
+      throw CameoError.badInput("weights with \(rank) spatial axes for \(spatial.count)")
+    }
+    let extra =
+      try attributes.optionalInts("output_padding").flatMap { $0.isEmpty ? nil : $0 }
+      ?? [Int](repeating: 0, count: rank)
     guard extra.count == rank, extra.allSatisfy({ (0..<1 << 32).contains($0) }) else {
       throw CameoError.badInput("output_padding is \(extra)")
     }
@@ -33,7 +37,9 @@ struct ConvTranspose: Operator {
       } else {
         outputs.append(full - Dim(window.padsBegin[axis] + window.padsEnd[axis]))
       }
-      if let size = outputs[axis].value, size < 0 { throw CameoError.badInput("the output would have the size \(size)") }
+      if let size = outputs[axis].value, size < 0 {
+        throw CameoError.badInput("the output would have the size \(size)")
+      }
     }
     return (outputs, window)
   }
@@ -77,7 +83,8 @@ struct ConvTranspose: Operator {
       throw CameoError.badInput("\(groups) groups of an input \(x) against weights \(w)")
     }
     let spatial = Array(x.shape[2...])
-    let (outputs, window) = try layout(context.attributes, kernel: Array(w.shape[2...]), spatial: spatial.map { Dim($0) })
+    let (outputs, window) = try layout(
+      context.attributes, kernel: Array(w.shape[2...]), spatial: spatial.map { Dim($0) })
     // The convolution whose input is our output.
     let geometry = NNGeometry(
       input: outputs.map { $0.value ?? 0 }, output: spatial, kernel: window.kernel, strides: window.strides,
@@ -88,7 +95,9 @@ struct ConvTranspose: Operator {
     let input = try ElementView<T>(x)
     let weights = try ElementView<T>(w)
     let bias = try context.optionalTensor(2).map { try ElementView<T>($0) }
-    if let bias, bias.count != outChannels { throw CameoError.badInput("\(bias.count) biases for \(outChannels) channels") }
+    if let bias, bias.count != outChannels {
+      throw CameoError.badInput("\(bias.count) biases for \(outChannels) channels")
+    }
     return try Tensor.make(x.dataType, [x.shape[0], outChannels] + geometry.input, as: T.self) { y in
       if let bias {
         for row in 0..<x.shape[0] * outChannels {

@@ -21,20 +21,27 @@ struct DeformConv: Operator {
     let x = try context.tensor(0)
     let w = try context.tensor(1)
     let offset = try context.tensor(2)
-    guard x.rank == 4, w.rank == 4, offset.rank == 4 else { throw CameoError.unsupported("DeformConv of rank \(x.rank)") }
+    guard x.rank == 4, w.rank == 4, offset.rank == 4 else {
+      throw CameoError.unsupported("DeformConv of rank \(x.rank)")
+    }
     let groups = try context.attributes.int("group", default: 1)
     let offsetGroups = try context.attributes.int("offset_group", default: 1)
     let window = try NNWindow(context.attributes, kernel: Array(w.shape[2...]))
     let geometry = try window.resolved(Array(x.shape[2...]))
     let (batch, channels, outChannels) = (x.shape[0], x.shape[1], w.shape[0])
     let (taps, positions) = (geometry.taps, geometry.outputCount)
-    guard groups > 0, offsetGroups > 0, channels == w.shape[1] * groups, outChannels % groups == 0, channels % offsetGroups == 0,
+    guard groups > 0, offsetGroups > 0, channels == w.shape[1] * groups, outChannels % groups == 0,
+      channels % offsetGroups == 0,
       offset.shape == [batch, offsetGroups * taps * 2] + geometry.output
     else { throw CameoError.badInput("offsets \(offset) for \(x) and weights \(w)") }
     let mask = try context.optionalTensor(4)
-    if let mask, mask.shape != [batch, offsetGroups * taps] + geometry.output { throw CameoError.badInput("a mask \(mask)") }
+    if let mask, mask.shape != [batch, offsetGroups * taps] + geometry.output {
+      throw CameoError.badInput("a mask \(mask)")
+    }
     let bias = try context.optionalTensor(3)?.elements(as: Double.self)
-    if let bias, bias.count != outChannels { throw CameoError.badInput("\(bias.count) biases for \(outChannels) channels") }
+    if let bias, bias.count != outChannels {
+      throw CameoError.badInput("\(bias.count) biases for \(outChannels) channels")
+    }
     let image = try ElementView<Double>(x)
     let moves = try ElementView<Double>(offset)
     let factors = try mask.map { try ElementView<Double>($0) }
@@ -42,43 +49,52 @@ struct DeformConv: Operator {
     let sampler = NNSampler(mode: .linear, padding: .zeros, alignsCorners: true, sizes: geometry.input)
     let plane = geometry.inputCount
     let depth = channels * taps
-    return [.tensor(try Tensor.make(x.dataType, [batch, outChannels] + geometry.output, as: Double.self) { out in
-      let columns = try NNScratch(depth * positions, Double.self)
-      for item in 0..<batch {
-        NNParallel.ranges(positions, grain: 16) { range in
-          for position in range {
-            let row = position / geometry.output[1]
-            let column = position % geometry.output[1]
-            for group in 0..<offsetGroups {
-              for tap in 0..<taps {
-                let at = ((item * offsetGroups + group) * taps + tap) * 2 * positions + position
-                let y = Double(row * geometry.strides[0] - geometry.padsBegin[0] + tap / geometry.kernel[1] * geometry.dilations[0])
-                let xx = Double(column * geometry.strides[1] - geometry.padsBegin[1] + tap % geometry.kernel[1] * geometry.dilations[1])
-                let samples = sampler.weights(at: [y + moves.base[at], xx + moves.base[at + positions]])
-                let factor = factors.map { $0.base[((item * offsetGroups + group) * taps + tap) * positions + position] } ?? 1
-                let each = channels / offsetGroups
-                for channel in group * each..<(group + 1) * each {
-                  let source = image.base + (item * channels + channel) * plane
-                  var sum = 0.0
-                  for (index, weight) in samples { sum += source[index] * weight }
-                  columns.base[(channel * taps + tap) * positions + position] = sum * factor
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, [batch, outChannels] + geometry.output, as: Double.self) { out in
+          let columns = try NNScratch(depth * positions, Double.self)
+          for item in 0..<batch {
+            NNParallel.ranges(positions, grain: 16) { range in
+              for position in range {
+                let row = position / geometry.output[1]
+                let column = position % geometry.output[1]
+                for group in 0..<offsetGroups {
+                  for tap in 0..<taps {
+                    let at = ((item * offsetGroups + group) * taps + tap) * 2 * positions + position
+                    let y = Double(
+                      row * geometry.strides[0] - geometry.padsBegin[0] + tap / geometry.kernel[1]
+                        * geometry.dilations[0])
+                    let xx = Double(
+                      column * geometry.strides[1] - geometry.padsBegin[1] + tap % geometry.kernel[1]
+                        * geometry.dilations[1])
+                    let samples = sampler.weights(at: [y + moves.base[at], xx + moves.base[at + positions]])
+                    let factor =
+                      factors.map { $0.base[((item * offsetGroups + group) * taps + tap) * positions + position] } ?? 1
+                    let each = channels / offsetGroups
+                    for channel in group * each..<(group + 1) * each {
+                      let source = image.base + (item * channels + channel) * plane
+                      var sum = 0.0
+                      for (index, weight) in samples { sum += source[index] * weight }
+                      columns.base[(channel * taps + tap) * positions + position] = sum * factor
+                    }
+                  }
                 }
               }
             }
+            let (rows, inner) = (outChannels / groups, depth / groups)
+            for group in 0..<groups {
+              let target = out + (item * outChannels + group * rows) * positions
+              NNContraction.multiply(
+                target, ldc: positions, NNMatrix(weights.base + group * rows * inner, row: inner, col: 1),
+                NNMatrix(UnsafePointer(columns.base) + group * inner * positions, row: positions, col: 1), m: rows,
+                n: positions,
+                k: inner, inDouble: true)
+              guard let bias else { continue }
+              for i in 0..<rows * positions { target[i] += bias[group * rows + i / positions] }
+            }
           }
-        }
-        let (rows, inner) = (outChannels / groups, depth / groups)
-        for group in 0..<groups {
-          let target = out + (item * outChannels + group * rows) * positions
-          NNContraction.multiply(
-            target, ldc: positions, NNMatrix(weights.base + group * rows * inner, row: inner, col: 1),
-            NNMatrix(UnsafePointer(columns.base) + group * inner * positions, row: positions, col: 1), m: rows, n: positions,
-            k: inner, inDouble: true)
-          guard let bias else { continue }
-          for i in 0..<rows * positions { target[i] += bias[group * rows + i / positions] }
-        }
-      }
-    })]
+        })
+    ]
   }
 }
 

@@ -18,7 +18,9 @@ struct ConvInteger: Operator {
 struct QLinearConv: Operator {
   let name = OperatorName("QLinearConv")
 
-  func infer(_ context: inout InferenceContext) throws { try Conv.infer(&context, weights: 3, type: context.dataType(7)) }
+  func infer(_ context: inout InferenceContext) throws {
+    try Conv.infer(&context, weights: 3, type: context.dataType(7))
+  }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try NNIntegers.shifted(context.tensor(0), context.tensor(2), axis: 1)
@@ -31,8 +33,11 @@ struct QLinearConv: Operator {
     let place = try NNIntegers.position(weightScale, in: sums.shape, axis: 1)
     let zero = try context.tensor(7)
     let zeroPoint = try zero.scalar(as: Int64.self)
-    return [.tensor(
-      try NNIntegers.requantized(sums, { xScale * scales[place($0)] / yScale }, zero: { _ in zeroPoint }, as: zero.dataType))]
+    return [
+      .tensor(
+        try NNIntegers.requantized(
+          sums, { xScale * scales[place($0)] / yScale }, zero: { _ in zeroPoint }, as: zero.dataType))
+    ]
   }
 }
 

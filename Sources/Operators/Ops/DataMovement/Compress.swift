@@ -23,7 +23,9 @@ struct Compress: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     var data = try context.tensor(0)
     let condition = try context.tensor(1)
-    guard condition.rank == 1 else { throw CameoError.badInput("the condition has rank \(condition.rank), 1 was expected") }
+    guard condition.rank == 1 else {
+      throw CameoError.badInput("the condition has rank \(condition.rank), 1 was expected")
+    }
     let axis: Int
     if let given = try context.attributes.optionalInt("axis") {
       axis = try Axes.normalize(given, rank: data.rank)
@@ -43,7 +45,8 @@ struct Compress: Operator {
     var out = try ElementBuffer(data.dataType, shape)
     for row in 0..<outer {
       for (number, index) in kept.enumerated() {
-        out.copy(data, from: (row * data.shape[axis] + index) * inner, count: inner, to: (row * kept.count + number) * inner)
+        out.copy(
+          data, from: (row * data.shape[axis] + index) * inner, count: inner, to: (row * kept.count + number) * inner)
       }
     }
     return [.tensor(try out.finish())]

@@ -46,11 +46,15 @@ struct Concat: Operator {
     shape[axis] = 0
     for (index, part) in parts.enumerated() {
       guard part.dataType == first.dataType else {
-        throw CameoError.badInput("inputs 0 and \(index) must agree in type, \(first.dataType) and \(part.dataType) are there")
+        throw CameoError.badInput(
+          "inputs 0 and \(index) must agree in type, \(first.dataType) and \(part.dataType) are there")
       }
       guard part.rank == first.rank,
         shape.indices.allSatisfy({ $0 == axis || part.shape[$0] == first.shape[$0] })
-      else { throw CameoError.badInput("input \(index) of shape \(part.shape) does not fit \(first.shape) along axis \(axis)") }
+      else {
+        throw CameoError.badInput(
+          "input \(index) of shape \(part.shape) does not fit \(first.shape) along axis \(axis)")
+      }
       shape[axis] += part.shape[axis]
       guard shape[axis] < 1 << 56 else { throw CameoError.limit("the result's axis \(axis) is too long") }
     }
@@ -73,7 +77,9 @@ struct Concat: Operator {
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
-    if version < 11 { try graph.countAxisFromFront(node, rank: graph.rank(graph[node].output(0)) ?? graph.rank(graph[node].input(0))) }
+    if version < 11 {
+      try graph.countAxisFromFront(node, rank: graph.rank(graph[node].output(0)) ?? graph.rank(graph[node].input(0)))
+    }
   }
 }
 

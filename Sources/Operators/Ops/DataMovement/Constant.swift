@@ -33,7 +33,9 @@ struct Constant: Operator {
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
-    guard version < 12, let attribute = graph[node].attributes.first(where: { $0.name.hasPrefix("value_") }) else { return }
+    guard version < 12, let attribute = graph[node].attributes.first(where: { $0.name.hasPrefix("value_") }) else {
+      return
+    }
     guard let tensor = try attribute.value.constantValue?().tensor else {
       throw CameoError.unsupported("before opset 12 a Constant holds a tensor, not a reference to \(attribute.name)")
     }

@@ -32,7 +32,9 @@ struct Gather: Operator {
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let (data, indices) = (try context.tensor(0), try context.tensor(1))
-    guard indices.dataType.isInteger else { throw CameoError.badInput("indices are \(indices.dataType), integers were expected") }
+    guard indices.dataType.isInteger else {
+      throw CameoError.badInput("indices are \(indices.dataType), integers were expected")
+    }
     let axis = try Axes.normalize(try context.attributes.int("axis", default: 0), rank: data.rank)
     let places = try indices.ints()
     let shape = Array(data.shape[..<axis]) + indices.shape + Array(data.shape[(axis + 1)...])

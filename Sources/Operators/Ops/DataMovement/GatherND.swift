@@ -15,7 +15,8 @@ struct GatherND: Operator {
     }
     guard let depth = indices[indices.count - 1].value else { return context.set(0, type, nil) }
     guard depth >= 1, batch + depth <= data.count else {
-      throw CameoError.badInput("index rows of \(depth) after \(batch) batch axes do not fit data of rank \(data.count)")
+      throw CameoError.badInput(
+        "index rows of \(depth) after \(batch) batch axes do not fit data of rank \(data.count)")
     }
     var result = Array(indices[..<(indices.count - 1)]) + Array(data[(batch + depth)...])
     for axis in 0..<batch { result[axis] = try context.unify(indices[axis], data[axis], "batch axis \(axis)") }

@@ -27,14 +27,18 @@ struct Pad: Operator {
     var result = shape
     for (position, axis) in axes.enumerated() {
       result[axis] = shape[axis] + pads[position] + pads[position + axes.count]
-      if let length = result[axis].value, length < 0 { throw CameoError.badInput("axis \(axis) is padded to length \(length)") }
+      if let length = result[axis].value, length < 0 {
+        throw CameoError.badInput("axis \(axis) is padded to length \(length)")
+      }
     }
     context.set(0, type, result)
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let data = try context.tensor(0)
-    let axes = try context.optionalTensor(3).map { try Axes.normalize(try $0.ints(), rank: data.rank) } ?? Array(data.shape.indices)
+    let axes =
+      try context.optionalTensor(3).map { try Axes.normalize(try $0.ints(), rank: data.rank) }
+      ?? Array(data.shape.indices)
     let pads = try context.tensor(1).ints()
     guard pads.count == 2 * axes.count else {
       throw CameoError.badInput("\(2 * axes.count) pads were expected, \(pads.count) are there")
@@ -43,7 +47,9 @@ struct Pad: Operator {
     var shape = data.shape
     for (position, axis) in axes.enumerated() {
       let (low, high) = (pads[position], pads[position + axes.count])
-      guard abs(low.clamped) < 1 << 48, abs(high.clamped) < 1 << 48 else { throw CameoError.limit("pads \(pads) are too large") }
+      guard abs(low.clamped) < 1 << 48, abs(high.clamped) < 1 << 48 else {
+        throw CameoError.limit("pads \(pads) are too large")
+      }
       before[axis] = low
       shape[axis] += low + high
       guard shape[axis] >= 0 else { throw CameoError.badInput("axis \(axis) is padded to length \(shape[axis])") }
@@ -55,7 +61,9 @@ struct Pad: Operator {
       if let fill, fill.dataType != data.dataType {
         throw CameoError.badInput("inputs 0 and 2 must agree in type, \(data.dataType) and \(fill.dataType) are there")
       }
-      if let fill, fill.count != 1 { throw CameoError.badInput("constant_value has \(fill.count) elements, 1 was expected") }
+      if let fill, fill.count != 1 {
+        throw CameoError.badInput("constant_value has \(fill.count) elements, 1 was expected")
+      }
       return [.tensor(try constant(data, shape, before, fill))]
     }
     let sources = try shape.indices.map { axis in
@@ -146,7 +154,9 @@ struct Pad: Operator {
     // The value takes the data's type.
     guard let data = graph[node].input(0), let value = graph[node].input(2) else { return }
     if let type = graph.dataType(data), let tensor = graph.constant(value) {
-      if type != .float { graph.setInput(2, of: node, to: graph.emitConstant(try tensor.converted(to: type), like: node)) }
+      if type != .float {
+        graph.setInput(2, of: node, to: graph.emitConstant(try tensor.converted(to: type), like: node))
+      }
     } else if let tensor = graph.constant(value), try tensor.scalar(as: Float.self) == 0 {
       graph.setInput(2, of: node, to: nil)
       graph.trimInputs(of: node)

@@ -17,7 +17,8 @@ struct ReverseSequence: Operator {
     let batch = try context.attributes.int("batch_axis", default: 1)
     let time = try context.attributes.int("time_axis", default: 0)
     guard data.rank >= 2, [batch, time].sorted() == [0, 1] else {
-      throw CameoError.badInput("batch_axis \(batch) and time_axis \(time) must be 0 and 1, the input has rank \(data.rank)")
+      throw CameoError.badInput(
+        "batch_axis \(batch) and time_axis \(time) must be 0 and 1, the input has rank \(data.rank)")
     }
     guard lengths.count == data.shape[batch] else {
       throw CameoError.badInput("\(lengths.count) lengths are given for a batch of \(data.shape[batch])")

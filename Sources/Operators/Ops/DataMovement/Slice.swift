@@ -26,7 +26,8 @@ struct SliceOperator: Operator {
     let steps = context.hasInput(4) ? context.ints(4) : axes.map { _ in 1 }
     for list in [starts?.count, ends?.count, steps?.count] {
       if let list, list != axes.count {
-        throw CameoError.badInput("starts, ends, axes and steps must have one length, \(list) and \(axes.count) are there")
+        throw CameoError.badInput(
+          "starts, ends, axes and steps must have one length, \(list) and \(axes.count) are there")
       }
     }
     var range: (start: Int, step: Int)?
@@ -42,7 +43,9 @@ struct SliceOperator: Operator {
       if let first = bounds?.first.value { range = (first, step) }
     }
     var symbols: [Dim]?
-    if rank == 1, let own = context.facts(0)?.symbols ?? context.symbols(0), let range, let count = shape[0].value, axes.count == 1 {
+    if rank == 1, let own = context.facts(0)?.symbols ?? context.symbols(0), let range, let count = shape[0].value,
+      axes.count == 1
+    {
       symbols = (0..<count).compactMap { i in
         let index = range.start + i * range.step
         return own.indices.contains(index) ? own[index] : nil
@@ -62,23 +65,28 @@ struct SliceOperator: Operator {
     guard step != .min else { return nil }
     let low: Dim = step > 0 ? 0 : -1
     let high = step > 0 ? length : length - 1
-    /// A bound counted from the front and clamped; nil where its sign is not known.
+    /// A bound counted from the front; nil where its sign is not known.
+    func fromFront(_ bound: Dim) -> Dim? {
+      if bound.isNonNegative { return bound }
+      // A negative expression counts from the end; one of unknown sign says nothing.
+      return (-bound - 1).isNonNegative ? length + bound : nil
+    }
+    /// A bound counted from the front and clamped.
     func clamped(_ bound: Dim, _ floor: Dim) -> Dim? {
-      var place = bound
       if let value = bound.value {
         if value >= 1 << 31 - 1 { return high }
-        if value < 0 {
-          if value <= -(1 << 31 - 1) { return floor }
-          place = length + bound
-        }
-      } else if !bound.isNonNegative {
-        // A negative expression counts from the end; one of unknown sign says nothing.
-        guard (-bound - 1).isNonNegative else { return nil }
-        place = length + bound
+        if value <= -(1 << 31 - 1) { return floor }
       }
+      guard let place = fromFront(bound) else { return nil }
+      if step > 0, (length - place).isNonNegative { return Dim.max(place, floor) }
       return Dim.min(Dim.max(place, floor), high)
     }
     guard let first = clamped(start, 0), let last = clamped(end, low) else { return nil }
+    if step > 0, last == length, let place = fromFront(start), first != length {
+      // All from `place` on: said without the clamps that cancel.
+      let rest = place.isNonNegative ? Dim.max(length - place, 0) : Dim.min(length, length - place)
+      return (first, rest.ceilDiv(Dim(step)))
+    }
     let count = step > 0 ? (last - first).ceilDiv(Dim(step)) : (first - last).ceilDiv(Dim(-step))
     return (first, Dim.max(count, 0))
   }
@@ -109,7 +117,8 @@ struct SliceOperator: Operator {
     let steps = try context.optionalTensor(4)?.ints() ?? starts.map { _ in 1 }
     guard starts.count == axes.count, ends.count == axes.count, steps.count == axes.count else {
       throw CameoError.badInput(
-        "starts, ends, axes and steps must have one length: \(starts.count), \(ends.count), \(axes.count), \(steps.count)")
+        "starts, ends, axes and steps must have one length: \(starts.count), \(ends.count), \(axes.count), \(steps.count)"
+      )
     }
     var shape = data.shape
     var strides = Tensor.strides(data.shape)

@@ -39,7 +39,9 @@ struct Split: Operator {
     } else if let total = shape[axis].value, given?.allSatisfy(\.isKnown) ?? true {
       parts = try lengths(given?.compactMap(\.value), count: count, total: total, partCount: partCount).map { Dim($0) }
     } else if let given {
-      guard given.count == count else { throw CameoError.badInput("\(given.count) parts are given, the node has \(count) outputs") }
+      guard given.count == count else {
+        throw CameoError.badInput("\(given.count) parts are given, the node has \(count) outputs")
+      }
       parts = given
     } else {
       let length = shape[axis].ceilDiv(Dim(count))
@@ -73,7 +75,8 @@ struct Split: Operator {
       var shape = data.shape
       shape[axis] = length
       defer { start += length }
-      return .tensor(try DataMovement.strided(data, shape, strides: strides, start: length == 0 ? 0 : start * strides[axis]))
+      return .tensor(
+        try DataMovement.strided(data, shape, strides: strides, start: length == 0 ? 0 : start * strides[axis]))
     }
   }
 

@@ -31,7 +31,8 @@ struct TensorScatter: Operator {
     }
     let (room, length) = (cache.shape[axis], update.shape[axis])
     for start in starts where start < 0 || !circular && (start > room || length > room - start) {
-      throw CameoError.badInput("\(length) elements from index \(start) on lie outside dimension \(axis) of length \(room)")
+      throw CameoError.badInput(
+        "\(length) elements from index \(start) on lie outside dimension \(axis) of length \(room)")
     }
     let inner = try Tensor.elementCount(cache.shape[(axis + 1)...])
     let perBatch = try Tensor.elementCount(cache.shape[1..<axis])

@@ -41,7 +41,8 @@ struct Tile: Operator {
   func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
     guard version < 6 else { return }
     guard let tiles = try graph.constant(graph[node].input(1))?.scalar(as: Int64.self),
-      let axis = try graph.constant(graph[node].input(2))?.scalar(as: Int64.self), let rank = graph.rank(graph[node].input(0))
+      let axis = try graph.constant(graph[node].input(2))?.scalar(as: Int64.self),
+      let rank = graph.rank(graph[node].input(0))
     else { throw CameoError.unsupported("Tile of opset 1 needs fixed tiles and axis, and an input of known rank") }
     var repeats = [Int](repeating: 1, count: rank)
     repeats[try Axes.normalize(Int(axis), rank: rank)] = Int(tiles)

@@ -24,12 +24,23 @@ struct Cast: Operator {
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
-    guard version < 6, let type = try AttributeReader(graph[node]).dataType("to") else { return }
+    guard let type = try AttributeReader(graph[node]).dataType("to") else { return }
+    try ElementCasts.require(type, from: name, version)
+    guard version < 6 else { return }
     graph.setAttribute("to", of: node, to: .string(type.name.uppercased()))
   }
 }
 
 extension ElementCasts {
+  /// Lowering: throws where that version of the operator cannot give `type`.
+  static func require(_ type: DataType, from name: OperatorName, _ version: Int) throws {
+    let key = SchemaRegistry.Key(domain: name.domain, name: name.name, sinceVersion: version)
+    guard let formal = SchemaRegistry.schema(key)?.output(at: 0) else { return }
+    if !formal.types.containsTensor(Int(type.rawValue)) {
+      throw CameoError.unsupported("\(name) of version \(version) gives no \(type)")
+    }
+  }
+
   static func rules(_ attributes: AttributeReader) throws -> Rules {
     Rules(
       saturates: try attributes.int("saturate", default: 1) != 0,

@@ -16,7 +16,8 @@ struct Clip: Operator {
     let bounds = (try context.optionalTensor(1), try context.optionalTensor(2))
     for (index, bound) in [(1, bounds.0), (2, bounds.1)] {
       if let bound, bound.dataType != x.dataType {
-        throw CameoError.badInput("inputs 0 and \(index) must agree in type, \(x.dataType) and \(bound.dataType) are there")
+        throw CameoError.badInput(
+          "inputs 0 and \(index) must agree in type, \(x.dataType) and \(bound.dataType) are there")
       }
     }
     switch x.dataType {
@@ -28,7 +29,9 @@ struct Clip: Operator {
     }
   }
 
-  private func clip<T: ComputeElement & Comparable>(_ x: Tensor, _ bounds: (Tensor?, Tensor?), _: T.Type) throws -> Tensor {
+  private func clip<T: ComputeElement & Comparable>(_ x: Tensor, _ bounds: (Tensor?, Tensor?), _: T.Type) throws
+    -> Tensor
+  {
     let low = try bounds.0?.scalar(as: T.self)
     let high = try bounds.1?.scalar(as: T.self)
     return try ElementwiseMaps.map(x, to: x.dataType) { (value: T) -> T in
@@ -53,7 +56,9 @@ struct Clip: Operator {
         graph.setInput(index, of: node, to: graph.emit("CastLike", [bound, x], like: node))
       }
     }
-    guard graph.dataType(graph[node].input(0)) == nil, graph[node].inputs.count > 1, let x = graph[node].input(0) else { return }
+    guard graph.dataType(graph[node].input(0)) == nil, graph[node].inputs.count > 1, let x = graph[node].input(0) else {
+      return
+    }
     // The element type is not declared: the float bounds take it at run time.
     for index in 1..<graph[node].inputs.count {
       if let bound = graph[node].input(index) {

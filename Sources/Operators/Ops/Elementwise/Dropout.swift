@@ -21,7 +21,8 @@ struct Dropout: Operator {
       return [.tensor(data), .tensor(mask)]
     }
     guard ratio > 0, ratio < 1 else { throw CameoError.badInput("ratio is \(ratio), 0 <= ratio < 1 was expected") }
-    var generator = RandomStream(try context.attributes.optionalInt("seed").map { UInt64(bitPattern: Int64($0)) } ?? context.seed)
+    var generator = RandomStream(
+      try context.attributes.optionalInt("seed").map { UInt64(bitPattern: Int64($0)) } ?? context.seed)
     let kept = (0..<data.count).map { _ in generator.uniform() >= ratio }
     let mask = try Tensor.of(kept, .bool, shape: data.shape)
     let x = try ElementView<Double>(data)
@@ -46,7 +47,8 @@ struct Dropout: Operator {
     graph.rebindOutput(1, of: node, to: kept)
     guard let data = graph[node].input(0) else { return }
     graph.addNode(
-      OperatorName("CastLike"), inputs: [kept, data], outputs: [mask], origins: graph[node].origins, in: graph[node].region)
+      OperatorName("CastLike"), inputs: [kept, data], outputs: [mask], origins: graph[node].origins,
+      in: graph[node].region)
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {

@@ -8,7 +8,8 @@ struct Not: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     var contents: [Dim]?
-    if let symbols = context.symbols(0) ?? context.tensor(0).flatMap({ $0.count <= ValueFacts.symbolLimit ? try? $0.ints().map { Dim($0) } : nil }),
+    if let symbols = context.symbols(0)
+      ?? context.tensor(0).flatMap({ $0.count <= ValueFacts.symbolLimit ? try? $0.ints().map { Dim($0) } : nil }),
       symbols.allSatisfy(\.isKnown)
     {
       contents = symbols.map { $0 == 0 ? 1 : 0 }

@@ -51,7 +51,8 @@ struct Pow: Operator {
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
-    if version < 12, let x = graph.dataType(graph[node].input(0)), let y = graph.dataType(graph[node].input(1)), x != y {
+    if version < 12, let x = graph.dataType(graph[node].input(0)), let y = graph.dataType(graph[node].input(1)), x != y
+    {
       // Before opset 12 both have one type.
       guard x.isFloatingPoint, let exponent = graph[node].input(1) else {
         throw CameoError.unsupported("before opset 12 base and exponent have one type, \(x) and \(y) are there")

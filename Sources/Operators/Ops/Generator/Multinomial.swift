@@ -26,7 +26,9 @@ struct Multinomial: Operator {
     let (type, shape) = try context.outputType(0, by: self)
     let input = try context.tensor(0)
     let (rows, classes) = (input.shape[0], input.shape[1])
-    guard classes > 0 || shape[0] * shape[1] == 0 else { throw CameoError.badInput("there are no classes to draw from") }
+    guard classes > 0 || shape[0] * shape[1] == 0 else {
+      throw CameoError.badInput("there are no classes to draw from")
+    }
     let logits = try ElementView<Double>(input)
     var stream = RandomStream(seed: try context.attributes.optionalFloat("seed"), fallback: context.seed)
     return [

@@ -27,27 +27,30 @@ struct AffineGrid: Operator {
     let aligns = try context.attributes.bool("align_corners")
     let matrix = try ElementView<Double>(theta)
     let positions = try Tensor.elementCount(sizes)
-    return [.tensor(try Tensor.make(theta.dataType, [size[0]] + sizes + [rank], as: Double.self) { out in
-      for position in 0..<positions {
-        // Coordinates, fastest axis first, then 1.
-        var place: [Double] = []
-        var rest = position
-        for axis in stride(from: rank - 1, through: 0, by: -1) {
-          let index = Double(rest % sizes[axis])
-          rest /= sizes[axis]
-          let n = Double(sizes[axis])
-          place.append(aligns ? (n == 1 ? -1 : -1 + 2 * index / (n - 1)) : -1 + (2 * index + 1) / n)
-        }
-        place.append(1)
-        for item in 0..<size[0] {
-          for row in 0..<rank {
-            var sum = 0.0
-            for column in 0...rank { sum += matrix[(item * rank + row) * (rank + 1) + column] * place[column] }
-            out[(item * positions + position) * rank + row] = sum
+    return [
+      .tensor(
+        try Tensor.make(theta.dataType, [size[0]] + sizes + [rank], as: Double.self) { out in
+          for position in 0..<positions {
+            // Coordinates, fastest axis first, then 1.
+            var place: [Double] = []
+            var rest = position
+            for axis in stride(from: rank - 1, through: 0, by: -1) {
+              let index = Double(rest % sizes[axis])
+              rest /= sizes[axis]
+              let n = Double(sizes[axis])
+              place.append(aligns ? (n == 1 ? -1 : -1 + 2 * index / (n - 1)) : -1 + (2 * index + 1) / n)
+            }
+            place.append(1)
+            for item in 0..<size[0] {
+              for row in 0..<rank {
+                var sum = 0.0
+                for column in 0...rank { sum += matrix[(item * rank + row) * (rank + 1) + column] * place[column] }
+                out[(item * positions + position) * rank + row] = sum
+              }
+            }
           }
-        }
-      }
-    })]
+        })
+    ]
   }
 }
 

@@ -8,7 +8,9 @@ struct CenterCropPad: Operator {
 
   private func axes(_ attributes: AttributeReader, rank: Int) throws -> [Int] {
     let axes = try attributes.optionalInts("axes")?.map { $0 < 0 ? $0 + rank : $0 } ?? Array(0..<rank)
-    guard axes.allSatisfy({ (0..<rank).contains($0) }) else { throw CameoError.badInput("axes \(axes) of rank \(rank)") }
+    guard axes.allSatisfy({ (0..<rank).contains($0) }) else {
+      throw CameoError.badInput("axes \(axes) of rank \(rank)")
+    }
     return axes
   }
 
@@ -25,7 +27,9 @@ struct CenterCropPad: Operator {
     let x = try context.tensor(0)
     let axes = try axes(context.attributes, rank: x.rank)
     let sizes = try context.tensor(1).ints()
-    guard sizes.count == axes.count, sizes.allSatisfy({ $0 >= 0 }) else { throw CameoError.badInput("sizes \(sizes) for axes \(axes)") }
+    guard sizes.count == axes.count, sizes.allSatisfy({ $0 >= 0 }) else {
+      throw CameoError.badInput("sizes \(sizes) for axes \(axes)")
+    }
     var shape = x.shape
     // Where the output's first element would lie in the input.
     var start = [Int](repeating: 0, count: x.rank)
@@ -53,19 +57,25 @@ struct CenterCropPad: Operator {
     if x.dataType.isSubByte || x.dataType.isComplex {
       guard !x.dataType.isComplex else { throw CameoError.unsupported("\(name) of \(x.dataType)") }
       let view = try ElementView<Double>(x)
-      return [.tensor(try Tensor.make(x.dataType, shape, as: Double.self) { out in
-        for i in 0..<count { if let from = source(i) { out[i] = view[from] } }
-      })]
+      return [
+        .tensor(
+          try Tensor.make(x.dataType, shape, as: Double.self) { out in
+            for i in 0..<count { if let from = source(i) { out[i] = view[from] } }
+          })
+      ]
     }
     let width = x.dataType.bitWidth / 8
-    return [.tensor(try Tensor.makeRaw(x.dataType, shape) { out in
-      x.withUnsafeBytes { bytes in
-        guard let base = out.baseAddress, let from = bytes.baseAddress else { return }
-        for i in 0..<count {
-          if let place = source(i) { (base + i * width).copyMemory(from: from + place * width, byteCount: width) }
-        }
-      }
-    })]
+    return [
+      .tensor(
+        try Tensor.makeRaw(x.dataType, shape) { out in
+          x.withUnsafeBytes { bytes in
+            guard let base = out.baseAddress, let from = bytes.baseAddress else { return }
+            for i in 0..<count {
+              if let place = source(i) { (base + i * width).copyMemory(from: from + place * width, byteCount: width) }
+            }
+          }
+        })
+    ]
   }
 }
 

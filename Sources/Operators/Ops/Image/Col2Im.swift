@@ -11,7 +11,8 @@ struct Col2Im: Operator {
     let rank = context.shape(1)?.first?.value ?? context.symbols(1)?.count
     guard let rank else { return context.set(0, context.dataType(0), nil) }
     let block = context.ints(2)?.reduce(1, *)
-    let channels = block.flatMap { size in size > 0 ? x.map { $0[1].floorDiv(Dim(size)) } : nil } ?? context.unknownDim()
+    let channels =
+      block.flatMap { size in size > 0 ? x.map { $0[1].floorDiv(Dim(size)) } : nil } ?? context.unknownDim()
     let image = context.symbols(1) ?? context.unknownShape(rank: rank)
     context.set(0, context.dataType(0), [x?[0] ?? context.unknownDim(), channels] + image)
   }
@@ -30,13 +31,16 @@ struct Col2Im: Operator {
     }
     let channels = x.shape[1] / taps
     let view = try ElementView<Double>(x)
-    return [.tensor(try Tensor.make(x.dataType, [x.shape[0], channels] + image, as: Double.self) { out in
-      for item in 0..<x.shape[0] {
-        try Double.addColumns(
-          out + item * channels * geometry.inputCount, view.base + item * x.shape[1] * x.shape[2], ld: x.shape[2],
-          channels: channels, geometry)
-      }
-    })]
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, [x.shape[0], channels] + image, as: Double.self) { out in
+          for item in 0..<x.shape[0] {
+            try Double.addColumns(
+              out + item * channels * geometry.inputCount, view.base + item * x.shape[1] * x.shape[2], ld: x.shape[2],
+              channels: channels, geometry)
+          }
+        })
+    ]
   }
 }
 

@@ -31,7 +31,9 @@ struct DFT: Operator {
     let x = try context.tensor(0)
     let isInverse = try context.attributes.bool("inverse")
     let isOneSided = try context.attributes.bool("onesided")
-    guard x.rank >= 2, let parts = x.shape.last, parts == 1 || parts == 2 else { throw CameoError.badInput("DFT of \(x)") }
+    guard x.rank >= 2, let parts = x.shape.last, parts == 1 || parts == 2 else {
+      throw CameoError.badInput("DFT of \(x)")
+    }
     var axis = try context.optionalTensor(2).map { Int(truncatingIfNeeded: try $0.scalar(as: Int64.self)) } ?? -2
     if axis < 0 { axis += x.rank }
     guard axis >= 0, axis < x.rank - 1 else { throw CameoError.badInput("axis \(axis) of \(x)") }
@@ -48,35 +50,40 @@ struct DFT: Operator {
     let inner = x.shape[(axis + 1)..<(x.rank - 1)].reduce(1, *)
     let outer = x.shape[..<axis].reduce(1, *)
     let view = try ElementView<Double>(x)
-    return [.tensor(try Tensor.make(x.dataType, shape, as: Double.self) { out in
-      for line in 0..<outer * inner {
-        let (o, i) = (line / inner, line % inner)
-        var re = [Double](repeating: 0, count: length)
-        var im = re
-        for k in 0..<min(size, isReal ? length / 2 + 1 : length) {
-          let at = ((o * size + k) * inner + i) * parts
-          re[k] = view[at]
-          im[k] = parts == 2 ? view[at + 1] : 0
-        }
-        if isReal {
-          // The other half is the conjugate; ends have no imaginary part.
-          im[0] = 0
-          if length % 2 == 0 { im[length / 2] = 0 }
-          for k in length / 2 + 1..<max(length, length / 2 + 1) { (re[k], im[k]) = (re[length - k], -im[length - k]) }
-        }
-        NNFourier.transform(&re, &im, isInverse: isInverse)
-        let scale = isInverse ? 1 / Double(length) : 1
-        for k in 0..<kept {
-          let at = (o * kept + k) * inner + i
-          if isReal {
-            out[at] = re[k] * scale
-          } else {
-            out[2 * at] = re[k] * scale
-            out[2 * at + 1] = im[k] * scale
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, shape, as: Double.self) { out in
+          for line in 0..<outer * inner {
+            let (o, i) = (line / inner, line % inner)
+            var re = [Double](repeating: 0, count: length)
+            var im = re
+            for k in 0..<min(size, isReal ? length / 2 + 1 : length) {
+              let at = ((o * size + k) * inner + i) * parts
+              re[k] = view[at]
+              im[k] = parts == 2 ? view[at + 1] : 0
+            }
+            if isReal {
+              // The other half is the conjugate; ends have no imaginary part.
+              im[0] = 0
+              if length % 2 == 0 { im[length / 2] = 0 }
+              for k in length / 2 + 1..<max(length, length / 2 + 1) {
+                (re[k], im[k]) = (re[length - k], -im[length - k])
+              }
+            }
+            NNFourier.transform(&re, &im, isInverse: isInverse)
+            let scale = isInverse ? 1 / Double(length) : 1
+            for k in 0..<kept {
+              let at = (o * kept + k) * inner + i
+              if isReal {
+                out[at] = re[k] * scale
+              } else {
+                out[2 * at] = re[k] * scale
+                out[2 * at + 1] = im[k] * scale
+              }
+            }
           }
-        }
-      }
-    })]
+        })
+    ]
   }
 
   func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
@@ -133,25 +140,28 @@ struct STFT: Operator {
     let frames = (size - length) / step + 1
     let bins = isOneSided ? length / 2 + 1 : length
     let view = try ElementView<Double>(x)
-    return [.tensor(try Tensor.make(x.dataType, [x.shape[0], frames, bins, 2], as: Double.self) { out in
-      for item in 0..<x.shape[0] {
-        for frame in 0..<frames {
-          var re = [Double](repeating: 0, count: length)
-          var im = re
-          for k in 0..<length {
-            let at = (item * size + frame * step + k) * parts
-            let weight = window?[k] ?? 1
-            re[k] = view[at] * weight
-            im[k] = parts == 2 ? view[at + 1] * weight : 0
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, [x.shape[0], frames, bins, 2], as: Double.self) { out in
+          for item in 0..<x.shape[0] {
+            for frame in 0..<frames {
+              var re = [Double](repeating: 0, count: length)
+              var im = re
+              for k in 0..<length {
+                let at = (item * size + frame * step + k) * parts
+                let weight = window?[k] ?? 1
+                re[k] = view[at] * weight
+                im[k] = parts == 2 ? view[at + 1] * weight : 0
+              }
+              NNFourier.transform(&re, &im, isInverse: false)
+              for k in 0..<bins {
+                out[((item * frames + frame) * bins + k) * 2] = re[k]
+                out[((item * frames + frame) * bins + k) * 2 + 1] = im[k]
+              }
+            }
           }
-          NNFourier.transform(&re, &im, isInverse: false)
-          for k in 0..<bins {
-            out[((item * frames + frame) * bins + k) * 2] = re[k]
-            out[((item * frames + frame) * bins + k) * 2 + 1] = im[k]
-          }
-        }
-      }
-    })]
+        })
+    ]
   }
 }
 

@@ -46,25 +46,28 @@ struct GridSample: Operator {
     guard plane > 0 || positions == 0 else { throw CameoError.badInput("an empty image cannot be sampled") }
     let view = try ElementView<Double>(x)
     let places = try ElementView<Double>(grid)
-    return [.tensor(try Tensor.make(x.dataType, [x.shape[0], channels] + outputs, as: Double.self) { out in
-      NNParallel.ranges(x.shape[0] * positions, grain: 256) { range in
-        for item in range {
-          let batch = item / positions
-          let place = (0..<rank).map { axis in
-            let n = places.base[item * rank + rank - 1 - axis]
-            let size = Double(sizes[axis])
-            return aligns ? (n + 1) / 2 * (size - 1) : ((n + 1) * size - 1) / 2
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, [x.shape[0], channels] + outputs, as: Double.self) { out in
+          NNParallel.ranges(x.shape[0] * positions, grain: 256) { range in
+            for item in range {
+              let batch = item / positions
+              let place = (0..<rank).map { axis in
+                let n = places.base[item * rank + rank - 1 - axis]
+                let size = Double(sizes[axis])
+                return aligns ? (n + 1) / 2 * (size - 1) : ((n + 1) * size - 1) / 2
+              }
+              let weights = sampler.weights(at: place)
+              for c in 0..<channels {
+                let image = view.base + (batch * channels + c) * plane
+                var sum = 0.0
+                for (index, weight) in weights { sum += image[index] * weight }
+                out[(batch * channels + c) * positions + item % positions] = sum
+              }
+            }
           }
-          let weights = sampler.weights(at: place)
-          for c in 0..<channels {
-            let image = view.base + (batch * channels + c) * plane
-            var sum = 0.0
-            for (index, weight) in weights { sum += image[index] * weight }
-            out[(batch * channels + c) * positions + item % positions] = sum
-          }
-        }
-      }
-    })]
+        })
+    ]
   }
 
   private static let names = ["bilinear": "linear", "bicubic": "cubic"]
@@ -80,7 +83,9 @@ struct GridSample: Operator {
       throw CameoError.unsupported("GridSample of rank \(rank) before opset 20")
     }
     guard case .string(let mode) = graph[node]["mode"] else { return }
-    if let old = GridSample.names.first(where: { $0.value == mode })?.key { graph.setAttribute("mode", of: node, to: .string(old)) }
+    if let old = GridSample.names.first(where: { $0.value == mode })?.key {
+      graph.setAttribute("mode", of: node, to: .string(old))
+    }
   }
 }
 

@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// MelWeightMatrix: triangular filters on the mel scale, [dft_length / 2 + 1, num_mel_bins].
 struct MelWeightMatrix: Operator {
@@ -37,17 +38,24 @@ struct MelWeightMatrix: Operator {
       guard place >= 0, place < Double(rows) else { throw CameoError.badInput("\(hertz) Hz lies outside the spectrum") }
       return Int(place)
     }
-    return [.tensor(try Tensor.make(type, [rows, bins], as: Double.self) { out in
-      for bin in 0..<bins {
-        let (left, centre, right) = (places[bin], places[bin + 1], places[bin + 2])
-        if left == centre {
-          out[centre * bins + bin] = 1
-        } else {
-          for row in left..<max(left, centre) + 1 { out[row * bins + bin] = Double(row - left) / Double(centre - left) }
-        }
-        for row in centre..<max(centre, right) { out[row * bins + bin] = Double(right - row) / Double(right - centre) }
-      }
-    })]
+    return [
+      .tensor(
+        try Tensor.make(type, [rows, bins], as: Double.self) { out in
+          for bin in 0..<bins {
+            let (left, centre, right) = (places[bin], places[bin + 1], places[bin + 2])
+            if left == centre {
+              out[centre * bins + bin] = 1
+            } else {
+              for row in left..<max(left, centre) + 1 {
+                out[row * bins + bin] = Double(row - left) / Double(centre - left)
+              }
+            }
+            for row in centre..<max(centre, right) {
+              out[row * bins + bin] = Double(right - row) / Double(right - centre)
+            }
+          }
+        })
+    ]
   }
 }
 

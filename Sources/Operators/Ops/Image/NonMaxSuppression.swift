@@ -15,7 +15,8 @@ struct NonMaxSuppression: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let boxes = try context.tensor(0)
     let scores = try context.tensor(1)
-    guard boxes.rank == 3, scores.rank == 3, boxes.shape[2] == 4, boxes.shape[0] == scores.shape[0], boxes.shape[1] == scores.shape[2]
+    guard boxes.rank == 3, scores.rank == 3, boxes.shape[2] == 4, boxes.shape[0] == scores.shape[0],
+      boxes.shape[1] == scores.shape[2]
     else { throw CameoError.badInput("boxes \(boxes) and scores \(scores)") }
     func number(_ index: Int) throws -> Float? {
       try context.optionalTensor(index).flatMap { $0.isEmpty ? nil : try $0.scalar(as: Float.self) }
@@ -38,7 +39,9 @@ struct NonMaxSuppression: Operator {
       for category in 0..<classes {
         let start = (batch * classes + category) * count
         var candidates = (0..<count).filter { box in threshold.map { values[start + box] > $0 } ?? true }
-        candidates.sort { values[start + $0] > values[start + $1] || values[start + $0] == values[start + $1] && $0 < $1 }
+        candidates.sort {
+          values[start + $0] > values[start + $1] || values[start + $0] == values[start + $1] && $0 < $1
+        }
         var chosen: [Int] = []
         for box in candidates {
           if Int64(chosen.count) >= limit { break }

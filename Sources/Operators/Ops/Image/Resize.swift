@@ -39,17 +39,23 @@ struct Resize: Operator {
     if present(context, 3) {
       let isStretched = try policy(context.attributes) == "stretch"
       if let sizes = context.symbols(3), isStretched {
-        guard sizes.count == axes.count else { throw CameoError.badInput("\(sizes.count) sizes for \(axes.count) axes") }
+        guard sizes.count == axes.count else {
+          throw CameoError.badInput("\(sizes.count) sizes for \(axes.count) axes")
+        }
         for (axis, size) in zip(axes, sizes) { shape[axis] = size }
       } else if let sizes = context.ints(3), sizes.count == axes.count, axes.allSatisfy({ x[$0].isKnown }) {
         let scales = try scales(of: sizes, axes, x.map { $0.value ?? 0 }, context.attributes)
-        for (axis, scale) in zip(axes, scales) { shape[axis] = Dim(try roundedHalfUp(scale * Double(x[axis].value ?? 0))) }
+        for (axis, scale) in zip(axes, scales) {
+          shape[axis] = Dim(try roundedHalfUp(scale * Double(x[axis].value ?? 0)))
+        }
       } else {
         for axis in axes { shape[axis] = context.unknownDim() }
       }
     } else if present(context, 2), let scales = context.tensor(2) {
       let values = try scales.elements(as: Float.self)
-      guard values.count == axes.count else { throw CameoError.badInput("\(values.count) scales for \(axes.count) axes") }
+      guard values.count == axes.count else {
+        throw CameoError.badInput("\(values.count) scales for \(axes.count) axes")
+      }
       for (axis, scale) in zip(axes, values) { shape[axis] = try scaled(x[axis], scale, &context) }
     } else {
       for axis in axes { shape[axis] = context.unknownDim() }
@@ -70,12 +76,15 @@ struct Resize: Operator {
       return Dim(Int(size))
     }
     if let factor = Int(exactly: scale) { return dim * Dim(factor) }
-    if let divisor = Int(exactly: 1 / scale), Float(divisor) * scale == 1, divisor & (divisor - 1) == 0 { return dim.floorDiv(Dim(divisor)) }
+    if let divisor = Int(exactly: 1 / scale), Float(divisor) * scale == 1, divisor & (divisor - 1) == 0 {
+      return dim.floorDiv(Dim(divisor))
+    }
     return context.unknownDim()
   }
 
   /// One scale for each axis under the aspect ratio policy.
-  private func scales(of sizes: [Int], _ axes: [Int], _ shape: [Int], _ attributes: AttributeReader) throws -> [Double] {
+  private func scales(of sizes: [Int], _ axes: [Int], _ shape: [Int], _ attributes: AttributeReader) throws -> [Double]
+  {
     var scales = zip(axes, sizes).map { Double($1) / Double(shape[$0]) }
     switch try policy(attributes) {
     case "not_larger": scales = scales.map { _ in scales.min() ?? 1 }
@@ -94,7 +103,9 @@ struct Resize: Operator {
     var scales: [Double]
     if let sizes = try context.optionalTensor(3), !sizes.isEmpty {
       let values = try sizes.ints()
-      guard values.count == axes.count, values.allSatisfy({ $0 >= 0 }) else { throw CameoError.badInput("sizes is \(values)") }
+      guard values.count == axes.count, values.allSatisfy({ $0 >= 0 }) else {
+        throw CameoError.badInput("sizes is \(values)")
+      }
       scales = try self.scales(of: values, axes, x.shape, context.attributes)
       let isStretched = try policy(context.attributes) == "stretch"
       for (index, axis) in axes.enumerated() {
@@ -115,7 +126,9 @@ struct Resize: Operator {
     var interpolation = try ResizeInterpolation(context.attributes)
     let roi = try context.optionalTensor(1).flatMap { $0.isEmpty ? nil : try $0.elements(as: Double.self) }
     if let roi, roi.count != 2 * axes.count { throw CameoError.badInput("roi has \(roi.count) elements") }
-    if interpolation.transformation == "tf_crop_and_resize" && roi == nil { throw CameoError.badInput("roi is missing") }
+    if interpolation.transformation == "tf_crop_and_resize" && roi == nil {
+      throw CameoError.badInput("roi is missing")
+    }
 
     var data = try ElementView<Double>(x).array
     var current = x.shape
@@ -129,12 +142,15 @@ struct Resize: Operator {
       current[axis] = shape[axis]
     }
     let type = x.dataType
-    return [.tensor(try Tensor.make(type, current, as: Double.self) { out in
-      let range = Resize.range(of: type)
-      for i in data.indices {
-        out[i] = range.map { min(max(data[i].rounded(.toNearestOrEven), $0.0), $0.1) } ?? data[i]
-      }
-    })]
+    return [
+      .tensor(
+        try Tensor.make(type, current, as: Double.self) { out in
+          let range = Resize.range(of: type)
+          for i in data.indices {
+            out[i] = range.map { min(max(data[i].rounded(.toNearestOrEven), $0.0), $0.1) } ?? data[i]
+          }
+        })
+    ]
   }
 
   /// What an integer type holds: results are rounded and saturate.

@@ -15,7 +15,8 @@ struct Upsample: Operator {
   func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
     if version < 7 {
       // height_scale and width_scale of [N, C, H, W].
-      guard case .float(let height) = graph[node]["height_scale"], case .float(let width) = graph[node]["width_scale"] else {
+      guard case .float(let height) = graph[node]["height_scale"], case .float(let width) = graph[node]["width_scale"]
+      else {
         throw CameoError.badInput("height_scale or width_scale is missing")
       }
       graph.setAttribute("height_scale", of: node, to: nil)

@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// HannWindow, HammingWindow and BlackmanWindow: sums of cosines over a window of the given size.
 struct CosineWindow: Operator {
@@ -28,19 +29,26 @@ struct CosineWindow: Operator {
     let size = Int(truncatingIfNeeded: try context.tensor(0).scalar(as: Int64.self))
     let isPeriodic = try context.attributes.int("periodic", default: 1) != 0
     guard size >= 0 else { throw CameoError.badInput("a window of \(size)") }
-    return [.tensor(try Tensor.make(type, [size], as: Double.self) { out in
-      let period = Double(isPeriodic ? size : size - 1)
-      for i in 0..<size {
-        var sum = 0.0
-        for (order, factor) in coefficients.enumerated() { sum += factor * cos(2 * Double.pi * Double(order * i) / period) }
-        out[i] = period == 0 ? 1 : sum
-      }
-    })]
+    return [
+      .tensor(
+        try Tensor.make(type, [size], as: Double.self) { out in
+          let period = Double(isPeriodic ? size : size - 1)
+          for i in 0..<size {
+            var sum = 0.0
+            for (order, factor) in coefficients.enumerated() {
+              sum += factor * cos(2 * Double.pi * Double(order * i) / period)
+            }
+            out[i] = period == 0 ? 1 : sum
+          }
+        })
+    ]
   }
 }
 
 @used @section("cameo_operators")
-private let hannRegistration: RegistryRecord = (0, { OperatorRegistry.submit(CosineWindow("HannWindow", [0.5, -0.5]), to: $0) })
+private let hannRegistration: RegistryRecord = (
+  0, { OperatorRegistry.submit(CosineWindow("HannWindow", [0.5, -0.5]), to: $0) }
+)
 @used @section("cameo_operators")
 private let hammingRegistration: RegistryRecord = (
   0, { OperatorRegistry.submit(CosineWindow("HammingWindow", [25.0 / 46, -21.0 / 46]), to: $0) }

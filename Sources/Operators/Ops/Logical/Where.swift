@@ -73,7 +73,9 @@ struct Where: Operator {
           let (p, q, o) = (x.baseAddress + offsets[1] * size, y.baseAddress + offsets[2] * size, target + position)
           var i = 0
           while i < walk.rowLength {
-            o[i] = c[i &* stepC] != 0 ? p.loadUnaligned(fromByteOffset: i &* stepX &* size, as: T.self)
+            o[i] =
+              c[i &* stepC] != 0
+              ? p.loadUnaligned(fromByteOffset: i &* stepX &* size, as: T.self)
               : q.loadUnaligned(fromByteOffset: i &* stepY &* size, as: T.self)
             i &+= 1
           }
@@ -83,7 +85,9 @@ struct Where: Operator {
   }
 
   /// Strings, packed and wide types.
-  private func select(_ condition: Tensor, _ x: Tensor, _ y: Tensor, _ walk: BroadcastWalk, _ shape: [Int]) throws -> Tensor {
+  private func select(_ condition: Tensor, _ x: Tensor, _ y: Tensor, _ walk: BroadcastWalk, _ shape: [Int]) throws
+    -> Tensor
+  {
     let truths = try ElementwiseMaps.truths(condition)
     var out = try ElementBuffer(x.dataType, shape)
     walk.forEachRow { position, offsets in

@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// NegativeLogLikelihoodLoss and SoftmaxCrossEntropyLoss: -x[label] (of the log-softmax over axis 1), weighed per class and
 /// reduced; a mean divides by the sum of the weights that count.
@@ -46,7 +47,9 @@ struct CrossEntropy: Operator {
     let ignored = try context.attributes.optionalInt("ignore_index")
     let (classes, plane) = (x.shape[1], x.shape[2...].reduce(1, *))
     let weights = try context.optionalTensor(2)?.elements(as: Double.self)
-    if let weights, weights.count != classes { throw CameoError.badInput("\(weights.count) weights for \(classes) classes") }
+    if let weights, weights.count != classes {
+      throw CameoError.badInput("\(weights.count) weights for \(classes) classes")
+    }
     var scores = try x.elements(as: Double.self)
     if appliesSoftmax && classes > 0 {
       for line in 0..<x.shape[0] * plane {
@@ -82,4 +85,6 @@ struct CrossEntropy: Operator {
 @used @section("cameo_operators")
 private let registration: RegistryRecord = (0, { OperatorRegistry.submit(CrossEntropy(appliesSoftmax: false), to: $0) })
 @used @section("cameo_operators")
-private let softmaxRegistration: RegistryRecord = (0, { OperatorRegistry.submit(CrossEntropy(appliesSoftmax: true), to: $0) })
+private let softmaxRegistration: RegistryRecord = (
+  0, { OperatorRegistry.submit(CrossEntropy(appliesSoftmax: true), to: $0) }
+)

@@ -18,26 +18,30 @@ struct Det: Operator {
     let n = x.shape[x.rank - 1]
     let view = try ElementView<Double>(x)
     let shape = Array(x.shape.dropLast(2))
-    return [.tensor(try Tensor.make(x.dataType, shape, as: Double.self) { out in
-      for item in 0..<shape.reduce(1, *) {
-        var matrix = (0..<n * n).map { view[item * n * n + $0] }
-        var result = 1.0
-        for column in 0..<n {
-          guard let pivot = (column..<n).max(by: { abs(matrix[$0 * n + column]) < abs(matrix[$1 * n + column]) }) else { break }
-          if matrix[pivot * n + column] == 0 { result = 0; break }
-          if pivot != column {
-            for j in 0..<n { matrix.swapAt(pivot * n + j, column * n + j) }
-            result = -result
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, shape, as: Double.self) { out in
+          for item in 0..<shape.reduce(1, *) {
+            var matrix = (0..<n * n).map { view[item * n * n + $0] }
+            var result = 1.0
+            for column in 0..<n {
+              guard let pivot = (column..<n).max(by: { abs(matrix[$0 * n + column]) < abs(matrix[$1 * n + column]) })
+              else { break }
+              if matrix[pivot * n + column] == 0 { result = 0; break }
+              if pivot != column {
+                for j in 0..<n { matrix.swapAt(pivot * n + j, column * n + j) }
+                result = -result
+              }
+              result *= matrix[column * n + column]
+              for row in column + 1..<max(n, column + 1) {
+                let factor = matrix[row * n + column] / matrix[column * n + column]
+                for j in column..<n { matrix[row * n + j] -= factor * matrix[column * n + j] }
+              }
+            }
+            out[item] = result
           }
-          result *= matrix[column * n + column]
-          for row in column + 1..<max(n, column + 1) {
-            let factor = matrix[row * n + column] / matrix[column * n + column]
-            for j in column..<n { matrix[row * n + j] -= factor * matrix[column * n + j] }
-          }
-        }
-        out[item] = result
-      }
-    })]
+        })
+    ]
   }
 }
 

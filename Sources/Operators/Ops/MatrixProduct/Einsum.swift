@@ -26,7 +26,9 @@ struct EinsumEquation {
       while index < term.endIndex {
         let byte = term[index]
         if byte == 46 {
-          guard term[index...].prefix(3).elementsEqual([46, 46, 46]) else { throw CameoError.badInput("a dot in the equation") }
+          guard term[index...].prefix(3).elementsEqual([46, 46, 46]) else {
+            throw CameoError.badInput("a dot in the equation")
+          }
           let count = try ellipsis(letters)
           guard count >= 0 else { throw CameoError.badInput("a term has more letters than its input has dimensions") }
           result += (0..<count).map { 256 + count - 1 - $0 }
@@ -45,7 +47,9 @@ struct EinsumEquation {
     inputs = []
     for (term, rank) in zip(terms, ranks) {
       let labels = try parse(term) { rank - $0 }
-      guard labels.count == rank else { throw CameoError.badInput("a term names \(labels.count) of \(rank) dimensions") }
+      guard labels.count == rank else {
+        throw CameoError.badInput("a term names \(labels.count) of \(rank) dimensions")
+      }
       longest = max(longest, labels.filter { $0 >= 256 }.count)
       inputs.append(labels)
     }
@@ -53,7 +57,9 @@ struct EinsumEquation {
       output = try parse(right) { _ in longest }
       guard Set(output).count == output.count else { throw CameoError.badInput("the output repeats a letter") }
       let known = Set(inputs.joined())
-      guard output.allSatisfy({ known.contains($0) }) else { throw CameoError.badInput("the output has a letter of its own") }
+      guard output.allSatisfy({ known.contains($0) }) else {
+        throw CameoError.badInput("the output has a letter of its own")
+      }
     } else {
       var counts: [Int: Int] = [:]
       for label in inputs.joined() where label < 256 { counts[label, default: 0] += 1 }
@@ -88,9 +94,9 @@ struct Einsum: Operator {
     let equation = try EinsumEquation(context.attributes.string("equation"), ranks: tensors.map(\.rank))
     let type = first.dataType
     let result =
-      if type == .double { try compute(tensors, equation, type, Double.self, context) }
-      else if type.isInteger { try compute(tensors, equation, type, Int64.self, context) }
-      else { try compute(tensors, equation, type, Float.self, context) }
+      if type == .double { try compute(tensors, equation, type, Double.self, context) } else if type.isInteger {
+        try compute(tensors, equation, type, Int64.self, context)
+      } else { try compute(tensors, equation, type, Float.self, context) }
     return [.tensor(result)]
   }
 
@@ -106,7 +112,9 @@ struct Einsum: Operator {
     var sizes: [Int: Int] = [:]
     for (labels, tensor) in zip(equation.inputs, tensors) {
       for (label, size) in zip(labels, tensor.shape) {
-        if let old = sizes[label], old != size, old != 1, size != 1 { throw CameoError.badInput("sizes \(old) and \(size) differ") }
+        if let old = sizes[label], old != size, old != 1, size != 1 {
+          throw CameoError.badInput("sizes \(old) and \(size) differ")
+        }
         if let old = sizes[label], old != 1 { continue }
         sizes[label] = size
       }
@@ -115,12 +123,15 @@ struct Einsum: Operator {
     var operands: [Operand<T>] = try zip(equation.inputs, tensors).map { labels, tensor in
       let strides = Tensor.strides(tensor.shape)
       var step: [Int: Int] = [:]
-      for (axis, label) in labels.enumerated() where tensor.shape[axis] != 1 { step[label, default: 0] += strides[axis] }
+      for (axis, label) in labels.enumerated() where tensor.shape[axis] != 1 {
+        step[label, default: 0] += strides[axis]
+      }
       var unique: [Int] = []
       for label in labels where !unique.contains(label) { unique.append(label) }
       let shape = unique.map { sizes[$0] ?? 1 }
       let view = try ElementView<T>(tensor)
-      return Operand(labels: unique, sizes: shape, data: try Einsum.gather(view.base, shape, unique.map { step[$0] ?? 0 }))
+      return Operand(
+        labels: unique, sizes: shape, data: try Einsum.gather(view.base, shape, unique.map { step[$0] ?? 0 }))
     }
     let one = Operand(labels: [], sizes: [], data: [T(1)])
     var result = operands.removeFirst()
@@ -184,8 +195,10 @@ struct Einsum: Operator {
     let leftOnly = left.filter { !needed.contains($0) }
     let rightOnly = right.filter { !needed.contains($0) }
     func count(_ labels: [Int]) -> Int { labels.reduce(1) { $0 * (sizes[$1] ?? 1) } }
-    let x = try summed(try arrange(a, batch + rows + inner + leftOnly), last: count(leftOnly), drop: leftOnly.count, inDouble)
-    let y = try summed(try arrange(b, batch + inner + columns + rightOnly), last: count(rightOnly), drop: rightOnly.count, inDouble)
+    let x = try summed(
+      try arrange(a, batch + rows + inner + leftOnly), last: count(leftOnly), drop: leftOnly.count, inDouble)
+    let y = try summed(
+      try arrange(b, batch + inner + columns + rightOnly), last: count(rightOnly), drop: rightOnly.count, inDouble)
     let (m, n, k, items) = (count(rows), count(columns), count(inner), count(batch))
     let labels = batch + rows + columns
     var data = [T](repeating: T(0), count: try Tensor.elementCount(labels.map { sizes[$0] ?? 1 }))

@@ -31,8 +31,8 @@ struct Gemm: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let a = try context.tensor(0)
     let result: Tensor =
-      if a.dataType == .double { try compute(context, Double.self) { $0 * $1 + $2 * $3 } }
-      else if a.dataType.isInteger {
+      if a.dataType == .double { try compute(context, Double.self) { $0 * $1 + $2 * $3 } } else if a.dataType.isInteger
+      {
         try compute(context, Int64.self) { alpha, x, beta, y in
           NNIntegers.truncating(alpha * Double(x)) &+ NNIntegers.truncating(beta * Double(y))
         }
@@ -59,9 +59,11 @@ struct Gemm: Operator {
     let y = try ElementView<T>(b)
     let c = try context.optionalTensor(2)
     let strides = try c.map { c in
-      guard try Broadcast.shape([m, n], c.shape) == [m, n] else { throw CameoError.badInput("C of Gemm has the shape \(c.shape)") }
+      guard try Broadcast.shape([m, n], c.shape) == [m, n] else {
+        throw CameoError.badInput("C of Gemm has the shape \(c.shape)")
+      }
       return Broadcast.strides(of: c.shape, to: [m, n])
-    }
+    } ?? [0, 0]
     let bias = try c.map { try ElementView<T>($0) }
     let zero = T(0)
     return try Tensor.make(a.dataType, [m, n], as: T.self) { out in
@@ -73,7 +75,7 @@ struct Gemm: Operator {
       if alpha == 1 && bias == nil { return }
       for i in 0..<m {
         for j in 0..<n {
-          let added = bias.map { $0[i * strides![0] + j * strides![1]] } ?? zero
+          let added = bias.map { $0[i * strides[0] + j * strides[1]] } ?? zero
           out[i * n + j] = combine(alpha, out[i * n + j], beta, added)
         }
       }

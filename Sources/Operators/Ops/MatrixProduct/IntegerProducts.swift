@@ -31,7 +31,9 @@ enum NNIntegers {
       let size = shape[axis]
       return { $0 / inner % size }
     }
-    guard try Broadcast.shape(shape, parameter.shape) == shape else { throw CameoError.badInput("\(parameter) for \(shape)") }
+    guard try Broadcast.shape(shape, parameter.shape) == shape else {
+      throw CameoError.badInput("\(parameter) for \(shape)")
+    }
     let offsets = NNContraction.offsets(of: parameter.shape, to: shape, size: 1)
     return { offsets[$0] }
   }
@@ -96,9 +98,11 @@ struct QLinearMatMul: Operator {
     let yScale = try parameter(6, axis: rows)
     let zeroAt = try NNIntegers.position(zero, in: sums.shape, axis: rows)
     let zeros = try ElementView<Int64>(zero)
-    return [.tensor(
-      try NNIntegers.requantized(
-        sums, { aScale($0) * bScale($0) / yScale($0) }, zero: { zeros[zeroAt($0)] }, as: zero.dataType))]
+    return [
+      .tensor(
+        try NNIntegers.requantized(
+          sums, { aScale($0) * bScale($0) / yScale($0) }, zero: { zeros[zeroAt($0)] }, as: zero.dataType))
+    ]
   }
 }
 

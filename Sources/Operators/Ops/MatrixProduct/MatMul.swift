@@ -15,7 +15,9 @@ enum MatrixProduct {
     return result
   }
 
-  static func compute<T: NNScalar>(_ a: Tensor, _ b: Tensor, as type: DataType, _: T.Type, inDouble: Bool) throws -> Tensor {
+  static func compute<T: NNScalar>(_ a: Tensor, _ b: Tensor, as type: DataType, _: T.Type, inDouble: Bool) throws
+    -> Tensor
+  {
     guard a.rank > 0, b.rank > 0 else { throw CameoError.badInput("a matrix product of a scalar") }
     let aShape = a.rank == 1 ? [1] + a.shape : a.shape
     let bShape = b.rank == 1 ? b.shape + [1] : b.shape
@@ -39,7 +41,8 @@ enum MatrixProduct {
         NNContraction.multiply(c, ldc: n, left, right, m: rows, n: n, k: k, inDouble: inDouble)
       } else {
         NNContraction.batched(
-          c, count: batch.reduce(1, *), left, right, aOffsets: NNContraction.offsets(of: aBatch, to: batch, size: m * k),
+          c, count: batch.reduce(1, *), left, right,
+          aOffsets: NNContraction.offsets(of: aBatch, to: batch, size: m * k),
           bOffsets: NNContraction.offsets(of: bBatch, to: batch, size: k * n), m: m, n: n, k: k, inDouble: inDouble)
       }
     }
@@ -63,7 +66,9 @@ struct MatMul: Operator {
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let a = try context.tensor(0)
-    return [.tensor(try MatrixProduct.compute(a, context.tensor(1), as: a.dataType, inDouble: context.accumulatesInDouble))]
+    return [
+      .tensor(try MatrixProduct.compute(a, context.tensor(1), as: a.dataType, inDouble: context.accumulatesInDouble))
+    ]
   }
 }
 

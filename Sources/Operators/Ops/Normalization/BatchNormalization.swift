@@ -13,8 +13,11 @@ struct BatchNormalization: Operator {
     var channels = x.map { $0.count > 1 ? $0[1] : 1 }
     for index in 1...4 {
       guard let shape = context.shape(index) else { continue }
-      guard shape.count == 1 else { throw CameoError.badInput("input \(index) has rank \(shape.count), 1 was expected") }
-      channels = try channels.map { try context.unify($0, shape[0], "channels of the input and of input \(index)") } ?? shape[0]
+      guard shape.count == 1 else {
+        throw CameoError.badInput("input \(index) has rank \(shape.count), 1 was expected")
+      }
+      channels =
+        try channels.map { try context.unify($0, shape[0], "channels of the input and of input \(index)") } ?? shape[0]
     }
     for index in 1...2 { context.set(index, context.dataType(index + 2), channels.map { [$0] }) }
   }
@@ -113,7 +116,8 @@ struct BatchNormalization: Operator {
       if graph[output].uses.isEmpty {
         graph.dropOutput(index, of: node)
       } else if index > 2 {
-        throw CameoError.unsupported("the output \(index == 3 ? "saved_mean" : "saved_var") exists before opset 14 only")
+        throw CameoError.unsupported(
+          "the output \(index == 3 ? "saved_mean" : "saved_var") exists before opset 14 only")
       }
     }
     let isTest = version < 7 ? int("is_test", 0) != 0 : false
@@ -124,7 +128,9 @@ struct BatchNormalization: Operator {
   /// spatial=0: statistics per element of [C, D1, ..]; only inference can be said with element-wise operators.
   private func decompose(_ graph: inout Graph, _ node: NodeID) throws {
     let source = graph[node]
-    guard source.outputs.count == 1 else { throw CameoError.unsupported("BatchNormalization with spatial=0 in training") }
+    guard source.outputs.count == 1 else {
+      throw CameoError.unsupported("BatchNormalization with spatial=0 in training")
+    }
     let type = source.input(0).flatMap { graph[$0].type?.dataType } ?? .float
     var epsilon: Float = 1e-5
     if case .float(let value) = source["epsilon"] { epsilon = value }

@@ -39,23 +39,26 @@ struct GroupNormalization: Operator {
     let plane = x.shape[2...].reduce(1, *)
     let size = groups == 0 ? 0 : channels / groups * plane
     let view = try ElementView<Double>(x)
-    return [.tensor(try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
-      NNParallel.ranges(x.shape[0] * groups, grain: max(1, 8192 / max(1, size))) { range in
-        for item in range {
-          let start = item * size
-          var mean = 0.0
-          for i in start..<start + size { mean += view.base[i] }
-          mean /= Double(size)
-          var variance = 0.0
-          for i in start..<start + size { variance += (view.base[i] - mean) * (view.base[i] - mean) }
-          let inverse = 1 / (variance / Double(size) + epsilon).squareRoot()
-          for i in 0..<size {
-            let channel = item % groups * (channels / groups) + i / plane
-            out[start + i] = (view.base[start + i] - mean) * inverse * scale[channel] + bias[channel]
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
+          NNParallel.ranges(x.shape[0] * groups, grain: max(1, 8192 / max(1, size))) { range in
+            for item in range {
+              let start = item * size
+              var mean = 0.0
+              for i in start..<start + size { mean += view.base[i] }
+              mean /= Double(size)
+              var variance = 0.0
+              for i in start..<start + size { variance += (view.base[i] - mean) * (view.base[i] - mean) }
+              let inverse = 1 / (variance / Double(size) + epsilon).squareRoot()
+              for i in 0..<size {
+                let channel = item % groups * (channels / groups) + i / plane
+                out[start + i] = (view.base[start + i] - mean) * inverse * scale[channel] + bias[channel]
+              }
+            }
           }
-        }
-      }
-    })]
+        })
+    ]
   }
 
   func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
@@ -68,13 +71,16 @@ struct GroupNormalization: Operator {
     for index in 1...2 {
       guard let input = graph[node].input(index), let x = graph[node].input(0) else { continue }
       let known = graph[x].type?.shape.flatMap { $0.count > 1 ? $0[1].value : nil }
-      if let constant = graph.constant(input), let channels = known, constant.count == Int(groups), channels % Int(groups) == 0 {
+      if let constant = graph.constant(input), let channels = known, constant.count == Int(groups),
+        channels % Int(groups) == 0
+      {
         let values = try constant.elements(as: Double.self)
         let repeated = (0..<channels).map { values[$0 / (channels / Int(groups))] }
         graph.setInput(index, of: node, to: graph.emitConstant(try Tensor.of(repeated, constant.dataType), like: node))
         continue
       }
-      let shape = graph.emit("Shape", [x], [NamedAttribute("start", .int(1)), NamedAttribute("end", .int(2))], like: node)
+      let shape = graph.emit(
+        "Shape", [x], [NamedAttribute("start", .int(1)), NamedAttribute("end", .int(2))], like: node)
       let count = graph.emitConstant(try Tensor.of([groups], .int64), like: node)
       let each = graph.emit("Div", [shape, count], like: node)
       let target = graph.emit("Concat", [count, each], [NamedAttribute("axis", .int(0))], like: node)
@@ -105,6 +111,10 @@ struct GroupNormalization: Operator {
 }
 
 @used @section("cameo_operators")
-private let registration: RegistryRecord = (0, { OperatorRegistry.submit(GroupNormalization(isInstance: false), to: $0) })
+private let registration: RegistryRecord = (
+  0, { OperatorRegistry.submit(GroupNormalization(isInstance: false), to: $0) }
+)
 @used @section("cameo_operators")
-private let instanceRegistration: RegistryRecord = (0, { OperatorRegistry.submit(GroupNormalization(isInstance: true), to: $0) })
+private let instanceRegistration: RegistryRecord = (
+  0, { OperatorRegistry.submit(GroupNormalization(isInstance: true), to: $0) }
+)

@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// LRN: x / (bias + alpha / size * sum of squares over `size` neighbouring channels)^beta.
 struct LRN: Operator {
@@ -27,24 +28,27 @@ struct LRN: Operator {
     let channels = x.shape[1]
     let plane = x.shape[2...].reduce(1, *)
     let view = try ElementView<Double>(x)
-    return [.tensor(try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
-      NNParallel.ranges(x.shape[0] * channels, grain: max(1, 4096 / max(1, plane))) { range in
-        for row in range {
-          let channel = row % channels
-          let first = max(0, channel - (size - 1) / 2)
-          let last = min(channels - 1, channel + size / 2)
-          let item = (row - channel) * plane
-          for i in 0..<plane {
-            var sum = 0.0
-            for other in first...last {
-              let value = view.base[item + other * plane + i]
-              sum += value * value
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
+          NNParallel.ranges(x.shape[0] * channels, grain: max(1, 4096 / max(1, plane))) { range in
+            for row in range {
+              let channel = row % channels
+              let first = max(0, channel - (size - 1) / 2)
+              let last = min(channels - 1, channel + size / 2)
+              let item = (row - channel) * plane
+              for i in 0..<plane {
+                var sum = 0.0
+                for other in first...last {
+                  let value = view.base[item + other * plane + i]
+                  sum += value * value
+                }
+                out[row * plane + i] = view.base[row * plane + i] * pow(bias + alpha * sum, -beta)
+              }
             }
-            out[row * plane + i] = view.base[row * plane + i] * pow(bias + alpha * sum, -beta)
           }
-        }
-      }
-    })]
+        })
+    ]
   }
 }
 

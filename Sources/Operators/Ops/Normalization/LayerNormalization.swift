@@ -42,7 +42,9 @@ struct LayerNormalization: Operator {
     let x = try context.tensor(0)
     var axis = try context.attributes.int("axis", default: -1)
     if axis < 0 { axis += x.rank }
-    guard axis >= 0, axis < max(1, x.rank) else { throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(x.rank)") }
+    guard axis >= 0, axis < max(1, x.rank) else {
+      throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(x.rank)")
+    }
     let epsilon = Double(try context.attributes.float("epsilon", default: 1e-5))
     let rows = x.shape[..<axis].reduce(1, *)
     let n = x.shape[axis...].reduce(1, *)
@@ -56,18 +58,22 @@ struct LayerNormalization: Operator {
       let view = try ElementView<Float>(x)
       let factor = try ElementView<Float>(scale)
       let shift = try bias.map { try ElementView<Float>($0) }
-      return [.tensor(try Tensor.make(x.dataType, x.shape, as: Float.self) { out in
-        NNParallel.ranges(rows, grain: max(1, 8192 / max(1, n))) { range in
-          if isRMS {
-            ck_rmsnorm_f32(
-              out, view.base, nil, nil, factor.base, n, Float(epsilon), range.lowerBound, range.upperBound, nil)
-          } else {
-            ck_layernorm_f32(
-              out, view.base, nil, nil, factor.base, shift?.base, n, Float(epsilon), range.lowerBound, range.upperBound,
-              nil, nil)
-          }
-        }
-      })]
+      return [
+        .tensor(
+          try Tensor.make(x.dataType, x.shape, as: Float.self) { out in
+            NNParallel.ranges(rows, grain: max(1, 8192 / max(1, n))) { range in
+              if isRMS {
+                ck_rmsnorm_f32(
+                  out, view.base, nil, nil, factor.base, n, Float(epsilon), range.lowerBound, range.upperBound, nil)
+              } else {
+                ck_layernorm_f32(
+                  out, view.base, nil, nil, factor.base, shift?.base, n, Float(epsilon), range.lowerBound,
+                  range.upperBound,
+                  nil, nil)
+              }
+            }
+          })
+      ]
     }
     // Scale and bias broadcast to the whole input.
     guard try Broadcast.shape(x.shape, scale.shape) == x.shape else {
@@ -78,7 +84,9 @@ struct LayerNormalization: Operator {
     var shift: ElementView<Double>?
     var shiftAt: [Int] = []
     if let bias {
-      guard try Broadcast.shape(x.shape, bias.shape) == x.shape else { throw CameoError.badInput("B \(bias) does not broadcast to \(x)") }
+      guard try Broadcast.shape(x.shape, bias.shape) == x.shape else {
+        throw CameoError.badInput("B \(bias) does not broadcast to \(x)")
+      }
       shift = try ElementView<Double>(bias)
       shiftAt = NNContraction.offsets(of: bias.shape, to: x.shape, size: 1)
     }

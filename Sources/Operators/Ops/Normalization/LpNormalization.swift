@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// LpNormalization: x / its norm along `axis`; a norm of 0 gives 0.
 struct LpNormalization: Operator {
@@ -18,24 +19,29 @@ struct LpNormalization: Operator {
     let x = try context.tensor(0)
     var axis = try context.attributes.int("axis", default: -1)
     if axis < 0 { axis += x.rank }
-    guard axis >= 0, axis < x.rank else { throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(x.rank)") }
+    guard axis >= 0, axis < x.rank else {
+      throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(x.rank)")
+    }
     let p = try context.attributes.int("p", default: 2)
     guard p == 1 || p == 2 else { throw CameoError.badInput("p is \(p)") }
     let n = x.shape[axis]
     let inner = x.shape[(axis + 1)...].reduce(1, *)
     let view = try ElementView<Double>(x)
-    return [.tensor(try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
-      for line in 0..<x.shape[..<axis].reduce(inner, *) {
-        let start = line / inner * inner * n + line % inner
-        var sum = 0.0
-        for i in 0..<n {
-          let value = view[start + i * inner]
-          sum += p == 1 ? abs(value) : value * value
-        }
-        let norm = p == 1 ? sum : sum.squareRoot()
-        for i in 0..<n { out[start + i * inner] = norm == 0 ? 0 : view[start + i * inner] / norm }
-      }
-    })]
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
+          for line in 0..<x.shape[..<axis].reduce(inner, *) {
+            let start = line / inner * inner * n + line % inner
+            var sum = 0.0
+            for i in 0..<n {
+              let value = view[start + i * inner]
+              sum += p == 1 ? abs(value) : value * value
+            }
+            let norm = p == 1 ? sum : sum.squareRoot()
+            for i in 0..<n { out[start + i * inner] = norm == 0 ? 0 : view[start + i * inner] / norm }
+          }
+        })
+    ]
   }
 }
 
@@ -62,9 +68,12 @@ struct MeanVarianceNormalization: Operator {
       let difference = view[i] - mean[place[i]]
       variance[place[i]] += difference * difference / count
     }
-    return [.tensor(try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
-      for i in 0..<x.count { out[i] = (view[i] - mean[place[i]]) / (variance[place[i]].squareRoot() + 1e-9) }
-    })]
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
+          for i in 0..<x.count { out[i] = (view[i] - mean[place[i]]) / (variance[place[i]].squareRoot() + 1e-9) }
+        })
+    ]
   }
 }
 

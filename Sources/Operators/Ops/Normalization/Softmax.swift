@@ -1,3 +1,7 @@
+internal import CKernels
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,9 +9,6 @@
 #else
   import Darwin
 #endif
-internal import CKernels
-import GraphIR
-import Tensors
 
 /// Softmax, LogSoftmax and Hardmax along one axis.
 ///
@@ -35,7 +36,9 @@ struct Softmax: Operator {
     let x = try context.tensor(0)
     var axis = try context.attributes.int("axis", default: -1)
     if axis < 0 { axis += max(1, x.rank) }
-    guard axis >= 0, axis < max(1, x.rank) else { throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(x.rank)") }
+    guard axis >= 0, axis < max(1, x.rank) else {
+      throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(x.rank)")
+    }
     if x.isEmpty { return [.tensor(x)] }
     let n = x.rank == 0 ? 1 : x.shape[axis]
     let inner = x.shape.dropFirst(axis + 1).reduce(1, *)
@@ -43,28 +46,36 @@ struct Softmax: Operator {
     let kind = kind
     if kind != .hard && x.dataType != .double && !context.accumulatesInDouble {
       let view = try ElementView<Float>(x)
-      return [.tensor(try Tensor.make(x.dataType, x.shape, as: Float.self) { out in
-        NNParallel.ranges(lines, grain: max(1, 8192 / max(1, n))) { range in
-          if inner == 1 {
-            ck_softmax_f32(out, view.base, n, range.lowerBound, range.upperBound, 1, nil, 0, kind == .logarithm)
-          } else {
-            ck_softmax_strided_f32(out, view.base, n, inner, range.lowerBound, range.upperBound, kind == .logarithm)
-          }
-        }
-      })]
+      return [
+        .tensor(
+          try Tensor.make(x.dataType, x.shape, as: Float.self) { out in
+            NNParallel.ranges(lines, grain: max(1, 8192 / max(1, n))) { range in
+              if inner == 1 {
+                ck_softmax_f32(out, view.base, n, range.lowerBound, range.upperBound, 1, nil, 0, kind == .logarithm)
+              } else {
+                ck_softmax_strided_f32(out, view.base, n, inner, range.lowerBound, range.upperBound, kind == .logarithm)
+              }
+            }
+          })
+      ]
     }
     let view = try ElementView<Double>(x)
-    return [.tensor(try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
-      NNParallel.ranges(n == 0 ? 0 : lines, grain: max(1, 4096 / max(1, n))) { range in
-        for line in range {
-          let start = line / inner * inner * n + line % inner
-          Softmax.line(view.base + start, out + start, n, inner, kind)
-        }
-      }
-    })]
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
+          NNParallel.ranges(n == 0 ? 0 : lines, grain: max(1, 4096 / max(1, n))) { range in
+            for line in range {
+              let start = line / inner * inner * n + line % inner
+              Softmax.line(view.base + start, out + start, n, inner, kind)
+            }
+          }
+        })
+    ]
   }
 
-  private static func line(_ x: UnsafePointer<Double>, _ y: UnsafeMutablePointer<Double>, _ n: Int, _ step: Int, _ kind: Kind) {
+  private static func line(
+    _ x: UnsafePointer<Double>, _ y: UnsafeMutablePointer<Double>, _ n: Int, _ step: Int, _ kind: Kind
+  ) {
     var largest = x[0]
     var place = 0
     for i in 1..<max(1, n) where x[i * step] > largest {
@@ -139,6 +150,8 @@ struct Softmax: Operator {
 @used @section("cameo_operators")
 private let registration: RegistryRecord = (0, { OperatorRegistry.submit(Softmax("Softmax", .plain), to: $0) })
 @used @section("cameo_operators")
-private let logRegistration: RegistryRecord = (0, { OperatorRegistry.submit(Softmax("LogSoftmax", .logarithm), to: $0) })
+private let logRegistration: RegistryRecord = (
+  0, { OperatorRegistry.submit(Softmax("LogSoftmax", .logarithm), to: $0) }
+)
 @used @section("cameo_operators")
 private let hardRegistration: RegistryRecord = (0, { OperatorRegistry.submit(Softmax("Hardmax", .hard), to: $0) })

@@ -1,3 +1,6 @@
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import GraphIR
-import Tensors
 
 /// GlobalAveragePool, GlobalMaxPool, GlobalLpPool: one value a channel, spatial axes kept with size 1.
 struct GlobalPool: Operator {
@@ -34,28 +35,31 @@ struct GlobalPool: Operator {
     let p = kind == .norm ? Double(try context.attributes.int("p", default: 2)) : 0
     let kind = kind
     let view = try ElementView<Double>(x)
-    return [.tensor(try Tensor.make(x.dataType, Array(x.shape[..<2]) + x.shape[2...].map { _ in 1 }, as: Double.self) { out in
-      NNParallel.ranges(planes, grain: max(1, 16384 / max(1, size))) { range in
-        for plane in range {
-          let values = view.base + plane * size
-          var result = kind == .maximum ? -Double.infinity : 0.0
-          switch kind {
-          case .average:
-            for i in 0..<size { result += values[i] }
-            result /= Double(size)
-          case .maximum:
-            for i in 0..<size where values[i] > result || values[i].isNaN {
-              result = values[i]
-              if result.isNaN { break }
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, Array(x.shape[..<2]) + x.shape[2...].map { _ in 1 }, as: Double.self) { out in
+          NNParallel.ranges(planes, grain: max(1, 16384 / max(1, size))) { range in
+            for plane in range {
+              let values = view.base + plane * size
+              var result = kind == .maximum ? -Double.infinity : 0.0
+              switch kind {
+              case .average:
+                for i in 0..<size { result += values[i] }
+                result /= Double(size)
+              case .maximum:
+                for i in 0..<size where values[i] > result || values[i].isNaN {
+                  result = values[i]
+                  if result.isNaN { break }
+                }
+              case .norm:
+                for i in 0..<size { result += pow(abs(values[i]), p) }
+                result = pow(result, 1 / p)
+              }
+              out[plane] = result
             }
-          case .norm:
-            for i in 0..<size { result += pow(abs(values[i]), p) }
-            result = pow(result, 1 / p)
           }
-          out[plane] = result
-        }
-      }
-    })]
+        })
+    ]
   }
 
   func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
@@ -68,8 +72,14 @@ struct GlobalPool: Operator {
 }
 
 @used @section("cameo_operators")
-private let averageRegistration: RegistryRecord = (0, { OperatorRegistry.submit(GlobalPool("GlobalAveragePool", .average), to: $0) })
+private let averageRegistration: RegistryRecord = (
+  0, { OperatorRegistry.submit(GlobalPool("GlobalAveragePool", .average), to: $0) }
+)
 @used @section("cameo_operators")
-private let maximumRegistration: RegistryRecord = (0, { OperatorRegistry.submit(GlobalPool("GlobalMaxPool", .maximum), to: $0) })
+private let maximumRegistration: RegistryRecord = (
+  0, { OperatorRegistry.submit(GlobalPool("GlobalMaxPool", .maximum), to: $0) }
+)
 @used @section("cameo_operators")
-private let normRegistration: RegistryRecord = (0, { OperatorRegistry.submit(GlobalPool("GlobalLpPool", .norm), to: $0) })
+private let normRegistration: RegistryRecord = (
+  0, { OperatorRegistry.submit(GlobalPool("GlobalLpPool", .norm), to: $0) }
+)

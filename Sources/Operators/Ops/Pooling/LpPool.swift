@@ -1,3 +1,7 @@
+internal import CKernels
+import GraphIR
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,9 +9,6 @@
 #else
   import Darwin
 #endif
-internal import CKernels
-import GraphIR
-import Tensors
 
 /// LpPool: (sum |x|^p)^(1/p) of each window; padding counts as zero.
 struct LpPool: Operator {

@@ -46,7 +46,9 @@ struct MaxPool: Operator {
   }
 
   /// The maximum and its linear index in the plane; NaN wins, padding never.
-  private static func largest(_ plane: UnsafePointer<Double>, _ geometry: NNGeometry, _ position: Int) -> (value: Double, index: Int) {
+  private static func largest(_ plane: UnsafePointer<Double>, _ geometry: NNGeometry, _ position: Int) -> (
+    value: Double, index: Int
+  ) {
     var best = -Double.infinity
     var place = -1
     geometry.forEachTap(position) { _, index in
@@ -73,7 +75,9 @@ struct MaxPool: Operator {
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
-    if version < 8 && graph[node].output(1) != nil { throw CameoError.unsupported("MaxPool has no Indices before opset 8") }
+    if version < 8 && graph[node].output(1) != nil {
+      throw CameoError.unsupported("MaxPool has no Indices before opset 8")
+    }
   }
 }
 

@@ -8,7 +8,9 @@ struct MaxUnpool: Operator {
   /// Spatial sizes that the window implies.
   private func implied(_ attributes: AttributeReader, _ spatial: [Dim]) throws -> [Dim] {
     let window = try NNWindow(attributes, kernel: nil)
-    guard window.rank == spatial.count else { throw CameoError.badInput("a window of rank \(window.rank) for \(spatial.count) axes") }
+    guard window.rank == spatial.count else {
+      throw CameoError.badInput("a window of rank \(window.rank) for \(spatial.count) axes")
+    }
     return (0..<window.rank).map { axis in
       (spatial[axis] - 1) * Dim(window.strides[axis])
         + Dim(window.kernel[axis] - window.padsBegin[axis] - window.padsEnd[axis])
@@ -29,7 +31,8 @@ struct MaxUnpool: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
     guard x.rank >= 2 else { throw CameoError.badInput("MaxUnpool needs [N, C, ..], the input is \(x)") }
-    let small = Array(x.shape[..<2]) + (try implied(context.attributes, x.shape[2...].map { Dim($0) })).map { $0.value ?? 0 }
+    let small =
+      Array(x.shape[..<2]) + (try implied(context.attributes, x.shape[2...].map { Dim($0) })).map { $0.value ?? 0 }
     let shape = try context.optionalTensor(2)?.ints() ?? small
     guard shape.count == x.rank, zip(shape, small).allSatisfy({ $0 >= $1 && $1 >= 0 }) else {
       throw CameoError.badInput("output_shape \(shape) does not hold \(small)")
@@ -40,18 +43,23 @@ struct MaxUnpool: Operator {
     // Indices are those of the implied shape.
     let strides = Tensor.strides(shape)
     let view = try ElementView<Double>(x)
-    return [.tensor(try Tensor.make(x.dataType, shape, as: Double.self) { out in
-      for i in 0..<x.count {
-        guard places[i] >= 0, places[i] < Int64(limit) else { throw CameoError.badInput("index \(places[i]) lies outside \(small)") }
-        var rest = Int(places[i])
-        var target = 0
-        for axis in stride(from: x.rank - 1, through: 0, by: -1) {
-          target += rest % small[axis] * strides[axis]
-          rest /= small[axis]
-        }
-        out[target] = view[i]
-      }
-    })]
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, shape, as: Double.self) { out in
+          for i in 0..<x.count {
+            guard places[i] >= 0, places[i] < Int64(limit) else {
+              throw CameoError.badInput("index \(places[i]) lies outside \(small)")
+            }
+            var rest = Int(places[i])
+            var target = 0
+            for axis in stride(from: x.rank - 1, through: 0, by: -1) {
+              target += rest % small[axis] * strides[axis]
+              rest /= small[axis]
+            }
+            out[target] = view[i]
+          }
+        })
+    ]
   }
 }
 

@@ -10,7 +10,8 @@ struct RoiAlign: Operator {
     let height = try context.attributes.int("output_height", default: 1)
     let width = try context.attributes.int("output_width", default: 1)
     let regions = context.shape(1)?.first ?? context.shape(2)?.first ?? context.unknownDim()
-    context.set(0, context.dataType(0), [regions, context.shape(0)?[1] ?? context.unknownDim(), Dim(height), Dim(width)])
+    context.set(
+      0, context.dataType(0), [regions, context.shape(0)?[1] ?? context.unknownDim(), Dim(height), Dim(width)])
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
@@ -28,48 +29,55 @@ struct RoiAlign: Operator {
     let scale = Double(try attributes.float("spatial_scale", default: 1))
     let isMaximum = try attributes.string("mode", default: "avg") == "max"
     let isHalf = try attributes.string("coordinate_transformation_mode", default: "half_pixel") == "half_pixel"
-    guard rows > 0, columns > 0, (0...1 << 15).contains(ratio), height > 0, width > 0 else { throw CameoError.badInput("an output of \(rows) x \(columns)") }
+    guard rows > 0, columns > 0, (0...1 << 15).contains(ratio), height > 0, width > 0 else {
+      throw CameoError.badInput("an output of \(rows) x \(columns)")
+    }
     let boxes = try ElementView<Double>(rois)
     let view = try ElementView<Double>(x)
-    return [.tensor(try Tensor.make(x.dataType, [items.count, channels, rows, columns], as: Double.self) { out in
-      for (n, item) in items.enumerated() {
-        let offset = isHalf ? 0.5 : 0
-        let startX = boxes[4 * n] * scale - offset
-        let startY = boxes[4 * n + 1] * scale - offset
-        var roiWidth = boxes[4 * n + 2] * scale - offset - startX
-        var roiHeight = boxes[4 * n + 3] * scale - offset - startY
-        if !isHalf {
-          roiWidth = max(roiWidth, 1)
-          roiHeight = max(roiHeight, 1)
-        }
-        guard roiWidth.magnitude < 0x1p30, roiHeight.magnitude < 0x1p30 else { throw CameoError.badInput("region \(n) is not finite") }
-        let binHeight = roiHeight / Double(rows)
-        let binWidth = roiWidth / Double(columns)
-        let gridHeight = ratio > 0 ? ratio : Int(binHeight.rounded(.up))
-        let gridWidth = ratio > 0 ? ratio : Int(binWidth.rounded(.up))
-        for c in 0..<channels {
-          let plane = view.base + (item * channels + c) * height * width
-          for row in 0..<rows {
-            for column in 0..<columns {
-              var sum = 0.0
-              var largest: Double?
-              for iy in 0..<max(0, gridHeight) {
-                let y = startY + Double(row) * binHeight + (Double(iy) + 0.5) * binHeight / Double(gridHeight)
-                for ix in 0..<max(0, gridWidth) {
-                  let xx = startX + Double(column) * binWidth + (Double(ix) + 0.5) * binWidth / Double(gridWidth)
-                  let parts = RoiAlign.sample(plane, height, width, y, xx)
-                  sum += parts.0 + parts.1 + parts.2 + parts.3
-                  let peak = max(parts.0, parts.1, parts.2, parts.3)
-                  largest = largest.map { max($0, peak) } ?? peak
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, [items.count, channels, rows, columns], as: Double.self) { out in
+          for (n, item) in items.enumerated() {
+            let offset = isHalf ? 0.5 : 0
+            let startX = boxes[4 * n] * scale - offset
+            let startY = boxes[4 * n + 1] * scale - offset
+            var roiWidth = boxes[4 * n + 2] * scale - offset - startX
+            var roiHeight = boxes[4 * n + 3] * scale - offset - startY
+            if !isHalf {
+              roiWidth = max(roiWidth, 1)
+              roiHeight = max(roiHeight, 1)
+            }
+            guard roiWidth.magnitude < 0x1p30, roiHeight.magnitude < 0x1p30 else {
+              throw CameoError.badInput("region \(n) is not finite")
+            }
+            let binHeight = roiHeight / Double(rows)
+            let binWidth = roiWidth / Double(columns)
+            let gridHeight = ratio > 0 ? ratio : Int(binHeight.rounded(.up))
+            let gridWidth = ratio > 0 ? ratio : Int(binWidth.rounded(.up))
+            for c in 0..<channels {
+              let plane = view.base + (item * channels + c) * height * width
+              for row in 0..<rows {
+                for column in 0..<columns {
+                  var sum = 0.0
+                  var largest: Double?
+                  for iy in 0..<max(0, gridHeight) {
+                    let y = startY + Double(row) * binHeight + (Double(iy) + 0.5) * binHeight / Double(gridHeight)
+                    for ix in 0..<max(0, gridWidth) {
+                      let xx = startX + Double(column) * binWidth + (Double(ix) + 0.5) * binWidth / Double(gridWidth)
+                      let parts = RoiAlign.sample(plane, height, width, y, xx)
+                      sum += parts.0 + parts.1 + parts.2 + parts.3
+                      let peak = max(parts.0, parts.1, parts.2, parts.3)
+                      largest = largest.map { max($0, peak) } ?? peak
+                    }
+                  }
+                  let at = ((n * channels + c) * rows + row) * columns + column
+                  out[at] = isMaximum ? largest ?? 0 : sum / Double(max(gridHeight * gridWidth, 1))
                 }
               }
-              let at = ((n * channels + c) * rows + row) * columns + column
-              out[at] = isMaximum ? largest ?? 0 : sum / Double(max(gridHeight * gridWidth, 1))
             }
           }
-        }
-      }
-    })]
+        })
+    ]
   }
 
   /// The four weighted neighbours of a place; zeros outside the map.
@@ -115,10 +123,13 @@ struct MaxRoiPool: Operator {
   func infer(_ context: inout InferenceContext) throws {
     try context.require(rank: 4...4, of: 0)
     let pooled = try context.attributes.ints("pooled_shape")
-    guard pooled.count == 2, pooled.allSatisfy({ $0 > 0 }) else { throw CameoError.badInput("pooled_shape is \(pooled)") }
+    guard pooled.count == 2, pooled.allSatisfy({ $0 > 0 }) else {
+      throw CameoError.badInput("pooled_shape is \(pooled)")
+    }
     context.set(
       0, context.dataType(0),
-      [context.shape(1)?.first ?? context.unknownDim(), context.shape(0)?[1] ?? context.unknownDim()] + pooled.map { Dim($0) })
+      [context.shape(1)?.first ?? context.unknownDim(), context.shape(0)?[1] ?? context.unknownDim()]
+        + pooled.map { Dim($0) })
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
@@ -132,37 +143,40 @@ struct MaxRoiPool: Operator {
     let (channels, height, width) = (x.shape[1], x.shape[2], x.shape[3])
     let boxes = try ElementView<Double>(rois)
     let view = try ElementView<Double>(x)
-    return [.tensor(try Tensor.make(x.dataType, [rois.shape[0], channels] + pooled, as: Double.self) { out in
-      for n in 0..<rois.shape[0] {
-        let corners = (1..<5).map { (boxes[5 * n + $0] * scale).rounded(.toNearestOrAwayFromZero) }
-        let batch = boxes[5 * n]
-        guard corners.allSatisfy({ $0.magnitude < 0x1p40 }), batch >= 0, batch < Double(x.shape[0]) else {
-          throw CameoError.badInput("region \(n) lies outside the batch")
-        }
-        let bounds = corners.map { Int($0) }
-        let cellHeight = Double(max(bounds[3] - bounds[1] + 1, 1)) / Double(pooled[0])
-        let cellWidth = Double(max(bounds[2] - bounds[0] + 1, 1)) / Double(pooled[1])
-        func span(_ cell: Int, _ size: Double, _ start: Int, _ limit: Int) -> Range<Int> {
-          let low = min(max(Int((Double(cell) * size).rounded(.down)) + start, 0), limit)
-          let high = min(max(Int((Double(cell + 1) * size).rounded(.up)) + start, 0), limit)
-          return low..<max(low, high)
-        }
-        for c in 0..<channels {
-          let plane = view.base + (Int(batch) * channels + c) * height * width
-          for row in 0..<pooled[0] {
-            for column in 0..<pooled[1] {
-              var largest: Double?
-              for y in span(row, cellHeight, bounds[1], height) {
-                for xx in span(column, cellWidth, bounds[0], width) {
-                  largest = largest.map { max($0, plane[y * width + xx]) } ?? plane[y * width + xx]
+    return [
+      .tensor(
+        try Tensor.make(x.dataType, [rois.shape[0], channels] + pooled, as: Double.self) { out in
+          for n in 0..<rois.shape[0] {
+            let corners = (1..<5).map { (boxes[5 * n + $0] * scale).rounded(.toNearestOrAwayFromZero) }
+            let batch = boxes[5 * n]
+            guard corners.allSatisfy({ $0.magnitude < 0x1p40 }), batch >= 0, batch < Double(x.shape[0]) else {
+              throw CameoError.badInput("region \(n) lies outside the batch")
+            }
+            let bounds = corners.map { Int($0) }
+            let cellHeight = Double(max(bounds[3] - bounds[1] + 1, 1)) / Double(pooled[0])
+            let cellWidth = Double(max(bounds[2] - bounds[0] + 1, 1)) / Double(pooled[1])
+            func span(_ cell: Int, _ size: Double, _ start: Int, _ limit: Int) -> Range<Int> {
+              let low = min(max(Int((Double(cell) * size).rounded(.down)) + start, 0), limit)
+              let high = min(max(Int((Double(cell + 1) * size).rounded(.up)) + start, 0), limit)
+              return low..<max(low, high)
+            }
+            for c in 0..<channels {
+              let plane = view.base + (Int(batch) * channels + c) * height * width
+              for row in 0..<pooled[0] {
+                for column in 0..<pooled[1] {
+                  var largest: Double?
+                  for y in span(row, cellHeight, bounds[1], height) {
+                    for xx in span(column, cellWidth, bounds[0], width) {
+                      largest = largest.map { max($0, plane[y * width + xx]) } ?? plane[y * width + xx]
+                    }
+                  }
+                  out[((n * channels + c) * pooled[0] + row) * pooled[1] + column] = largest ?? 0
                 }
               }
-              out[((n * channels + c) * pooled[0] + row) * pooled[1] + column] = largest ?? 0
             }
           }
-        }
-      }
-    })]
+        })
+    ]
   }
 }
 

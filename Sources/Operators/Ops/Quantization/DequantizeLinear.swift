@@ -19,17 +19,22 @@ struct DequantizeLinear: Operator {
       blockSize: context.attributes.int("block_size", default: 0))
     if let zero {
       guard zero.count == scale.count else { throw CameoError.badInput("scale \(scale) and zero point \(zero) differ") }
-      guard zero.dataType == x.dataType else { throw CameoError.badInput("x is \(x.dataType), its zero point \(zero.dataType)") }
+      guard zero.dataType == x.dataType else {
+        throw CameoError.badInput("x is \(x.dataType), its zero point \(zero.dataType)")
+      }
     }
     let values = try ElementView<Double>(x)
     let scales = try ElementView<Double>(scale)
     let zeros = try zero.map { try ElementView<Double>($0) }
-    return [.tensor(try Tensor.make(type, x.shape, as: Double.self) { out in
-      for i in 0..<x.count {
-        let place = at(i)
-        out[i] = (values[i] - (zeros?[place] ?? 0)) * scales[place]
-      }
-    })]
+    return [
+      .tensor(
+        try Tensor.make(type, x.shape, as: Double.self) { out in
+          for i in 0..<x.count {
+            let place = at(i)
+            out[i] = (values[i] - (zeros?[place] ?? 0)) * scales[place]
+          }
+        })
+    ]
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {

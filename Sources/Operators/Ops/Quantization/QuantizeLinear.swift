@@ -32,15 +32,20 @@ struct QuantizeLinear: Operator {
     if precision == .double || x.dataType == .int32 && precision == .float {
       return [.tensor(try quotients(context, x, scale, zero, type, at, Double.self) { $0 / $1 })]
     }
-    if precision == .float { return [.tensor(try quotients(context, x, scale, zero, type, at, Float.self) { Double($0 / $1) })] }
+    if precision == .float {
+      return [.tensor(try quotients(context, x, scale, zero, type, at, Float.self) { Double($0 / $1) })]
+    }
     // Half-width quotients are rounded to their type before they are rounded to integers.
-    return [.tensor(try quotients(context, x, scale, zero, type, at, Float.self) { a, b in
-      switch precision {
-      case .float16: Double(SmallFloats.float(fromHalf: SmallFloats.half(from: a / b)))
-      case .bfloat16: Double(SmallFloats.float(fromBFloat16: SmallFloats.bfloat16(from: a / b)))
-      default: Double(a / b)
-      }
-    })]
+    return [
+      .tensor(
+        try quotients(context, x, scale, zero, type, at, Float.self) { a, b in
+          switch precision {
+          case .float16: Double(SmallFloats.float(fromHalf: SmallFloats.half(from: a / b)))
+          case .bfloat16: Double(SmallFloats.float(fromBFloat16: SmallFloats.bfloat16(from: a / b)))
+          default: Double(a / b)
+          }
+        })
+    ]
   }
 
   private func quotients<T: ComputeElement>(

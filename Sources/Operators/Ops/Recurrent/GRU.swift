@@ -11,7 +11,8 @@ struct GRU: Operator {
     let net = try NNRecurrent(context, gates: 3, defaults: ["Sigmoid", "Tanh"])
     let hidden = net.hidden
     let isLinearFirst = try context.attributes.bool("linear_before_reset")
-    return try net.run(states: [net.initial(context, 5)], context: context, type: context.tensor(0).dataType) { d, projected, t, states in
+    return try net.run(states: [net.initial(context, 5)], context: context, type: context.tensor(0).dataType) {
+      d, projected, t, states in
       let columns = 3 * hidden
       let old = states[0]
       let (f, g) = (net.activations[2 * d], net.activations[2 * d + 1])
@@ -24,7 +25,8 @@ struct GRU: Operator {
           let at = item * hidden + j
           update[at] = f(net.clipped(input(item, j) + gates[item * 2 * hidden + j] + net.recurrenceBias(d, j)))
           reset[at] = f(
-            net.clipped(input(item, hidden + j) + gates[item * 2 * hidden + hidden + j] + net.recurrenceBias(d, hidden + j)))
+            net.clipped(
+              input(item, hidden + j) + gates[item * 2 * hidden + hidden + j] + net.recurrenceBias(d, hidden + j)))
         }
       }
       let source = isLinearFirst ? old : zip(old, reset).map { $0 * $1 }

@@ -13,7 +13,9 @@ struct LSTM: Operator {
     let couplesForget = try context.attributes.bool("input_forget")
     var peepholes: [Double]?
     if let tensor = try context.optionalTensor(7) {
-      guard tensor.count == net.directions * 3 * hidden else { throw CameoError.badInput("P has the shape \(tensor.shape)") }
+      guard tensor.count == net.directions * 3 * hidden else {
+        throw CameoError.badInput("P has the shape \(tensor.shape)")
+      }
       peepholes = try tensor.elements(as: Double.self)
     }
     let states = [try net.initial(context, 5), try net.initial(context, 6)]
@@ -30,7 +32,9 @@ struct LSTM: Operator {
             return projected[(t * net.batch + item) * columns + column] + recurrent[item * columns + column]
               + net.recurrenceBias(d, column)
           }
-          func peephole(_ k: Int, _ cell: Double) -> Double { peepholes.map { $0[(d * 3 + k) * hidden + j] * cell } ?? 0 }
+          func peephole(_ k: Int, _ cell: Double) -> Double {
+            peepholes.map { $0[(d * 3 + k) * hidden + j] * cell } ?? 0
+          }
           let at = item * hidden + j
           let old = states[1][at]
           let input = f(net.clipped(gate(0) + peephole(0, old)))

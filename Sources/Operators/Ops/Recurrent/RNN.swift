@@ -10,7 +10,8 @@ struct RNN: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let net = try NNRecurrent(context, gates: 1, defaults: ["Tanh"])
     let hidden = net.hidden
-    return try net.run(states: [net.initial(context, 5)], context: context, type: context.tensor(0).dataType) { d, projected, t, states in
+    return try net.run(states: [net.initial(context, 5)], context: context, type: context.tensor(0).dataType) {
+      d, projected, t, states in
       let recurrent = net.recurrent(states[0], d, 0..<hidden)
       var h = states[0]
       for item in 0..<net.batch {

@@ -74,7 +74,8 @@ struct TopK: Operator {
     if let tensor = graph.constant(k) {
       graph.setInput(1, of: node, to: graph.emitConstant(try tensor.reshaped([1]), like: node))
     } else {
-      graph.setInput(1, of: node, to: graph.emit("Unsqueeze", [k, graph.emitConstant(try .ints([0]), like: node)], like: node))
+      graph.setInput(
+        1, of: node, to: graph.emit("Unsqueeze", [k, graph.emitConstant(try .ints([0]), like: node)], like: node))
     }
   }
 

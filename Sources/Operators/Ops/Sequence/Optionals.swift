@@ -29,7 +29,9 @@ struct OptionalHasElement: Operator {
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
-    if version < 18 && graph[node].input(0) == nil { throw CameoError.unsupported("OptionalHasElement of nothing before opset 18") }
+    if version < 18 && graph[node].input(0) == nil {
+      throw CameoError.unsupported("OptionalHasElement of nothing before opset 18")
+    }
   }
 }
 

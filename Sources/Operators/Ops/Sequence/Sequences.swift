@@ -75,12 +75,16 @@ struct SequenceInsert: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     let element = context.merged(NNSequence.elementType(context.type(0)), context.type(1))
-    context.set(0, ValueFacts(type: element.map { .sequence($0) } ?? context.type(1)?.dataType.map { .sequence(.tensor($0, nil)) }))
+    context.set(
+      0,
+      ValueFacts(type: element.map { .sequence($0) } ?? context.type(1)?.dataType.map { .sequence(.tensor($0, nil)) }))
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     var elements = try NNSequence.elements(context.value(0))
-    let place = try context.optionalTensor(2).map { try NNSequence.position($0, count: elements.count, isInsertion: true) }
+    let place = try context.optionalTensor(2).map {
+      try NNSequence.position($0, count: elements.count, isInsertion: true)
+    }
     elements.insert(try context.value(1), at: place ?? elements.count)
     return [.sequence(elements)]
   }

@@ -29,9 +29,12 @@ struct SplitToSequence: Operator {
     let size = x.shape[axis]
     guard let split = try context.optionalTensor(1) else {
       let keeps = try context.attributes.int("keepdims", default: 1) != 0
-      return [.sequence(try (0..<size).map { index in
-        .tensor(try keeps ? NNStack.slice(x, axis: axis, index..<index + 1) : NNStack.item(x, axis: axis, index))
-      })]
+      return [
+        .sequence(
+          try (0..<size).map { index in
+            .tensor(try keeps ? NNStack.slice(x, axis: axis, index..<index + 1) : NNStack.item(x, axis: axis, index))
+          })
+      ]
     }
     var lengths = try split.ints()
     if split.rank == 0 {
@@ -41,7 +44,9 @@ struct SplitToSequence: Operator {
     var start = 0
     var parts: [Value] = []
     for length in lengths {
-      guard length >= 0, length <= size - start else { throw CameoError.badInput("split is \(lengths) for an axis of \(size)") }
+      guard length >= 0, length <= size - start else {
+        throw CameoError.badInput("split is \(lengths) for an axis of \(size)")
+      }
       parts.append(.tensor(try NNStack.slice(x, axis: axis, start..<start + length)))
       start += length
     }

@@ -84,7 +84,9 @@ struct StringNormalizer: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     guard let shape = context.shape(0) else { return context.set(0, .string, nil) }
-    guard shape.count == 1 || shape.count == 2 else { throw CameoError.badInput("StringNormalizer of rank \(shape.count)") }
+    guard shape.count == 1 || shape.count == 2 else {
+      throw CameoError.badInput("StringNormalizer of rank \(shape.count)")
+    }
     let hasStops = try context.attributes.optionalStrings("stopwords").map { !$0.isEmpty } ?? false
     context.set(0, .string, hasStops ? Array(shape.dropLast()) + [context.unknownDim()] : shape)
   }
@@ -93,7 +95,9 @@ struct StringNormalizer: Operator {
     let x = try context.tensor(0)
     guard x.rank == 1 || x.rank == 2 && x.shape[0] == 1 else { throw CameoError.badInput("StringNormalizer of \(x)") }
     let action = try context.attributes.string("case_change_action", default: "NONE")
-    guard ["NONE", "LOWER", "UPPER"].contains(action) else { throw CameoError.badInput("case_change_action is \(action)") }
+    guard ["NONE", "LOWER", "UPPER"].contains(action) else {
+      throw CameoError.badInput("case_change_action is \(action)")
+    }
     let isSensitive = try context.attributes.bool("is_case_sensitive")
     let stops = try context.attributes.optionalStrings("stopwords") ?? []
     let words = Set(isSensitive ? stops : stops.map { $0.lowercased() })
@@ -115,7 +119,9 @@ struct RegexFullMatch: Operator {
     let x = try context.tensor(0)
     let pattern = try context.attributes.string("pattern")
     let expression: Regex<AnyRegexOutput>
-    do { expression = try Regex(pattern).wordBoundaryKind(.simple) } catch { throw CameoError.badInput("the pattern \(pattern) cannot be read") }
+    do { expression = try Regex(pattern).wordBoundaryKind(.simple) } catch {
+      throw CameoError.badInput("the pattern \(pattern) cannot be read")
+    }
     guard x.dataType == .string else { throw CameoError.badInput("strings were expected") }
     let matches = x.strings.map { text in (try? expression.wholeMatch(in: text)) != nil }
     return [.tensor(try .of(matches, .bool, shape: x.shape))]

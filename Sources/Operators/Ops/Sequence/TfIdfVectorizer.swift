@@ -17,7 +17,9 @@ struct TfIdfVectorizer: Operator {
     let x = try context.tensor(0)
     let strings = try attributes.optionalStrings("pool_strings") ?? []
     let numbers = try attributes.optionalInts("pool_int64s") ?? []
-    guard strings.isEmpty != numbers.isEmpty else { throw CameoError.badInput("one of pool_strings and pool_int64s is needed") }
+    guard strings.isEmpty != numbers.isEmpty else {
+      throw CameoError.badInput("one of pool_strings and pool_int64s is needed")
+    }
     if strings.isEmpty {
       return [.tensor(try count(attributes, x, try x.ints(), pool: numbers))]
     }
@@ -25,7 +27,8 @@ struct TfIdfVectorizer: Operator {
     return [.tensor(try count(attributes, x, x.strings, pool: strings))]
   }
 
-  private func count<T: Hashable>(_ attributes: AttributeReader, _ x: Tensor, _ values: [T], pool: [T]) throws -> Tensor {
+  private func count<T: Hashable>(_ attributes: AttributeReader, _ x: Tensor, _ values: [T], pool: [T]) throws -> Tensor
+  {
     let starts = try attributes.ints("ngram_counts")
     let indexes = try attributes.ints("ngram_indexes")
     let shortest = try attributes.int("min_gram_length")
@@ -47,11 +50,15 @@ struct TfIdfVectorizer: Operator {
       }
       for first in stride(from: start, to: end, by: length) {
         guard number < indexes.count else { throw CameoError.badInput("ngram_indexes has \(indexes.count) entries") }
-        if length >= shortest && length <= longest { grams[Array(pool[first..<first + length]), default: []].append(number) }
+        if length >= shortest && length <= longest {
+          grams[Array(pool[first..<first + length]), default: []].append(number)
+        }
         number += 1
       }
     }
-    guard weights.isEmpty || weights.count == indexes.count else { throw CameoError.badInput("\(weights.count) weights for \(indexes.count) n-grams") }
+    guard weights.isEmpty || weights.count == indexes.count else {
+      throw CameoError.badInput("\(weights.count) weights for \(indexes.count) n-grams")
+    }
     let size = (indexes.max() ?? -1) + 1
     let rows = x.rank == 2 ? x.shape[0] : 1
     let columns = x.rank == 0 ? 1 : x.shape[x.rank - 1]

@@ -7,7 +7,9 @@ struct ConstantOfShape: Operator {
 
   private func value(_ attributes: AttributeReader) throws -> Tensor {
     guard let value = try attributes.tensor("value") else { return try .scalar(Float(0), .float) }
-    guard value.count == 1 else { throw CameoError.badInput("attribute value has \(value.count) elements, 1 was expected") }
+    guard value.count == 1 else {
+      throw CameoError.badInput("attribute value has \(value.count) elements, 1 was expected")
+    }
     return value
   }
 
@@ -33,6 +35,10 @@ struct ConstantOfShape: Operator {
     if let bad = shape.first(where: { $0 < 0 }) { throw CameoError.badInput("the shape holds \(bad)") }
     let value = try value(context.attributes)
     return [.tensor(try DataMovement.strided(try value.reshaped([]), shape, strides: shape.map { _ in 0 }))]
+  }
+
+  func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
+    try ElementCasts.require(try value(AttributeReader(graph[node])).dataType, from: name, version)
   }
 }
 

@@ -18,7 +18,8 @@ struct Expand: Operator {
     var symbols: [Dim]?
     if let own = context.facts(0)?.symbols, let from = context.type(0)?.concreteShape {
       let concrete = result.compactMap(\.value)
-      if concrete.count == result.count, let count = try? Tensor.elementCount(concrete), count <= ValueFacts.symbolLimit {
+      if concrete.count == result.count, let count = try? Tensor.elementCount(concrete), count <= ValueFacts.symbolLimit
+      {
         symbols = SymbolicContents.indices(concrete, from, []).map { own[$0.0] }
       }
     }

@@ -26,6 +26,12 @@ struct EyeLike: Operator {
         })
     ]
   }
+
+  func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
+    if let type = try AttributeReader(graph[node]).dataType("dtype") {
+      try ElementCasts.require(type, from: name, version)
+    }
+  }
 }
 
 @used @section("cameo_operators")

@@ -9,7 +9,8 @@ struct Flatten: Operator {
   func infer(_ context: inout InferenceContext) throws {
     let type = context.dataType(0)
     guard let shape = context.shape(0) else { return context.set(0, type, context.unknownShape(rank: 2)) }
-    let axis = try context.normalize(axis: try context.attributes.int("axis", default: 1), rank: shape.count, inclusive: true)
+    let axis = try context.normalize(
+      axis: try context.attributes.int("axis", default: 1), rank: shape.count, inclusive: true)
     context.set(0, type, [Axes.product(shape[..<axis]), Axes.product(shape[axis...])])
   }
 

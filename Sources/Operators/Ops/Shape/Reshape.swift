@@ -48,12 +48,15 @@ struct Reshape: Operator {
     }
     let total = Axes.product(input)
     if let open {
-      if allowsZero, target.contains(0) { throw CameoError.badInput("with allowzero a shape cannot have both 0 and -1") }
+      if allowsZero, target.contains(0) {
+        throw CameoError.badInput("with allowzero a shape cannot have both 0 and -1")
+      }
       result[open] = try rest(total, result, input, &context)
     } else {
       let wanted = Axes.product(result)
       if let a = total.value, let b = wanted.value, a != b {
-        throw CameoError.badInput("\(a) elements cannot take the shape [\(result.map(\.description).joined(separator: ", "))]")
+        throw CameoError.badInput(
+          "\(a) elements cannot take the shape [\(result.map(\.description).joined(separator: ", "))]")
       }
       // One open dimension follows from the count where the rest is known.
       if let count = total.value, count > 0 {
@@ -116,7 +119,9 @@ struct Reshape: Operator {
         guard data.count == 0 else { throw CameoError.badInput("\(data.shape) cannot be reshaped to \(target)") }
         shape[open] = 0
       } else {
-        guard data.count % known == 0 else { throw CameoError.badInput("\(data.shape) cannot be reshaped to \(target)") }
+        guard data.count % known == 0 else {
+          throw CameoError.badInput("\(data.shape) cannot be reshaped to \(target)")
+        }
         shape[open] = data.count / known
       }
     }

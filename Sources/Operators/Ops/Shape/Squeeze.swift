@@ -58,14 +58,18 @@ extension Graph {
   /// Lowering: negative `axes` are counted from the front; before opset 11 they could not be negative.
   mutating func countAxesFromFront(_ node: NodeID, rank: Int?) throws {
     guard case .ints(let axes) = self[node]["axes"], axes.contains(where: { $0 < 0 }) else { return }
-    guard let rank else { throw CameoError.unsupported("before opset 11 axes are not negative, and the rank is not known") }
+    guard let rank else {
+      throw CameoError.unsupported("before opset 11 axes are not negative, and the rank is not known")
+    }
     setAttribute("axes", of: node, to: .ints(axes.map { $0 < 0 ? $0 + Int64(rank) : $0 }))
   }
 
   /// The same for the single attribute `axis`.
   mutating func countAxisFromFront(_ node: NodeID, rank: Int?) throws {
     guard case .int(let axis) = self[node]["axis"], axis < 0 else { return }
-    guard let rank else { throw CameoError.unsupported("before opset 11 axis is not negative, and the rank is not known") }
+    guard let rank else {
+      throw CameoError.unsupported("before opset 11 axis is not negative, and the rank is not known")
+    }
     setAttribute("axis", of: node, to: .int(axis + Int64(rank)))
   }
 }

@@ -1,0 +1,123 @@
+import ArgumentParser
+import Cameo
+import GraphIR
+import InferenceRuntime
+import Tensors
+
+/// `cameo compare`: whether two models compute the same.
+struct CompareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare",
+    abstract: "Runs two models on the same inputs and says how far apart their outputs are.",
+    discussion: """
+      A and B may be one file, run at two levels or by two providers. Inputs that are not given are made, as by cameo bench.
+      Exit code 1 where an output differs by more than the tolerance.
+
+      EXAMPLE
+        cameo compare model.onnx small.onnx --dim batch=2
+        cameo compare model.onnx model.onnx --provider-a reference --level-a 0 --level-b 3 --bisect
+      """)
+
+  @Argument(help: "An .onnx file: what is expected.") var a: String
+  @Argument(help: "An .onnx file.") var b: String
+  @OptionGroup var tensors: TensorArguments
+  @Option(help: ArgumentHelp("Largest max|a-b| / max|a| of an output.", valueName: "x")) var tolerance = 1e-3
+  @Flag(help: "Find the first node whose value differs.") var bisect = false
+  @Option(name: .customLong("level-a"), help: ArgumentHelp("How far A is optimized first, 0 to 3.", valueName: "level")) var levelA = 0
+  @Option(name: .customLong("level-b"), help: ArgumentHelp("How far B is optimized first, 0 to 3.", valueName: "level")) var levelB = 0
+  @Option(name: .customLong("provider-a"), help: ArgumentHelp("What runs A. Repeatable.", valueName: "name"))
+  var providerA: [ProviderChoice] = [.auto]
+  @Option(name: .customLong("provider-b"), help: ArgumentHelp("What runs B. Repeatable.", valueName: "name"))
+  var providerB: [ProviderChoice] = [.auto]
+  @Option(help: ArgumentHelp("Threads that work at once; 0: one for each core.", valueName: "n")) var threads = 0
+  @OptionGroup var console: OutputArguments
+
+  func validate() throws {
+    if ![levelA, levelB].allSatisfy({ (0...3).contains($0) }) { throw ValidationError("--level-a and --level-b are 0 to 3") }
+    if !(tolerance >= 0) { throw ValidationError("--tolerance is 0 or more") }
+  }
+
+  func run() throws {
+    let progress = console.progress
+    defer { progress.clear() }
+    progress.show("preparing \(a)")
+    let first = try PreparedModel(path: a, level: levelA, providers: providerA, threads: threads, seed: tensors.seed)
+    progress.show("preparing \(b)")
+    let second = try PreparedModel(
+      path: b, level: levelB, providers: providerB, threads: threads, seed: tensors.seed, pool: first.session.pool)
+    let inputs = try within("file \(a)") { try tensors.values(for: first.source, fills: true) }
+    progress.show("running \(a)")
+    let expected = try within("file \(a)") { try first.session.run(values: inputs) }
+    progress.show("running \(b)")
+    let found = try within("file \(b)") { try second.session.run(values: inputs) }
+    progress.clear()
+
+    let pairs = try pairing(first.session.outputs.map(\.name), second.session.outputs.map(\.name))
+    var rows: [(name: String, closeness: Closeness)] = []
+    for (nameA, nameB) in pairs {
+      guard let x = expected[nameA], let y = found[nameB] else { continue }
+      rows.append((nameA, Closeness.between(x, y)))
+    }
+    let isEqual = rows.allSatisfy { $0.closeness.maxRel <= tolerance }
+    var difference: ValueBisection.Result?
+    if bisect, !isEqual { difference = try ValueBisection(first, second, threads: threads).find(inputs, providerA, providerB, tolerance) }
+    if console.json {
+      Console.out(json(rows, isEqual, difference).text())
+    } else {
+      if !console.quiet { Console.out(text(rows)) }
+      if let difference { Console.out("\n" + difference.text) }
+      if bisect, !isEqual, difference == nil { console.note("cameo: no value of the same name and shape in both differs; only the outputs do") }
+      if !console.quiet {
+        Console.out(isEqual ? Console.styled("equal", .green) + " within \(Figures.short(tolerance))" : Console.styled("different", .red))
+      }
+    }
+    if !isEqual { throw AnsweredNo() }
+  }
+
+  /// Outputs by name; by position where the names differ.
+  private func pairing(_ x: [String], _ y: [String]) throws -> [(String, String)] {
+    if x.allSatisfy(y.contains) { return x.map { ($0, $0) } }
+    guard x.count == y.count else {
+      throw CameoError.badInput("it has \(y.count) outputs, \(x.count) in \(a)").within("file \(b)")
+    }
+    return Array(zip(x, y))
+  }
+
+  private func text(_ rows: [(name: String, closeness: Closeness)]) -> String {
+    var table = Table(["output", ">max abs", ">max rel", ">rmse", ">sqnr dB", ">cosine"])
+    for (name, c) in rows {
+      table.add(
+        name, Figures.short(c.maxAbs), Figures.short(c.maxRel), Figures.short(c.rmse),
+        c.sqnrDecibel.isFinite ? Figures.fixed(c.sqnrDecibel, 1) : Figures.short(c.sqnrDecibel), Figures.fixed(c.cosine, 8))
+    }
+    return table.text(indent: 0)
+  }
+
+  private func json(_ rows: [(name: String, closeness: Closeness)], _ isEqual: Bool, _ difference: ValueBisection.Result?) -> JSON {
+    var members: [(String, JSON)] = [
+      (
+        "outputs",
+        .array(
+          rows.map { name, c in
+            .object([
+              ("name", .string(name)), ("max_abs", .double(c.maxAbs)), ("max_rel", .double(c.maxRel)), ("rmse", .double(c.rmse)),
+              ("sqnr_db", .double(c.sqnrDecibel)), ("cosine", .double(c.cosine)),
+            ])
+          })
+      ),
+      ("equal", .bool(isEqual)), ("tolerance", .double(tolerance)),
+    ]
+    if let difference {
+      members.append(
+        (
+          "first_difference",
+          .object([
+            ("value", .string(difference.value)), ("node_a", .string(difference.nodeA)), ("node_b", .string(difference.nodeB)),
+            ("origins", JSON(difference.origins)), ("max_abs", .double(difference.closeness.maxAbs)),
+            ("max_rel", .double(difference.closeness.maxRel)),
+          ])
+        ))
+    }
+    return .object(members)
+  }
+}

@@ -1,0 +1,165 @@
+import ArgumentParser
+import CPUProvider
+import Cameo
+import GraphIR
+import InferenceRuntime
+import ONNXFormat
+import PassKit
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Which provider runs the nodes.
+enum ProviderChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+  /// Everything found on this machine, fastest first.
+  case auto
+  /// The portable evaluation alone.
+  case reference
+  case cpu
+
+  var providers: [any ExecutionProvider] {
+    switch self {
+    case .auto, .cpu: [CPUProvider()]
+    case .reference: []
+    }
+  }
+
+  static func providers(_ choices: [ProviderChoice]) -> [any ExecutionProvider] {
+    var result: [any ExecutionProvider] = []
+    for choice in choices {
+      // What stands behind the reference is never asked.
+      if choice == .reference { break }
+      for provider in choice.providers where !result.contains(where: { $0.name == provider.name }) { result.append(provider) }
+    }
+    return result
+  }
+
+  /// The names of what was chosen, for figures.
+  static func label(_ choices: [ProviderChoice]) -> String {
+    let names = providers(choices).map(\.name)
+    return names.isEmpty ? "reference" : names.joined(separator: ",")
+  }
+}
+
+/// The only precision that there is so far; no level lowers it.
+enum Precision: String, ExpressibleByArgument, CaseIterable { case fp32 }
+
+/// `512MiB`, `4G`, `60%`, or bytes.
+struct MemoryLimit: ExpressibleByArgument, Sendable {
+  let bytes: Int
+
+  init?(argument: String) {
+    let digits = argument.prefix { $0.isNumber || $0 == "." }
+    guard let number = Double(digits), number > 0 else { return nil }
+    let scale: Double
+    switch argument.dropFirst(digits.count).lowercased() {
+    case "", "b": scale = 1
+    case "k", "kb", "kib": scale = 1024
+    case "m", "mb", "mib": scale = 0x1p20
+    case "g", "gb", "gib": scale = 0x1p30
+    case "%": scale = Double(sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))) / 100
+    default: return nil
+    }
+    guard number * scale < 0x1p62 else { return nil }
+    bytes = Int(number * scale)
+  }
+}
+
+/// How a model is prepared to run.
+struct RuntimeArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("auto, cpu or reference, in order of preference. Repeatable.", valueName: "name"))
+  var provider: [ProviderChoice] = [.auto]
+  @Option(help: ArgumentHelp("How far the model is optimized first, 0 to 3.", valueName: "level")) var level = 3
+  @Option(help: ArgumentHelp("Threads that work at once; 0: one for each core.", valueName: "n")) var threads = 0
+  @Option(help: ArgumentHelp("No level lowers it.", valueName: "type")) var precision = Precision.fp32
+  @Option(help: ArgumentHelp("Most memory that one allocation may take: 512MiB, 4G, 60%.", valueName: "size")) var memoryLimit: MemoryLimit?
+
+  func validate() throws {
+    if !(0...3).contains(level) { throw ValidationError("--level is 0 to 3") }
+    if threads < 0 || threads > 4096 { throw ValidationError("--threads is 0 to 4096") }
+  }
+
+  func applyMemoryLimit() {
+    if let memoryLimit { MemoryBudget.shared.limit = memoryLimit.bytes }
+  }
+}
+
+/// A model made ready: optimized to a level, in a session.
+struct PreparedModel {
+  /// As it was read.
+  let source: Model
+  /// As it runs.
+  let optimized: Model
+  let report: OptimizationReport
+  let session: Session
+  let loadMilliseconds: Double
+  let prepareMilliseconds: Double
+
+  init(
+    path: String, level: Int, providers: [ProviderChoice], threads: Int, seed: UInt64 = 0,
+    optimization: OptimizationArguments = OptimizationArguments.defaults, keeping names: [String] = [], pool: ThreadPool? = nil
+  ) throws {
+    let start = ContinuousClock.now
+    var source = try ONNXImporter.load(path: path)
+    loadMilliseconds = (ContinuousClock.now - start).milliseconds
+    let options = try optimization.options(level: level, bindings: [:])
+    let began = ContinuousClock.now
+    let result: (source: Model, optimized: Model, report: OptimizationReport, session: Session) = try within("file \(path)") {
+      try PreparedModel.keep(names, in: &source)
+      let (optimized, report) =
+        level == 0 && optimization.enable.isEmpty
+        ? (source, OptimizationReport()) : try Optimizer(options: options, verification: nil).optimize(source)
+      var settings = SessionOptions()
+      settings.threads = threads
+      settings.seed = seed
+      settings.pool = pool
+      return (source, optimized, report, try Session(optimized, providers: ProviderChoice.providers(providers), options: settings))
+    }
+    (self.source, optimized, report, session) = result
+    prepareMilliseconds = (ContinuousClock.now - began).milliseconds
+  }
+
+  /// Makes the values of these names, or the results of the nodes of these names, outputs of the model.
+  private static func keep(_ names: [String], in model: inout Model) throws {
+    if names.isEmpty { return }
+    var graph = model.graph
+    var outputs = graph.outputs
+    for name in names {
+      var found: [ValueID] = []
+      for id in graph.nodes where graph[id].name == name { found += graph[id].outputs.compactMap { $0 } }
+      if found.isEmpty {
+        found = graph.allValues.filter { graph[$0].region == .main && !graph[$0].isConstant && graph[$0].name == name }
+      }
+      if found.isEmpty {
+        let isNested = graph.allNodes.contains { graph[$0].name == name } || graph.allValues.contains { graph[$0].name == name }
+        throw CameoError.badInput(
+          "--dump \(name): " + (isNested ? "it lies in the body of a control-flow node, or is a constant" : "there is no node or value of this name"))
+      }
+      for value in found where !outputs.contains(value) { outputs.append(value) }
+    }
+    graph.setOutputs(outputs)
+    model.graph = graph
+  }
+}
+
+extension OptimizationArguments {
+  /// As on an empty command line.
+  static var defaults: OptimizationArguments { (try? OptimizationArguments.parse([])) ?? OptimizationArguments() }
+}
+
+/// What this process has taken so far.
+enum ProcessUsage {
+  /// Largest resident set, in bytes.
+  static var peakResidentBytes: Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return Int(usage.ru_maxrss) * 1024
+  }
+}
+
+extension Session {
+  /// Bytes of the largest arena of the plans made so far.
+  var arenaBytes: Int { plans.map(\.memory.peakBytes).max() ?? 0 }
+}
