@@ -95,7 +95,7 @@ import Testing
       print("\(entry): the wrong rule finds nothing here")
       return
     }
-    #expect(report.verification?.culprit == "Wrong")
+    #expect(report.verification?.culprit == "Wrong", "\(report.verification.map { "\($0)" } ?? "no verification")")
     #expect(report.verification?.passed == true)
   }
 }
