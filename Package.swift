@@ -44,7 +44,8 @@ let package = Package(
     .target(name: "Tensors"),
     // L0
     .target(name: "CRegistry"),
-    .target(name: "CKernels"),
+    // Optimized in debug builds too: the tests run real models.
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
     .target(name: "CBLAS"),
     .target(
       name: "CONNX",
@@ -58,7 +59,28 @@ let package = Package(
       dependencies: ["CPUProvider", "InferenceRuntime", "Operators", "GraphIR", "Tensors", "MallocCounter"]),
     .testTarget(name: "ONNXFormatTests", dependencies: ["ONNXFormat", "GraphIR", "Tensors"]),
     .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: ["CommandLineTool", "Cameo", "PassKit", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),
+    .target(
+      name: "TestSupport", dependencies: ["PassKit", "Operators", "GraphIR", "Tensors"], path: "Tests/TestSupport"),
+    .testTarget(name: "PassKitTests", dependencies: ["TestSupport", "PassKit", "Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "PassesTests",
+      dependencies: ["TestSupport", "Cameo", "Passes", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      exclude: ["Cases"]),
+    // What several test targets share: fixtures, golden files, the models in the cache.
+    .target(
+      name: "TestSupport",
+      dependencies: ["Cameo", "Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      path: "Tests/TestSupport"),
+    .testTarget(name: "ZooTests", dependencies: ["TestSupport"]),
+    // Mutated models through the whole pipeline, in child processes: Tools/fuzz.
+    .executableTarget(
+      name: "fuzz-runner",
+      dependencies: ["Cameo", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      path: "Tools/FuzzRunner"),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

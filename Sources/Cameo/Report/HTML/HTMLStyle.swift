@@ -74,6 +74,8 @@ enum HTMLStyle {
     .miss details{border:0;border-top:1px solid var(--hair)}
     .miss details:first-child{border-top:0}
     .miss summary{display:flex;gap:12px;align-items:baseline;color:var(--ink);font-size:14px;padding:9px 16px}
+    .miss summary::before{content:"\\25b8";flex:none;color:var(--soft);font-size:12px}
+    .miss details[open]>summary::before{content:"\\25be"}
     .miss summary .c{flex:none;min-width:44px;text-align:right;font-weight:650;font-variant-numeric:tabular-nums}
     .miss summary .w{flex:1;min-width:0}
     .miss summary .by{color:var(--soft);font-size:13px;white-space:nowrap}

@@ -42,7 +42,9 @@ enum MemoryPicture {
     var line = ""
     var last = -1
     for (step, bytes) in memory.liveBytes.enumerated() where bytes != last || step == steps - 1 {
-      line += (line.isEmpty ? "M" : "H\(HTMLText.pixels(x(step)))V") + (line.isEmpty ? "\(HTMLText.pixels(x(step))) " : "") + HTMLText.pixels(y(bytes))
+      line +=
+        (line.isEmpty ? "M" : "H\(HTMLText.pixels(x(step)))V") + (line.isEmpty ? "\(HTMLText.pixels(x(step))) " : "")
+        + HTMLText.pixels(y(bytes))
       last = bytes
     }
     line += "H\(HTMLText.pixels(x(steps)))"

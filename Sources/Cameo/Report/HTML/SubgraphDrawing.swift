@@ -19,7 +19,8 @@ enum SubgraphDrawing {
           + "\(HTMLText.escape(label))</text></g>"
         continue
       }
-      out += "<g class=\"n\"><rect x=\"\(x)\" y=\"\(y)\" width=\"\(HTMLText.pixels(box.width))\" height=\"\(HTMLText.pixels(box.height))\" rx=\"5\"/>"
+      out +=
+        "<g class=\"n\"><rect x=\"\(x)\" y=\"\(y)\" width=\"\(HTMLText.pixels(box.width))\" height=\"\(HTMLText.pixels(box.height))\" rx=\"5\"/>"
       for (index, row) in box.rows.enumerated() {
         let top = box.y + 3 + Double(index) * SubgraphLayout.rowHeight
         let detail = row.detail.isEmpty ? "" : "<tspan class=\"d\" dx=\"7\">\(HTMLText.escape(row.detail))</tspan>"
@@ -61,18 +62,21 @@ enum SubgraphDrawing {
   }
 
   private static let products: Set<String> = [
-    "MatMul", "Gemm", "Conv", "ConvTranspose", "Attention", "Einsum", "LSTM", "GRU", "RNN", "MatMulInteger", "QLinearMatMul",
+    "MatMul", "Gemm", "Conv", "ConvTranspose", "Attention", "Einsum", "LSTM", "GRU", "RNN", "MatMulInteger",
+    "QLinearMatMul",
     "ConvInteger", "QLinearConv", "MatMulNBits", "FusedMatMul", "FusedConv", "FusedGemm", "MultiHeadAttention",
   ]
   private static let statistics: Set<String> = [
-    "Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "BatchNormalization",
+    "Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization",
+    "BatchNormalization",
     "GroupNormalization", "InstanceNormalization", "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd",
     "ReduceL2", "ReduceSumSquare", "ReduceL1", "GlobalAveragePool", "AveragePool", "MaxPool", "GlobalMaxPool", "CumSum",
     "SkipLayerNormalization", "LpNormalization", "TopK", "ArgMax", "ArgMin",
   ]
   private static let movement: Set<String> = [
     "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Split", "Concat", "Gather", "GatherND",
-    "GatherElements", "Expand", "Tile", "Pad", "Cast", "CastLike", "Identity", "Shape", "Size", "ConstantOfShape", "Range",
+    "GatherElements", "Expand", "Tile", "Pad", "Cast", "CastLike", "Identity", "Shape", "Size", "ConstantOfShape",
+    "Range",
     "ScatterND", "ScatterElements", "DepthToSpace", "SpaceToDepth", "Resize", "Dropout",
   ]
 }
