@@ -5,7 +5,7 @@ import Operators
 
 /// How an optimized model is held against its source.
 public struct VerificationOptions: Sendable {
-  /// Largest max|a-b| / max|a| per output; nil: 1e-3, or 2e-2 where an input, output or weight is of half precision.
+  /// Largest max|a-b| / max|a| per output; nil: 2e-4, or 1e-2 where an input, output or weight is of half precision.
   public var tolerance: Double?
   public var seeds = 2
   /// Values for symbols of the inputs; others are chosen small and pairwise different.
@@ -42,7 +42,7 @@ public final class Verifier {
       let type = source.graph[id].type?.dataType
       return type == .float16 || type == .bfloat16
     }
-    tolerance = options.tolerance ?? (isHalf ? 2e-2 : 1e-3)
+    tolerance = options.tolerance ?? (isHalf ? 1e-2 : 2e-4)
     let generator = InputGenerator(source.graph, options: options)
     let start = ContinuousClock.now
     var cases: [Case] = []
