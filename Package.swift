@@ -63,8 +63,6 @@ let package = Package(
       name: "CommandLineTests",
       dependencies: ["CommandLineTool", "Cameo", "PassKit", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),
-    .target(
-      name: "TestSupport", dependencies: ["PassKit", "Operators", "GraphIR", "Tensors"], path: "Tests/TestSupport"),
     .testTarget(name: "PassKitTests", dependencies: ["TestSupport", "PassKit", "Operators", "GraphIR", "Tensors"]),
     .testTarget(
       name: "PassesTests",

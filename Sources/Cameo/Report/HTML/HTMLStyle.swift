@@ -80,7 +80,7 @@ enum HTMLStyle {
     .miss summary .w{flex:1;min-width:0}
     .miss summary .by{color:var(--soft);font-size:13px;white-space:nowrap}
     footer{margin-top:48px;color:var(--soft);font-size:13px}
-    @media (max-width:820px){.cards{grid-template-columns:minmax(0,1fr)}.wide .duo{flex-wrap:wrap}main{padding:20px 14px 48px}}
+    @media (max-width:820px){.cards{grid-template-columns:minmax(0,1fr)}.wide .duo{flex-wrap:wrap}.tile .v{white-space:normal}main{padding:20px 14px 48px}}
     @media print{body{background:#fff;font-size:12px}main{max-width:none;padding:0}.card,.tile,.panel{break-inside:avoid}\
     ul.places{max-height:none;overflow:visible}details::details-content{content-visibility:visible}.panel{overflow:visible}}
     """

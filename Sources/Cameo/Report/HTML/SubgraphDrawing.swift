@@ -12,7 +12,7 @@ enum SubgraphDrawing {
     for box in layout.boxes {
       let (x, y) = (HTMLText.pixels(box.x), HTMLText.pixels(box.y))
       if let input = box.input {
-        let label = SubgraphLayout.elided(SubgraphLayout.lastPart(input), 18)
+        let label = SubgraphLayout.elided(SubgraphLayout.lastPart(input), 22)
         out +=
           "<g class=\"in\"><title>\(HTMLText.escape(input))</title><rect x=\"\(x)\" y=\"\(y)\" width=\"\(HTMLText.pixels(box.width))\" "
           + "height=\"20\" rx=\"10\"/><text x=\"\(HTMLText.pixels(box.x + box.width / 2))\" y=\"\(HTMLText.pixels(box.y + 14))\">"

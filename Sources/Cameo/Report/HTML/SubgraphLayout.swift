@@ -48,7 +48,7 @@ struct SubgraphLayout {
     }
     var all = links
     for (name, readers) in inputs {
-      let label = SubgraphLayout.elided(SubgraphLayout.lastPart(name), 18)
+      let label = SubgraphLayout.elided(SubgraphLayout.lastPart(name), 22)
       all += readers.map { (boxes.count, $0) }
       boxes.append(Box(rows: [], input: name, width: Double(label.count) * 6.65 + 18, height: 20))
     }
