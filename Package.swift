@@ -22,7 +22,7 @@ let package = Package(
     // Prints plans, times and differences of one model: the runtime's own workbench.
     .executableTarget(
       name: "runtime-probe",
-      dependencies: ["Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      dependencies: ["Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors", "MallocCounter"],
       path: "Tools/RuntimeProbe"),
     // L6
     .target(
@@ -52,9 +52,22 @@ let package = Package(
       cxxSettings: [.define("ONNX_NAMESPACE", to: "onnx"), .define("ONNX_ML", to: "1")],
       linkerSettings: [.linkedLibrary("onnx"), .linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
     // Tests
+    .target(name: "MallocCounter", path: "Tests/MallocCounter"),
+    .testTarget(name: "InferenceRuntimeTests", dependencies: ["InferenceRuntime", "Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "CPUProviderTests",
+      dependencies: ["CPUProvider", "InferenceRuntime", "Operators", "GraphIR", "Tensors", "MallocCounter"]),
     .testTarget(name: "ONNXFormatTests", dependencies: ["ONNXFormat", "GraphIR", "Tensors"]),
     .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: ["CommandLineTool", "Cameo", "PassKit", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),
+    .testTarget(name: "PassKitTests", dependencies: ["TestSupport", "PassKit", "Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "PassesTests",
+      dependencies: ["TestSupport", "Cameo", "Passes", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      exclude: ["Cases"]),
     // What several test targets share: fixtures, golden files, the models in the cache.
     .target(
       name: "TestSupport",

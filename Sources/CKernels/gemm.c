@@ -1,6 +1,7 @@
 // Packed float32 GEMM after Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication"): A is packed by
 // block into tiles of MR rows, B comes packed in panels of NR columns, a register tile of MR x NR is the microkernel.
 #ifndef CK_TIER
+#include "include/ck_conv.h"
 #include "include/ck_gemm.h"
 #include "internal.h"
 
@@ -47,6 +48,55 @@ void ck_gemm_packed_f32(float *c, size_t ldc, const float *a, ptrdiff_t a_row, p
     if (m_begin >= m_end || n_begin >= n_end) return;
     CK_CALL(gemm, c, ldc, a, a_row, a_col, packed_b, n, k, m_begin, m_end, n_begin, n_end, epilogue ? epilogue : &plain,
             scratch);
+}
+
+void ck_gemm_pack_a(float *packed, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, size_t m, size_t k) {
+    const size_t mr = ck_gemm_mr();
+    for (size_t k0 = 0; k0 < k; k0 += KC) {
+        const size_t kc = ck_min(KC, k - k0);
+        for (size_t i0 = 0; i0 < m; i0 += mr) {
+            const size_t rows = ck_min(mr, m - i0);
+            for (size_t p = 0; p < kc; p++) {
+                for (size_t i = 0; i < rows; i++)
+                    *packed++ = a[(ptrdiff_t)(i0 + i) * a_row + (ptrdiff_t)(k0 + p) * a_col];
+            }
+        }
+    }
+}
+
+void ck_gemm_panels_f32(float *c, size_t ldc, const float *packed_a, const float *packed_b, size_t m, size_t n, size_t k,
+                        bool accumulate, const ck_gemm_epilogue *epilogue) {
+    CK_CALL(gemm_panels, c, ldc, packed_a, packed_b, m, n, k, accumulate, epilogue);
+}
+
+void ck_conv_columns_f32(float *out, size_t ldc, const float *packed_a, size_t m, size_t row_begin, size_t row_end,
+                         const float *in, const ck_window *window, size_t k, size_t col_begin, size_t col_end,
+                         bool accumulate, const ck_gemm_epilogue *epilogue) {
+    const size_t nr = ck_gemm_nr();
+    const size_t plane = (size_t)(window->in[0] * window->in[1] * window->in[2]);
+    const size_t taps = (size_t)(window->kernel[0] * window->kernel[1] * window->kernel[2]);
+    const bool pointwise = taps == 1 && plane == (size_t)(window->out[0] * window->out[1] * window->out[2]) &&
+                           window->stride[0] * window->stride[1] * window->stride[2] == 1 &&
+                           window->pad_begin[0] == 0 && window->pad_begin[1] == 0 && window->pad_begin[2] == 0;
+    float panel[CK_GEMM_DEPTH * 32] __attribute__((aligned(64)));
+    for (size_t j = col_begin; j < col_end; j += nr) {
+        const size_t cols = ck_min(nr, col_end - j);
+        for (size_t k0 = 0; k0 < k; k0 += CK_GEMM_DEPTH) {
+            const size_t kc = ck_min(CK_GEMM_DEPTH, k - k0);
+            if (pointwise) {
+                ck_gemm_pack_b(panel, in + k0 * plane + j, (ptrdiff_t)plane, 1, kc, cols, 0, 1);
+            } else {
+                if (cols < nr) memset(panel, 0, kc * nr * sizeof *panel);
+                ck_im2col_f32(panel, nr, in, window, k0, k0 + kc, j, j + cols);
+            }
+            const bool last = k0 + kc == k;
+            ck_gemm_epilogue e = {.alpha = 1};
+            if (last && epilogue) e = *epilogue;
+            if (e.residual) e.residual += j - col_begin;
+            ck_gemm_panels_f32(out + (j - col_begin), ldc, packed_a + k0 * m + row_begin * kc, panel, row_end - row_begin,
+                               cols, kc, k0 > 0 || accumulate, last ? &e : NULL);
+        }
+    }
 }
 
 void ck_gemv_rows_f32(float *y, const float *a, size_t lda, const float *x, size_t k, size_t begin, size_t end) {
@@ -249,6 +299,38 @@ static void T(gemm)(float *c, size_t ldc, const float *a, ptrdiff_t a_row, ptrdi
                     T(tile_any)(m, kc, whole ? pack + m * p : pack, packed + j * k + p * NR, local, NR, p == 0);
                 }
                 T(finish)(e, local, NR, c + (m0 + i) * ldc + j, ldc, m, cols, m0 + i, j);
+            }
+        }
+    }
+}
+
+static void T(gemm_panels)(float *c, size_t ldc, const float *packed_a, const float *packed_b, size_t m, size_t n, size_t k,
+                           bool accumulate, const ck_gemm_epilogue *e) {
+    ck_gemm_epilogue rest = {.alpha = 1};
+    if (e) rest = *e;
+    rest.alpha = 1;
+    rest.beta = 0;
+    const bool plain = !rest.bias_col && !rest.bias_row && !rest.residual && rest.act.op == CK_UNARY_NONE;
+    float local[MR * NR];
+    for (size_t j = 0; j < n; j += NR) {
+        const float *b = packed_b + j * k;
+        const size_t cols = ck_min(NR, n - j);
+        for (size_t i = 0; i < m; i += MR) {
+            const size_t rows = ck_min(MR, m - i);
+            float *dst = c + i * ldc + j;
+            if (cols == NR) {
+                T(tile_any)(rows, k, packed_a + i * k, b, dst, ldc, !accumulate);
+                if (!plain) T(finish)(&rest, dst, ldc, dst, ldc, rows, cols, i, j);
+                continue;
+            }
+            if (accumulate) {
+                for (size_t r = 0; r < rows; r++) memcpy(local + r * NR, dst + r * ldc, cols * sizeof *dst);
+            }
+            T(tile_any)(rows, k, packed_a + i * k, b, local, NR, !accumulate);
+            if (plain) {
+                for (size_t r = 0; r < rows; r++) memcpy(dst + r * ldc, local + r * NR, cols * sizeof *dst);
+            } else {
+                T(finish)(&rest, local, NR, dst, ldc, rows, cols, i, j);
             }
         }
     }

@@ -24,7 +24,8 @@ struct BenchCommand: ParsableCommand {
   @OptionGroup var runtime: RuntimeArguments
   @OptionGroup var optimization: OptimizationArguments
 
-  @Option(help: ArgumentHelp("Runs before the measured ones (default: 3, at most 3 s).", valueName: "n")) var warmup: Int?
+  @Option(help: ArgumentHelp("Runs before the measured ones (default: 3, at most 3 s).", valueName: "n")) var warmup:
+    Int?
   @Option(help: ArgumentHelp("Measured runs.", valueName: "n")) var iterations: Int?
   @Option(help: ArgumentHelp("Measure for so many seconds.", valueName: "s")) var duration: Double?
   @Flag(help: "Also time per operator and per original node.") var operators = false
@@ -89,7 +90,9 @@ struct BenchCommand: ParsableCommand {
       self.session = session
       self.inputs = inputs
       let shapes = inputs.compactMapValues { $0.tensor?.shape }
-      guard shapes.count == inputs.count, !inputs.values.contains(where: { $0.tensor?.dataType == .string }) else { return }
+      guard shapes.count == inputs.count, !inputs.values.contains(where: { $0.tensor?.dataType == .string }) else {
+        return
+      }
       // What a Binding refuses (strings, shapes that depend on data), the general run does.
       do {
         let binding = try Binding(session, inputs: shapes)
@@ -123,7 +126,11 @@ struct BenchCommand: ParsableCommand {
       spent += one
       if progress.isShown, spent - shown > 100 {
         shown = spent
-        if most < .max { progress.show("run \(times.count)", times.count, of: most) } else { progress.show("run \(times.count)") }
+        if most < .max {
+          progress.show("run \(times.count)", times.count, of: most)
+        } else {
+          progress.show("run \(times.count)")
+        }
       }
     }
     return times
@@ -176,8 +183,10 @@ struct BenchCommand: ParsableCommand {
       var table = Table([">ms", ">share", ">calls", title])
       for total in totals.prefix(limit) {
         table.add(
-          Figures.fixed(Double(total.nanoseconds) / runs / 1e6, 3), Figures.fixed(100 * Double(total.nanoseconds) / max(all, 1), 1) + "%",
-          "\(Int(Double(total.calls) / runs))", total.name.count > 100 ? String(total.name.prefix(99)) + "…" : total.name)
+          Figures.fixed(Double(total.nanoseconds) / runs / 1e6, 3),
+          Figures.fixed(100 * Double(total.nanoseconds) / max(all, 1), 1) + "%",
+          "\(Int(Double(total.calls) / runs))",
+          total.name.count > 100 ? String(total.name.prefix(99)) + "…" : total.name)
       }
       return "\n" + table.text(indent: 0) + (totals.count > limit ? "\n… and \(totals.count - limit) more" : "")
     }
@@ -203,7 +212,10 @@ struct BenchCommand: ParsableCommand {
       func totals(_ key: String, _ totals: [Profile.Total]) -> JSON {
         .array(
           totals.map {
-            .object([(key, .string($0.name)), ("ms", rounded(Double($0.nanoseconds) / runs / 1e6)), ("calls", .int(Int(Double($0.calls) / runs)))])
+            .object([
+              (key, .string($0.name)), ("ms", rounded(Double($0.nanoseconds) / runs / 1e6)),
+              ("calls", .int(Int(Double($0.calls) / runs))),
+            ])
           })
       }
       members.append(("operators", totals("operator", profile.byOperator)))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cameo
 import Tensors
 
 #if canImport(Glibc)
@@ -19,9 +20,10 @@ struct CameoCommand: ParsableCommand {
         0 done; 1 the question was answered "no" (compare differs, verification or an assertion fails);
         2 bad input or unsupported model; 64 wrong usage.
       """,
-    version: "0.1.0",
+    version: CameoVersion.current,
     subcommands: [
-      InspectCommand.self, OptimizeCommand.self, RunCommand.self, BenchCommand.self, CompareCommand.self, PassesCommand.self,
+      InspectCommand.self, OptimizeCommand.self, RunCommand.self, BenchCommand.self, CompareCommand.self,
+      PassesCommand.self,
       ProvidersCommand.self, ConformanceCommand.self,
     ])
 }

@@ -23,8 +23,10 @@ struct CompareCommand: ParsableCommand {
   @OptionGroup var tensors: TensorArguments
   @Option(help: ArgumentHelp("Largest max|a-b| / max|a| of an output.", valueName: "x")) var tolerance = 1e-3
   @Flag(help: "Find the first node whose value differs.") var bisect = false
-  @Option(name: .customLong("level-a"), help: ArgumentHelp("How far A is optimized first, 0 to 3.", valueName: "level")) var levelA = 0
-  @Option(name: .customLong("level-b"), help: ArgumentHelp("How far B is optimized first, 0 to 3.", valueName: "level")) var levelB = 0
+  @Option(name: .customLong("level-a"), help: ArgumentHelp("How far A is optimized first, 0 to 3.", valueName: "level"))
+  var levelA = 0
+  @Option(name: .customLong("level-b"), help: ArgumentHelp("How far B is optimized first, 0 to 3.", valueName: "level"))
+  var levelB = 0
   @Option(name: .customLong("provider-a"), help: ArgumentHelp("What runs A. Repeatable.", valueName: "name"))
   var providerA: [ProviderChoice] = [.auto]
   @Option(name: .customLong("provider-b"), help: ArgumentHelp("What runs B. Repeatable.", valueName: "name"))
@@ -33,7 +35,9 @@ struct CompareCommand: ParsableCommand {
   @OptionGroup var console: OutputArguments
 
   func validate() throws {
-    if ![levelA, levelB].allSatisfy({ (0...3).contains($0) }) { throw ValidationError("--level-a and --level-b are 0 to 3") }
+    if ![levelA, levelB].allSatisfy({ (0...3).contains($0) }) {
+      throw ValidationError("--level-a and --level-b are 0 to 3")
+    }
     if !(tolerance >= 0) { throw ValidationError("--tolerance is 0 or more") }
   }
 
@@ -60,15 +64,22 @@ struct CompareCommand: ParsableCommand {
     }
     let isEqual = rows.allSatisfy { $0.closeness.maxRel <= tolerance }
     var difference: ValueBisection.Result?
-    if bisect, !isEqual { difference = try ValueBisection(first, second, threads: threads).find(inputs, providerA, providerB, tolerance) }
+    if bisect, !isEqual {
+      difference = try ValueBisection(first, second, threads: threads).find(inputs, providerA, providerB, tolerance)
+    }
     if console.json {
       Console.out(json(rows, isEqual, difference).text())
     } else {
       if !console.quiet { Console.out(text(rows)) }
       if let difference { Console.out("\n" + difference.text) }
-      if bisect, !isEqual, difference == nil { console.note("cameo: no value of the same name and shape in both differs; only the outputs do") }
+      if bisect, !isEqual, difference == nil {
+        console.note("cameo: no value of the same name and shape in both differs; only the outputs do")
+      }
       if !console.quiet {
-        Console.out(isEqual ? Console.styled("equal", .green) + " within \(Figures.short(tolerance))" : Console.styled("different", .red))
+        Console.out(
+          isEqual
+            ? Console.styled("equal", .green) + " within \(Figures.short(tolerance))"
+            : Console.styled("different", .red))
       }
     }
     if !isEqual { throw AnsweredNo() }
@@ -88,19 +99,23 @@ struct CompareCommand: ParsableCommand {
     for (name, c) in rows {
       table.add(
         name, Figures.short(c.maxAbs), Figures.short(c.maxRel), Figures.short(c.rmse),
-        c.sqnrDecibel.isFinite ? Figures.fixed(c.sqnrDecibel, 1) : Figures.short(c.sqnrDecibel), Figures.fixed(c.cosine, 8))
+        c.sqnrDecibel.isFinite ? Figures.fixed(c.sqnrDecibel, 1) : Figures.short(c.sqnrDecibel),
+        Figures.fixed(c.cosine, 8))
     }
     return table.text(indent: 0)
   }
 
-  private func json(_ rows: [(name: String, closeness: Closeness)], _ isEqual: Bool, _ difference: ValueBisection.Result?) -> JSON {
+  private func json(
+    _ rows: [(name: String, closeness: Closeness)], _ isEqual: Bool, _ difference: ValueBisection.Result?
+  ) -> JSON {
     var members: [(String, JSON)] = [
       (
         "outputs",
         .array(
           rows.map { name, c in
             .object([
-              ("name", .string(name)), ("max_abs", .double(c.maxAbs)), ("max_rel", .double(c.maxRel)), ("rmse", .double(c.rmse)),
+              ("name", .string(name)), ("max_abs", .double(c.maxAbs)), ("max_rel", .double(c.maxRel)),
+              ("rmse", .double(c.rmse)),
               ("sqnr_db", .double(c.sqnrDecibel)), ("cosine", .double(c.cosine)),
             ])
           })
@@ -112,7 +127,8 @@ struct CompareCommand: ParsableCommand {
         (
           "first_difference",
           .object([
-            ("value", .string(difference.value)), ("node_a", .string(difference.nodeA)), ("node_b", .string(difference.nodeB)),
+            ("value", .string(difference.value)), ("node_a", .string(difference.nodeA)),
+            ("node_b", .string(difference.nodeB)),
             ("origins", JSON(difference.origins)), ("max_abs", .double(difference.closeness.maxAbs)),
             ("max_rel", .double(difference.closeness.maxRel)),
           ])

@@ -21,7 +21,8 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: ArgumentHelp("auto, cpu or reference, in order of preference. Repeatable.", valueName: "name"))
   var provider: [ProviderChoice] = [.auto]
   @Option(help: ArgumentHelp("How far the models are optimized first, 0 to 3.", valueName: "level")) var level = 0
-  @Option(help: ArgumentHelp("Only tests whose name holds this. Repeatable.", valueName: "text")) var filter: [String] = []
+  @Option(help: ArgumentHelp("Only tests whose name holds this. Repeatable.", valueName: "text")) var filter: [String] =
+    []
   @OptionGroup var output: OutputArguments
 
   enum Status: String { case pass, fail, unsupported }
@@ -38,7 +39,9 @@ struct ConformanceCommand: ParsableCommand {
   func run() throws {
     let tests = find()
     guard !tests.isEmpty else {
-      throw CameoError.badInput("it holds no folder with model.onnx and test_data_set_N" + (filter.isEmpty ? "" : " of that name")).within("file \(folder)")
+      throw CameoError.badInput(
+        "it holds no folder with model.onnx and test_data_set_N" + (filter.isEmpty ? "" : " of that name")
+      ).within("file \(folder)")
     }
     let pool = ThreadPool(threads: 0)
     var outcomes: [Outcome] = []
@@ -52,10 +55,13 @@ struct ConformanceCommand: ParsableCommand {
       Console.out(json(outcomes, counts).text())
     } else {
       for outcome in outcomes where outcome.status != .pass && !output.quiet {
-        Console.out("\(Console.styled(outcome.status.rawValue, outcome.status == .fail ? .red : .yellow))  \(outcome.name): \(outcome.reason)")
+        Console.out(
+          "\(Console.styled(outcome.status.rawValue, outcome.status == .fail ? .red : .yellow))  \(outcome.name): \(outcome.reason)"
+        )
       }
       Console.out(
-        "\(tests.count) tests: \(counts[.pass] ?? 0) passed, \(counts[.fail] ?? 0) failed, \(counts[.unsupported] ?? 0) unsupported")
+        "\(tests.count) tests: \(counts[.pass] ?? 0) passed, \(counts[.fail] ?? 0) failed, \(counts[.unsupported] ?? 0) unsupported"
+      )
     }
     if counts[.fail] != nil { throw AnsweredNo() }
   }
@@ -79,7 +85,8 @@ struct ConformanceCommand: ParsableCommand {
   private func outcome(_ name: String, _ path: String, _ pool: ThreadPool) -> Outcome {
     var operators: [String] = []
     do {
-      let prepared = try PreparedModel(path: "\(path)/model.onnx", level: level, providers: provider, threads: 0, pool: pool)
+      let prepared = try PreparedModel(
+        path: "\(path)/model.onnx", level: level, providers: provider, threads: 0, pool: pool)
       operators = prepared.source.graph.operatorCounts.keys.sorted()
       for set in TestData.folders(in: path) {
         let data = try TestData(folder: set, model: prepared.source)
@@ -97,7 +104,8 @@ struct ConformanceCommand: ParsableCommand {
       return Outcome(name: name, status: .pass, reason: "", operators: operators)
     } catch let error as CameoError {
       return Outcome(
-        name: name, status: error.kind == .unsupported ? .unsupported : .fail, reason: error.description, operators: operators)
+        name: name, status: error.kind == .unsupported ? .unsupported : .fail, reason: error.description,
+        operators: operators)
     } catch {
       return Outcome(name: name, status: .fail, reason: "\(error)", operators: operators)
     }
@@ -105,14 +113,20 @@ struct ConformanceCommand: ParsableCommand {
 
   private func json(_ outcomes: [Outcome], _ counts: [Status: Int]) -> JSON {
     var byOperator: [String: [Status: Int]] = [:]
-    for outcome in outcomes { for name in outcome.operators { byOperator[name, default: [:]][outcome.status, default: 0] += 1 } }
+    for outcome in outcomes {
+      for name in outcome.operators { byOperator[name, default: [:]][outcome.status, default: 0] += 1 }
+    }
     return .object([
       ("total", .int(outcomes.count)), ("passed", .int(counts[.pass] ?? 0)), ("failed", .int(counts[.fail] ?? 0)),
       ("unsupported", .int(counts[.unsupported] ?? 0)),
       (
         "tests",
         .array(
-          outcomes.map { .object([("name", .string($0.name)), ("status", .string($0.status.rawValue)), ("reason", .string($0.reason))]) })
+          outcomes.map {
+            .object([
+              ("name", .string($0.name)), ("status", .string($0.status.rawValue)), ("reason", .string($0.reason)),
+            ])
+          })
       ),
       (
         "operators",

@@ -26,7 +26,9 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "Print the graph as text; long constants are elided.") var graph = false
   @Flag(help: "Print the plan of a run: the arena's peak, the sum of all buffers, the lower bound.") var memory = false
   @Flag(help: "Print the signature of every operator that the model uses.") var schema = false
-  @Option(help: ArgumentHelp("How far the model is optimized for --memory and --graph (default 3 and 0).", valueName: "level"))
+  @Option(
+    help: ArgumentHelp("How far the model is optimized for --memory and --graph (default 3 and 0).", valueName: "level")
+  )
   var level: Int?
   @OptionGroup var output: OutputArguments
 
@@ -45,8 +47,11 @@ struct InspectCommand: ParsableCommand {
       }
       var plan: MemoryTimeline?
       if memory {
-        plan = MemoryTimeline.plan(try optimized(model, level: level ?? 3), bindings: dims.bindings.compactMapValues(\.value))
-        if plan == nil { output.note("cameo: \(self.model): no plan: shapes depend on data, or a dimension needs --dim") }
+        plan = MemoryTimeline.plan(
+          try optimized(model, level: level ?? 3), bindings: dims.bindings.compactMapValues(\.value))
+        if plan == nil {
+          output.note("cameo: \(self.model): no plan: shapes depend on data, or a dimension needs --dim")
+        }
       }
       let summary = try ModelSummary(model, bindings: dims.bindings)
       if output.json {
@@ -72,7 +77,8 @@ struct InspectCommand: ParsableCommand {
     table.add("arena", Figures.bytes(plan.peakBytes), "what a run takes for its intermediates")
     table.add(
       "lower bound", Figures.bytes(plan.lowerBound),
-      "largest sum of live buffers" + (plan.lowerBound > 0 ? " (\(Figures.fixed(Double(plan.peakBytes) / Double(plan.lowerBound), 3)) x)" : ""))
+      "largest sum of live buffers"
+        + (plan.lowerBound > 0 ? " (\(Figures.fixed(Double(plan.peakBytes) / Double(plan.lowerBound), 3)) x)" : ""))
     table.add("sum", Figures.bytes(plan.sumBytes), "all buffers without sharing")
     table.add("steps", "\(plan.stepCount)", "")
     let signature = plan.signature.isEmpty ? "" : " for \(plan.signature)"
@@ -88,7 +94,9 @@ struct InspectCommand: ParsableCommand {
     if !producer.isEmpty { facts.add("producer", producer) }
     let opsets = model.opsets.sorted { $0.key < $1.key }.map { "\($0.key.isEmpty ? "ai.onnx" : $0.key) \($0.value)" }
     facts.add("format", "IR \(model.irVersion), opset \(opsets.joined(separator: ", "))")
-    facts.add("nodes", "\(summary.nodeCount)" + (model.graph.allRegions.count > 1 ? " in \(model.graph.allRegions.count) graphs" : ""))
+    facts.add(
+      "nodes",
+      "\(summary.nodeCount)" + (model.graph.allRegions.count > 1 ? " in \(model.graph.allRegions.count) graphs" : ""))
     facts.add("parameters", Figures.count(summary.parameters))
     let types = summary.bytesByType.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(4)
       .map { "\($0.key) \(Figures.bytes($0.value))" }.joined(separator: ", ")
@@ -105,7 +113,8 @@ struct InspectCommand: ParsableCommand {
     heading("\noperators")
     var table = Table(alignments: [.right, .left, .left])
     for (name, count) in summary.operators.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
-      let cost = summary.multiplyAdds.byOperator[name].flatMap(\.value).map { "\(Figures.count($0)) multiply-adds" } ?? ""
+      let cost =
+        summary.multiplyAdds.byOperator[name].flatMap(\.value).map { "\(Figures.count($0)) multiply-adds" } ?? ""
       table.add("\(count)", name, cost)
     }
     lines.append(table.text())
@@ -161,7 +170,9 @@ struct InspectCommand: ParsableCommand {
       let formula = total.description
       text = formula.count <= 90 ? formula : "depend on \(brief(total.symbols.sorted())); give --dim"
     }
-    if !summary.multiplyAdds.uncounted.isEmpty { text += " (\(summary.multiplyAdds.uncounted.count) nodes of open shape not counted)" }
+    if !summary.multiplyAdds.uncounted.isEmpty {
+      text += " (\(summary.multiplyAdds.uncounted.count) nodes of open shape not counted)"
+    }
     return text
   }
 
@@ -177,7 +188,8 @@ struct InspectCommand: ParsableCommand {
             ("name", .string(port.name)), ("type", JSON(port.type?.dataType?.name)),
             (
               "shape",
-              port.type?.shape.map { .array($0.map { dim in dim.value.map { .int($0) } ?? .string(dim.description) }) } ?? .null
+              port.type?.shape.map { .array($0.map { dim in dim.value.map { .int($0) } ?? .string(dim.description) }) }
+                ?? .null
             ),
             ("text", JSON(port.type.map { "\($0)" })), ("has_default", .bool(port.hasDefault)),
           ])
@@ -185,7 +197,10 @@ struct InspectCommand: ParsableCommand {
     }
     var members: [(String, JSON)] = [
       ("model", .string(self.model)), ("ir_version", .int(model.irVersion)),
-      ("opsets", .object(model.opsets.sorted { $0.key < $1.key }.map { ($0.key.isEmpty ? "ai.onnx" : $0.key, .int($0.value)) })),
+      (
+        "opsets",
+        .object(model.opsets.sorted { $0.key < $1.key }.map { ($0.key.isEmpty ? "ai.onnx" : $0.key, .int($0.value)) })
+      ),
       ("producer", .string(model.producerName)), ("producer_version", .string(model.producerVersion)),
       ("inputs", ports(summary.inputs)), ("outputs", ports(summary.outputs)), ("symbols", JSON(summary.symbols)),
       ("nodes", .int(summary.nodeCount)), ("operators", JSON(summary.operators)),
@@ -211,7 +226,8 @@ struct InspectCommand: ParsableCommand {
           "memory",
           .object([
             ("signature", .string(plan.signature)), ("level", .int(level ?? 3)), ("peak_bytes", .int(plan.peakBytes)),
-            ("sum_bytes", .int(plan.sumBytes)), ("lower_bound_bytes", .int(plan.lowerBound)), ("steps", .int(plan.stepCount)),
+            ("sum_bytes", .int(plan.sumBytes)), ("lower_bound_bytes", .int(plan.lowerBound)),
+            ("steps", .int(plan.stepCount)),
           ])
         ))
     }
@@ -224,7 +240,9 @@ struct InspectCommand: ParsableCommand {
     return names.compactMap { SchemaRegistry.newest(domain: $0.domain, name: $0.name) }
   }
 
-  private func schemas(_ model: Model) -> String { usedSchemas(model).map(SchemaText.describe).joined(separator: "\n\n") }
+  private func schemas(_ model: Model) -> String {
+    usedSchemas(model).map(SchemaText.describe).joined(separator: "\n\n")
+  }
 }
 
 /// A published signature in words.

@@ -27,30 +27,41 @@ struct OptimizeCommand: ParsableCommand {
       """)
 
   @Argument(help: "An .onnx file.") var model: String
-  @Option(name: [.customShort("o"), .long], help: ArgumentHelp("The file to write; may be MODEL itself.", valueName: "file"))
+  @Option(
+    name: [.customShort("o"), .long], help: ArgumentHelp("The file to write; may be MODEL itself.", valueName: "file"))
   var output: String
 
   @Option(help: ArgumentHelp("0 to 3.", valueName: "level")) var level: Int?
-  @Option(name: .customShort("O", allowingJoined: true), help: ArgumentHelp("1 to 4, as Optimum names its levels.", valueName: "n"))
+  @Option(
+    name: .customShort("O", allowingJoined: true),
+    help: ArgumentHelp("1 to 4, as Optimum names its levels.", valueName: "n"))
   var optimum: Int?
 
   @OptionGroup var optimization: OptimizationArguments
   @OptionGroup var dims: DimArguments
 
-  @Option(name: .customLong("input"), help: ArgumentHelp("A fixed shape for an input: NAME=1x3x224x224. Repeatable.", valueName: "name=shape"))
+  @Option(
+    name: .customLong("input"),
+    help: ArgumentHelp("A fixed shape for an input: NAME=1x3x224x224. Repeatable.", valueName: "name=shape"))
   var inputShapes: [InputShape] = []
-  @Option(help: ArgumentHelp("Keep only what lies between these values, both comma-separated.", valueName: "in..:out.."))
+  @Option(
+    help: ArgumentHelp("Keep only what lies between these values, both comma-separated.", valueName: "in..:out.."))
   var extract: String?
 
-  @Option(help: ArgumentHelp("Write a report: FILE.html, .json or .md. Repeatable.", valueName: "file")) var report: [String] = []
-  @Option(defaultAsFlag: "", help: ArgumentHelp("Say what almost fused and why not; of one pass, if named.", valueName: "pass"))
+  @Option(help: ArgumentHelp("Write a report: FILE.html, .json or .md. Repeatable.", valueName: "file")) var report:
+    [String] = []
+  @Option(
+    defaultAsFlag: "",
+    help: ArgumentHelp("Say what almost fused and why not; of one pass, if named.", valueName: "pass"))
   var explain: String?
 
   @Flag(inversion: .prefixedNo, help: "Run source and result on seeded inputs and compare.") var verify = true
   @Flag(help: "Exit with 0 although a pass had to be left out.") var keepGoing = false
   @Flag(help: "Write the tensors beside the file, to OUT.data.") var externalData = false
   @Option(
-    help: ArgumentHelp("Exit with 1 unless the result has so many nodes of an operator: 'Attention>=6'. Repeatable.", valueName: "op>=n"))
+    help: ArgumentHelp(
+      "Exit with 1 unless the result has so many nodes of an operator: 'Attention>=6'. Repeatable.", valueName: "op>=n")
+  )
   var assertCount: [CountAssertion] = []
   @Option(help: ArgumentHelp("Exit with 1 where the result has more nodes.", valueName: "n")) var maxNodes: Int?
   @OptionGroup var console: OutputArguments
@@ -65,10 +76,12 @@ struct OptimizeCommand: ParsableCommand {
   }
 
   func run() throws {
-    let settings = try optimization.options(level: level ?? optimum.map { min($0, 2) } ?? 2, bindings: dims.bindings)
+    let extra = try optimization.ruleFiles.passes()
+    let settings = try optimization.options(
+      level: level ?? optimum.map { min($0, 2) } ?? 2, bindings: dims.bindings, extra: extra)
     var explained: String?
     if let explain, !explain.isEmpty {
-      guard let pass = Pipelines.all.first(where: { $0.name.lowercased() == explain.lowercased() }) else {
+      guard let pass = (Pipelines.all + extra).first(where: { $0.name.lowercased() == explain.lowercased() }) else {
         throw CameoError.badInput("--explain \(explain): there is no such pass; cameo passes lists them")
       }
       explained = pass.name
@@ -85,6 +98,7 @@ struct OptimizeCommand: ParsableCommand {
     options.inputTypes = try within("file \(model)") { try inputTypes(of: source) }
 
     var optimizer = Optimizer(options: options, verification: verification(of: source, options))
+    optimizer.extraPasses = extra
     optimizer.progress = { progress.show("pass \($0)") }
     let (result, outcome) = try within("file \(model)") { try optimizer.optimize(source) }
     progress.clear()
@@ -137,12 +151,17 @@ struct OptimizeCommand: ParsableCommand {
     for given in inputShapes {
       guard let input = source.graph.inputs.first(where: { source.graph[$0].name == given.name }) else {
         throw CameoError.badInput(
-          "--input \(given.name): the model's inputs are \(source.graph.inputs.map { source.graph[$0].name }.joined(separator: ", "))")
+          "--input \(given.name): the model's inputs are \(source.graph.inputs.map { source.graph[$0].name }.joined(separator: ", "))"
+        )
       }
       let declared = source.graph[input].type
       if let shape = declared?.shape {
-        guard shape.count == given.shape.count, zip(shape, given.shape).allSatisfy({ $0.value == nil || $1.value == nil || $0 == $1 })
-        else { throw CameoError.badInput("--input \(given.name): the model declares \(declared.map { "\($0)" } ?? "another type")") }
+        guard shape.count == given.shape.count,
+          zip(shape, given.shape).allSatisfy({ $0.value == nil || $1.value == nil || $0 == $1 })
+        else {
+          throw CameoError.badInput(
+            "--input \(given.name): the model declares \(declared.map { "\($0)" } ?? "another type")")
+        }
       }
       types[given.name] = .tensor(declared?.dataType, given.shape)
     }
@@ -164,7 +183,8 @@ struct OptimizeCommand: ParsableCommand {
       isNo = !keepGoing
     }
     for assertion in assertCount where !assertion.holds(in: outcome.operatorsAfter) {
-      Console.note("cameo: \(output): assertion \(assertion.text) fails: there are \(outcome.operatorsAfter[assertion.name] ?? 0)")
+      Console.note(
+        "cameo: \(output): assertion \(assertion.text) fails: there are \(outcome.operatorsAfter[assertion.name] ?? 0)")
       isNo = true
     }
     if let maxNodes, outcome.nodesAfter > maxNodes {
@@ -181,7 +201,8 @@ enum OptimizeSummary {
     let report = document.report
     var table = Table(alignments: [.left, .right, .right, .right])
     table.add("", "before", "after", "")
-    table.add("nodes", "\(report.nodesBefore)", "\(report.nodesAfter)", Figures.change(report.nodesBefore, report.nodesAfter))
+    table.add(
+      "nodes", "\(report.nodesBefore)", "\(report.nodesAfter)", Figures.change(report.nodesBefore, report.nodesAfter))
     table.add(
       "weights", Figures.bytes(report.bytesBefore), Figures.bytes(report.bytesAfter),
       Figures.change(report.bytesBefore, report.bytesAfter))
@@ -192,7 +213,9 @@ enum OptimizeSummary {
     if !report.fusions.isEmpty {
       lines.append("  fused    " + document.fusedOperators.map { "\($0.count) \($0.name)" }.joined(separator: ", "))
     }
-    if !report.nearMisses.isEmpty { lines.append("  almost   \(report.nearMisses.count) near misses (--explain says why)") }
+    if !report.nearMisses.isEmpty {
+      lines.append("  almost   \(report.nearMisses.count) near misses (--explain says why)")
+    }
     if let verification = report.verification {
       let mark = verification.passed ? Console.styled("verified", .green) : Console.styled("differs", .red)
       lines.append(
@@ -209,7 +232,9 @@ enum OptimizeSummary {
   /// The near misses, by reason.
   static func explanation(_ document: ReportDocument, pass: String?) -> String {
     let misses = document.report.nearMisses.filter { pass == nil || $0.pass == pass }
-    if misses.isEmpty { return "\nNo near misses" + (pass.map { " of \($0)" } ?? "") + ": no rule was stopped by a guard." }
+    if misses.isEmpty {
+      return "\nNo near misses" + (pass.map { " of \($0)" } ?? "") + ": no rule was stopped by a guard."
+    }
     var groups: [(key: String, members: [NearMiss])] = []
     for miss in misses {
       let key = "\(miss.pass): \(miss.reason)"
@@ -223,7 +248,8 @@ enum OptimizeSummary {
     for group in groups.sorted(by: { $0.members.count > $1.members.count }) {
       lines.append("  \(group.members.count)  \(group.key)")
       for miss in group.members.prefix(3) {
-        lines.append("       at \(miss.node)" + (miss.obstacle.map { $0 == miss.node ? "" : ", stopped by \($0)" } ?? ""))
+        lines.append(
+          "       at \(miss.node)" + (miss.obstacle.map { $0 == miss.node ? "" : ", stopped by \($0)" } ?? ""))
       }
       if group.members.count > 3 { lines.append("       and \(group.members.count - 3) more") }
     }

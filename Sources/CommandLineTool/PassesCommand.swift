@@ -16,15 +16,17 @@ struct PassesCommand: ParsableCommand {
       """)
 
   @Argument(help: "The name of a pass, to see what it does.") var name: String?
+  @OptionGroup var ruleFiles: RuleArguments
   @OptionGroup var output: OutputArguments
 
   func run() throws {
-    let all = Pipelines.all
+    let all = Pipelines.all + (try ruleFiles.passes())
     if let name {
       guard let pass = all.first(where: { $0.name.lowercased() == name.lowercased() }) else {
         let near = all.map(\.name).filter { $0.lowercased().contains(name.lowercased()) }
         throw CameoError.badInput(
-          "there is no pass \(name)" + (near.isEmpty ? "; see cameo passes" : "; did you mean \(near.joined(separator: ", "))?"))
+          "there is no pass \(name)"
+            + (near.isEmpty ? "; see cameo passes" : "; did you mean \(near.joined(separator: ", "))?"))
       }
       if output.json {
         Console.out(json(pass, documentation: true).text())

@@ -38,7 +38,9 @@ struct ProvidersCommand: ParsableCommand {
                   "findings",
                   .array(
                     findings.map {
-                      .object([("what", .string($0.what)), ("found", .bool($0.isFound)), ("detail", .string($0.detail))])
+                      .object([
+                        ("what", .string($0.what)), ("found", .bool($0.isFound)), ("detail", .string($0.detail)),
+                      ])
                     })
                 ),
               ])
@@ -54,7 +56,8 @@ struct ProvidersCommand: ParsableCommand {
       var table = Table(alignments: [.left, .left, .left])
       for finding in findings {
         table.add(
-          finding.isFound ? Console.styled("found", .green) : Console.styled("not found", .yellow), finding.what, finding.detail)
+          finding.isFound ? Console.styled("found", .green) : Console.styled("not found", .yellow), finding.what,
+          finding.detail)
       }
       Console.out(table.isEmpty ? "  nothing is looked for" : table.text())
     }
@@ -63,7 +66,8 @@ struct ProvidersCommand: ParsableCommand {
   /// Says what the machine has; this version has no CUDA provider.
   private func cuda() -> ProviderFinding {
     guard let handle = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) else {
-      return ProviderFinding("CUDA driver", isFound: false, "libcuda.so.1: \(dlerror().map { String(cString: $0) } ?? "not found")")
+      return ProviderFinding(
+        "CUDA driver", isFound: false, "libcuda.so.1: \(dlerror().map { String(cString: $0) } ?? "not found")")
     }
     dlclose(handle)
     return ProviderFinding("CUDA driver", isFound: true, "libcuda.so.1; this version of cameo has no CUDA kernels")

@@ -25,14 +25,19 @@ struct RunCommand: ParsableCommand {
   @OptionGroup var runtime: RuntimeArguments
   @OptionGroup var optimization: OptimizationArguments
 
-  @Option(name: [.long, .customShort("o")], help: ArgumentHelp("Write the outputs: FILE.npz, or a folder of .npy files.", valueName: "dir|file.npz"))
+  @Option(
+    name: [.long, .customShort("o")],
+    help: ArgumentHelp("Write the outputs: FILE.npz, or a folder of .npy files.", valueName: "dir|file.npz"))
   var output: String?
   @Option(help: ArgumentHelp("Also give this value, or the results of this node. Repeatable.", valueName: "node|value"))
   var dump: [String] = []
   @Option(help: ArgumentHelp("Write a trace that Perfetto opens.", valueName: "trace.json")) var profile: String?
-  @Option(help: ArgumentHelp("Run a test_data_set_N folder and compare with its outputs.", valueName: "dir")) var testData: String?
+  @Option(help: ArgumentHelp("Run a test_data_set_N folder and compare with its outputs.", valueName: "dir"))
+  var testData: String?
   @Option(help: ArgumentHelp("Largest max|a-b| / max|a| for --test-data.", valueName: "x")) var tolerance = 1e-3
-  @Option(help: ArgumentHelp("Write a report of how the model was prepared: FILE.html, .json or .md. Repeatable.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Write a report of how the model was prepared: FILE.html, .json or .md. Repeatable.", valueName: "file"))
   var report: [String] = []
   @OptionGroup var console: OutputArguments
 
@@ -60,7 +65,8 @@ struct RunCommand: ParsableCommand {
       let results = try prepared.session.run(values: inputs, profile: trace)
       let milliseconds = (ContinuousClock.now - start).milliseconds
       console.progress.clear()
-      let named = prepared.session.outputs.compactMap { port in results[port.name].map { (name: port.name, value: $0) } }
+      let named = prepared.session.outputs.compactMap { port in results[port.name].map { (name: port.name, value: $0) }
+      }
       if let output { try OutputFiles.write(named, to: output) }
       if let profile, let trace { try ReportWriter.writeFile(trace.traceJSON(), to: profile) }
       try writeReports(prepared)
@@ -102,7 +108,9 @@ struct RunCommand: ParsableCommand {
       let isClose = closeness.maxRel <= tolerance
       isEqual = isEqual && isClose
       if !console.json, !console.quiet || !isClose {
-        Console.out("\(result.name)  max|a-b| \(Figures.short(closeness.maxAbs))  / max|a| \(Figures.short(closeness.maxRel))  \(isClose ? "ok" : "differs")")
+        Console.out(
+          "\(result.name)  max|a-b| \(Figures.short(closeness.maxAbs))  / max|a| \(Figures.short(closeness.maxRel))  \(isClose ? "ok" : "differs")"
+        )
       }
     }
     if !isEqual { throw AnsweredNo() }

@@ -45,7 +45,11 @@ public final class Binding {
     }
     var known: [Int: Tensor] = [:]
     for index in session.program.decisive {
-      if let tensor = values[session.inputs[index].name], tensor.count <= DecisiveInputs.countLimit { known[index] = tensor }
+      if let tensor = values[session.inputs[index].name], tensor.count <= DecisiveInputs.countLimit {
+        known[index] = try Tensor.makeRaw(tensor.dataType, tensor.shape) { bytes in
+          tensor.withUnsafeBytes { bytes.copyMemory(from: $0) }
+        }
+      }
     }
     self.known = known
     let stage = try session.program.firstStage(types: types, known: known)

@@ -34,17 +34,19 @@ final class BranchKernel: Kernel, @unchecked Sendable {
     let child = call.context.children[firstChild + side]
     child.cancellation = call.context.cancellation
     child.recorder = call.context.recorder
-    for patch in child.plan.inputPatches {
+    for index in 0..<child.plan.inputPatches.count {
+      let patch = child.plan.inputPatches[index]
       child.operands[patch.operand] = call.operands[1 + patch.port].unsafelyUnwrapped + patch.offset
     }
     // The first result that wants a port gets it; others are copied afterwards.
     let sources = sides[side].sources
-    for index in sources.indices.reversed() {
+    for reverse in 0..<sources.count {
+      let index = sources.count - 1 - reverse
       guard case .port(let port, _, _) = sources[index], let target = call.operands[call.inputCount + index] else { continue }
       child.bind(output: port, to: target)
     }
     try child.run()
-    for index in sources.indices {
+    for index in 0..<sources.count {
       guard let target = call.operands[call.inputCount + index] else { continue }
       switch sources[index] {
       case .port(let port, let bytes, _):

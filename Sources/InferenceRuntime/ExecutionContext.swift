@@ -60,11 +60,15 @@ final class ExecutionContext {
 
   /// Points every operand that reads input `port` at `pointer`.
   func bind(input port: Int, to pointer: UnsafeMutableRawPointer) {
-    for patch in plan.inputPatches where patch.port == port { operands[patch.operand] = pointer + patch.offset }
+    for index in 0..<plan.inputPatches.count where plan.inputPatches[index].port == port {
+      operands[plan.inputPatches[index].operand] = pointer + plan.inputPatches[index].offset
+    }
   }
 
   func bind(output port: Int, to pointer: UnsafeMutableRawPointer) {
-    for patch in plan.outputPatches where patch.port == port { operands[patch.operand] = pointer + patch.offset }
+    for index in 0..<plan.outputPatches.count where plan.outputPatches[index].port == port {
+      operands[plan.outputPatches[index].operand] = pointer + plan.outputPatches[index].offset
+    }
   }
 
   /// Walks the steps. Allocates nothing itself.

@@ -4,6 +4,7 @@ import CPUProvider
 import Foundation
 import GraphIR
 import InferenceRuntime
+import MallocCounter
 import ONNXFormat
 import Operators
 import PassKit
@@ -65,6 +66,7 @@ func main() throws {
   let iterations = Int(option("iterations") ?? "0") ?? 0
   var times: [Double] = []
   var how = "run"
+  var allocations = -1
   if let binding = try? Binding(session, inputs: Dictionary(uniqueKeysWithValues: inputs.map { ($0.0, $0.1.shape) }), values: named) {
     how = "bound"
     for (name, tensor) in inputs { try binding.bind(input: name, to: tensor) }
@@ -74,6 +76,9 @@ func main() throws {
     for (index, output) in session.outputs.enumerated() {
       if !bound[index].isIdentical(to: results[output.name]!) { how = "bound(DIFFERS \(output.name))" }
     }
+    let before = malloc_counter_all()
+    try binding.run()
+    allocations = malloc_counter_all() - before
     for _ in 0..<iterations { times.append(try milliseconds { try binding.run() }) }
   } else {
     for _ in 0..<iterations { times.append(try milliseconds { _ = try session.run(named) }) }
@@ -88,7 +93,7 @@ func main() throws {
   let name = (path as NSString).deletingLastPathComponent.split(separator: "/").last ?? ""
   let p50 = times.isEmpty ? 0 : times[times.count / 2]
   print(
-    "\(name)/\((folder as NSString).lastPathComponent) err \(String(format: "%.2e", worst)) load \(String(format: "%.1f", load)) opt \(String(format: "%.1f", optimize)) prepare \(String(format: "%.1f", prepare)) first \(String(format: "%.1f", first)) p50 \(String(format: "%.2f", p50)) min \(String(format: "%.2f", times.first ?? 0)) \(how) | stages \(plans.count) steps \(plans.map(\.assignments.count).reduce(0, +)) alloc-free \(plans.allSatisfy(\.isAllocationFree)) peak \(mib(peak)) bound \(mib(bound)) ratio \(String(format: "%.3f", Double(peak) / Double(max(1, bound)))) sum \(mib(sum)) scratch \(mib(scratch)) packed \(mib(session.packedBytes))")
+    "\(name)/\((folder as NSString).lastPathComponent) err \(String(format: "%.2e", worst)) load \(String(format: "%.1f", load)) opt \(String(format: "%.1f", optimize)) prepare \(String(format: "%.1f", prepare)) first \(String(format: "%.1f", first)) p50 \(String(format: "%.2f", p50)) min \(String(format: "%.2f", times.first ?? 0)) \(how) | stages \(plans.count) steps \(plans.map(\.assignments.count).reduce(0, +)) mallocs \(allocations) peak \(mib(peak)) bound \(mib(bound)) ratio \(String(format: "%.3f", Double(peak) / Double(max(1, bound)))) sum \(mib(sum)) scratch \(mib(scratch)) packed \(mib(session.packedBytes))")
   var reference: [String: Int] = [:]
   for plan in plans {
     for step in plan.allAssignments where step.provider == "reference" && !step.isElided {

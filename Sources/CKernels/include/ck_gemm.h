@@ -5,6 +5,7 @@
 
 #include "ck_base.h"
 #include "ck_unary.h"
+#include "ck_window.h"
 
 #pragma clang assume_nonnull begin
 
@@ -42,6 +43,25 @@ size_t ck_gemm_scratch_bytes(size_t k);
 void ck_gemm_packed_f32(float *c, size_t ldc, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, const float *packed_b,
                         size_t n, size_t k, size_t m_begin, size_t m_end, size_t n_begin, size_t n_end,
                         const ck_gemm_epilogue *_Nullable epilogue, void *scratch);
+
+/// Depth of one block of packed A.
+enum { CK_GEMM_DEPTH = 256 };
+/// Packs all of A[m][k], element (i, p) at a[i * a_row + p * a_col], into m * k floats: blocks of CK_GEMM_DEPTH along k, in
+/// each tiles of mr rows. Block p0, row i (both at block and tile starts) begins at packed + p0 * m + i * depth, where depth is
+/// the block's own. Belongs to the tier it was made in.
+void ck_gemm_pack_a(float *packed, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, size_t m, size_t k);
+/// One block of a product with both sides packed: C[m][n] = (accumulate ? C : 0) + A B, then the epilogue's bias, residual
+/// and activation (alpha and beta are not looked at; `residual` is not C). k <= CK_GEMM_DEPTH.
+void ck_gemm_panels_f32(float *c, size_t ldc, const float *packed_a, const float *packed_b, size_t m, size_t n, size_t k,
+                        bool accumulate, const ck_gemm_epilogue *_Nullable epilogue);
+
+/// Rows [row_begin, row_end) (row_begin a multiple of mr) x columns [col_begin, col_end) of a convolution with packed weights
+/// (ck_gemm_pack_a of m x k): `out` points at the first of them, rows ldc apart. One panel of columns at a time lies on the
+/// stack (32 KiB): right where the weights fit into the second-level cache. The epilogue's pointers are for row_begin and
+/// col_begin.
+void ck_conv_columns_f32(float *out, size_t ldc, const float *packed_a, size_t m, size_t row_begin, size_t row_end,
+                         const float *in, const ck_window *window, size_t k, size_t col_begin, size_t col_end,
+                         bool accumulate, const ck_gemm_epilogue *_Nullable epilogue);
 
 /// y[i] = sum_p a[i * lda + p] x[p] for i in [begin, end): rows contiguous.
 void ck_gemv_rows_f32(float *y, const float *a, size_t lda, const float *x, size_t k, size_t begin, size_t end);

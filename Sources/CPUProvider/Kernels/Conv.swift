@@ -33,7 +33,7 @@ enum ConvKernels {
         request, batch: batch, channels: channels / groups, groups: groups, rows: outChannels / groups,
         hasResidual: residual != nil, activation)
     }
-    return tiled(
+    return try tiled(
       request, window, batch: batch, channels: channels / groups, groups: groups, rows: outChannels / groups,
       hasResidual: residual != nil, activation)
   }
@@ -107,7 +107,7 @@ enum ConvKernels {
       let height = ((rows + parts - 1) / parts + mr - 1) / mr * mr
       // Tiles of uneven size leave a thread idle: what the slowest has counts.
       let rounds = (outer * columns * parts + threads - 1) / threads
-      let cost = rounds * (height * (each * nr + 16) * 4 + each * nr * 8 * columnCost)
+      let cost = rounds * (height * (each * nr + 2) * 4 + each * nr * 8 * columnCost)
       if cost < bestCost { (best, bestCost) = ((each, min(rows, height)), cost) }
     }
     return best
@@ -116,7 +116,7 @@ enum ConvKernels {
   private static func tiled(
     _ request: KernelRequest, _ window: Window, batch: Int, channels: Int, groups: Int, rows: Int, hasResidual: Bool,
     _ activation: ck_activation
-  ) -> PreparedKernel {
+  ) throws -> PreparedKernel {
     let geometry = window.c
     let nr = ck_gemm_nr()
     let depth = channels * window.taps
@@ -133,15 +133,27 @@ enum ConvKernels {
     let rowTiles = (rows + rowTile - 1) / rowTile
     let width = tilePanels * nr
     let packedBytes = aligned(chunk * width * 4)
-    let scratch = packedBytes + GemmPlan.packBytes(rows: rowTile, depth: chunk)
+    // Fixed weights are packed once; computed ones by every tile.
+    let fixed = try request.input(1)?.constant.map { weights in
+      try request.packed(weights, "gemm a, groups \(groups), tier \(ck_isa_tier())") {
+        let storage = try TensorStorage(byteCount: groups * rows * depth * 4, zeroed: false)
+        let target = storage.base.assumingMemoryBound(to: Float.self)
+        let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
+        for group in 0..<groups {
+          ck_gemm_pack_a(target + group * rows * depth, source + group * rows * depth, depth, 1, rows, depth)
+        }
+        return storage
+      }
+    }
+    // Where the weights stay in the second-level cache one panel of columns on a thread's stack serves.
+    let isOnStack = fixed != nil && rows * depth * 4 <= 256 << 10
+    let scratch = isOnStack ? 0 : packedBytes + (fixed == nil ? GemmPlan.packBytes(rows: rowTile, depth: chunk) : 0)
     let isPointwise = window.isPointwise
 
     let kernel = RangeKernel(
       isPointwise ? "pointwise" : "conv", count: outer * columnTiles * rowTiles, grain: 1
     ) { call, begin, end, thread in
       var geometry = geometry
-      let packed = (call.scratch + thread * scratch).assumingMemoryBound(to: Float.self)
-      let rest = call.scratch + thread * scratch + packedBytes
       let bias = call.optional(2, Float.self)
       let residual = hasResidual ? call.optional(3, Float.self) : nil
       let isOverResidual = residual == UnsafePointer(call.output(0, Float.self))
@@ -157,6 +169,21 @@ enum ConvKernels {
         let place = (item * rows + rowBegin) * positions + first
         let out = call.output(0, Float.self) + place
         let weights = call.input(1, Float.self) + (group * rows + rowBegin) * depth
+        if isOnStack, let fixed {
+          var epilogue = ck_gemm_epilogue()
+          if let bias { epilogue.bias_row = bias + group * rows + rowBegin }
+          if let residual, !isOverResidual {
+            epilogue.residual = residual + place
+            epilogue.residual_stride = positions
+          }
+          epilogue.act = activation
+          ck_conv_columns_f32(
+            out, positions, fixed.base.assumingMemoryBound(to: Float.self) + group * rows * depth, rows, rowBegin,
+            rowBegin + rowCount, image, &geometry, depth, first, first + columns, isOverResidual, &epilogue)
+          continue
+        }
+        let packed = (call.scratch + thread * scratch).assumingMemoryBound(to: Float.self)
+        let rest = call.scratch + thread * scratch + packedBytes
         var begin = 0
         while begin < depth {
           let end = min(depth, begin + chunk)
@@ -185,8 +212,15 @@ enum ConvKernels {
             }
             epilogue.act = activation
           }
-          ck_gemm_packed_f32(
-            out, positions, weights + begin, depth, 1, packed, columns, size, 0, rowCount, 0, columns, &epilogue, rest)
+          if let fixed {
+            let weights =
+              fixed.base.assumingMemoryBound(to: Float.self) + group * rows * depth + begin * rows + rowBegin * size
+            ck_gemm_panels_f32(
+              out, positions, weights, packed, rowCount, columns, size, begin > 0 || isOverResidual, &epilogue)
+          } else {
+            ck_gemm_packed_f32(
+              out, positions, weights + begin, depth, 1, packed, columns, size, 0, rowCount, 0, columns, &epilogue, rest)
+          }
           begin = end
         }
       }

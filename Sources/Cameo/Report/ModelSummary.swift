@@ -55,7 +55,9 @@ public struct ModelSummary: Sendable {
     for id in graph.allNodes {
       let node = graph[id]
       operators[node.operatorName.description, default: 0] += 1
-      if let reason = ModelSummary.whyUnknown(node, model) { unknown[node.operatorName, default: (0, reason)].count += 1 }
+      if let reason = ModelSummary.whyUnknown(node, model) {
+        unknown[node.operatorName, default: (0, reason)].count += 1
+      }
     }
     nodeCount = operators.values.reduce(0, +)
     for function in model.functions {
@@ -92,6 +94,7 @@ public struct ModelSummary: Sendable {
       return nil
     }
     let isPublished = SchemaRegistry.newest(domain: node.domain, name: node.type) != nil
-    return isPublished ? "no evaluation yet" : "not published in domain \(node.domain.isEmpty ? "ai.onnx" : node.domain)"
+    return isPublished
+      ? "no evaluation yet" : "not published in domain \(node.domain.isEmpty ? "ai.onnx" : node.domain)"
   }
 }

@@ -30,7 +30,8 @@ public struct MultiplyAdds: Sendable {
 
   private static let counted: Set<String> = [
     "MatMul", "MatMulInteger", "QLinearMatMul", "MatMulNBits", "FusedMatMul", "Gemm", "FusedGemm", "Conv", "FusedConv",
-    "ConvInteger", "QLinearConv", "DeformConv", "ConvTranspose", "Attention", "MultiHeadAttention", "Einsum", "LSTM", "GRU",
+    "ConvInteger", "QLinearConv", "DeformConv", "ConvTranspose", "Attention", "MultiHeadAttention", "Einsum", "LSTM",
+    "GRU",
     "RNN",
   ]
 
@@ -82,7 +83,9 @@ public struct MultiplyAdds: Sendable {
       let keys = present?[2] ?? key[2]
       return query[0] * query[1] * query[2] * keys * (query[3] + value[3])
     }
-    guard query.count == 3, key.count == 3, value.count == 3, case .int(let heads) = node["q_num_heads"] else { return nil }
+    guard query.count == 3, key.count == 3, value.count == 3, case .int(let heads) = node["q_num_heads"] else {
+      return nil
+    }
     var valueHeads = heads
     if case .int(let count) = node["kv_num_heads"] { valueHeads = count }
     guard valueHeads > 0 else { return nil }

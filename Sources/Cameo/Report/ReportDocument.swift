@@ -50,7 +50,9 @@ public struct MemoryTimeline: Sendable {
       change[block.last + 1] -= block.size
     }
     var live = 0
-    return change.dropLast().map { live += $0; return live }
+    return change.dropLast().map {
+      live += $0; return live
+    }
   }
 }
 
@@ -99,7 +101,7 @@ public struct ReportDocument: Sendable {
       }
       groups[key]?.members.append(fusion)
     }
-    return order.enumerated().map { ($0.offset, groups[$0.element]!) }
+    return order.enumerated().compactMap { place, key in groups[key].map { (place, $0) } }
       .sorted { a, b in
         let (x, y) = (ruleOrder[a.1.pass + a.1.rule] ?? 0, ruleOrder[b.1.pass + b.1.rule] ?? 0)
         return (x, b.1.members.count, a.0) < (y, a.1.members.count, b.0)
@@ -139,7 +141,7 @@ public struct ReportDocument: Sendable {
       }
       groups[key]?.members.append(miss)
     }
-    return order.enumerated().map { ($0.offset, groups[$0.element]!) }
+    return order.enumerated().compactMap { place, key in groups[key].map { (place, $0) } }
       .sorted { (-$0.1.members.count, $0.0) < (-$1.1.members.count, $1.0) }.map(\.1)
   }
 

@@ -41,7 +41,9 @@ public enum ReportJSON {
               "outputs",
               .array(
                 verification.outputs.map {
-                  .object([("name", .string($0.name)), ("max_abs", .double($0.maxAbs)), ("max_rel", .double($0.maxRel))])
+                  .object([
+                    ("name", .string($0.name)), ("max_abs", .double($0.maxAbs)), ("max_rel", .double($0.maxRel)),
+                  ])
                 })
             ),
           ])

@@ -8,7 +8,8 @@ enum ReportMarkdown {
     lines.append("| | before | after | change |")
     lines.append("|---|---:|---:|---:|")
     lines.append(
-      "| nodes | \(report.nodesBefore) | \(report.nodesAfter) | \(Figures.change(report.nodesBefore, report.nodesAfter)) |")
+      "| nodes | \(report.nodesBefore) | \(report.nodesAfter) | \(Figures.change(report.nodesBefore, report.nodesAfter)) |"
+    )
     lines.append(
       "| weights | \(Figures.bytes(report.bytesBefore)) | \(Figures.bytes(report.bytesAfter)) | "
         + "\(Figures.change(report.bytesBefore, report.bytesAfter)) |")
@@ -37,8 +38,9 @@ enum ReportMarkdown {
         lines += ["### \(group.operatorName) × \(group.members.count) (\(group.pass): \(escape(group.rule)))", ""]
         if !before.isEmpty { lines += ["\(before) → \(after)", ""] }
         for member in group.members.prefix(200) {
-          lines.append("- `\(code(member.node))` from \(member.origins.prefix(24).map { "`\(code($0))`" }.joined(separator: ", "))"
-            + (member.origins.count > 24 ? " and \(member.origins.count - 24) more" : ""))
+          lines.append(
+            "- `\(code(member.node))` from \(member.origins.prefix(24).map { "`\(code($0))`" }.joined(separator: ", "))"
+              + (member.origins.count > 24 ? " and \(member.origins.count - 24) more" : ""))
         }
         if group.members.count > 200 { lines.append("- and \(group.members.count - 200) more") }
         lines.append("")
@@ -55,7 +57,9 @@ enum ReportMarkdown {
       lines.append("")
     }
     lines += ["## Passes", "", "| pass | applied | nodes after | ms |", "|---|---:|---:|---:|"]
-    lines += report.passes.map { "| \($0.name) | \($0.applied) | \($0.nodesAfter) | \(Figures.fixed($0.milliseconds, 2)) |" }
+    lines += report.passes.map {
+      "| \($0.name) | \($0.applied) | \($0.nodesAfter) | \(Figures.fixed($0.milliseconds, 2)) |"
+    }
     if let memory = document.memory {
       lines += [
         "", "## Memory", "",

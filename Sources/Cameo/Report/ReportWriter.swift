@@ -1,7 +1,8 @@
+public import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #endif
-public import Tensors
 
 /// The forms in which a report is written.
 public enum ReportFormat: String, Sendable, CaseIterable {
@@ -48,8 +49,8 @@ public enum ReportWriter {
     var text = text
     let isWritten = text.withUTF8 { bytes in
       var sent = 0
-      while sent < bytes.count {
-        let count = Glibc.write(descriptor, bytes.baseAddress! + sent, bytes.count - sent)
+      while sent < bytes.count, let base = bytes.baseAddress {
+        let count = Glibc.write(descriptor, base + sent, bytes.count - sent)
         if count < 0 && errno == EINTR { continue }
         if count <= 0 { return false }
         sent += count

@@ -37,8 +37,8 @@ enum Console {
     var text = text
     text.withUTF8 { bytes in
       var sent = 0
-      while sent < bytes.count {
-        let count = Glibc.write(descriptor, bytes.baseAddress! + sent, bytes.count - sent)
+      while sent < bytes.count, let base = bytes.baseAddress {
+        let count = Glibc.write(descriptor, base + sent, bytes.count - sent)
         if count < 0 && errno == EINTR { continue }
         if count <= 0 { return }
         sent += count

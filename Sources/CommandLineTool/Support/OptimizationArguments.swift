@@ -16,16 +16,20 @@ enum Assumption: String, ExpressibleByArgument, CaseIterable {
 /// How a model is optimized: shared by `optimize` and by the commands that run a model.
 struct OptimizationArguments: ParsableArguments {
   @Option(
-    help: ArgumentHelp("onnx: standard operators only; ort: also com.microsoft; cameo: also ai.cameo.", valueName: "target"))
+    help: ArgumentHelp(
+      "onnx: standard operators only; ort: also com.microsoft; cameo: also ai.cameo.", valueName: "target"))
   var target = OptimizationOptions.Target.onnx
 
-  @Option(help: ArgumentHelp("The opset of the result (default: the source's, raised only where a rewrite needs it, at most to 24)."))
+  @Option(
+    help: ArgumentHelp(
+      "The opset of the result (default: the source's, raised only where a rewrite needs it, at most to 24)."))
   var opset: Int?
 
   @Flag(help: "Also use operators that known runtimes expand again.")
   var preferStandard = false
 
-  @Option(help: ArgumentHelp("Something you know of the inputs: no-empty-rows (each attention row has an allowed key)."))
+  @Option(
+    help: ArgumentHelp("Something you know of the inputs: no-empty-rows (each attention row has an allowed key)."))
   var assume: [Assumption] = []
 
   @Option(help: ArgumentHelp("Run this pass whatever its level. Repeatable.", valueName: "pass"))
@@ -34,15 +38,18 @@ struct OptimizationArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Do not run this pass. Repeatable.", valueName: "pass"))
   var disable: [String] = []
 
-  func options(level: Int, bindings: [String: Dim]) throws -> OptimizationOptions {
+  @OptionGroup var ruleFiles: RuleArguments
+
+  /// `extra`: passes beyond the built-in ones, which may be enabled and disabled, too.
+  func options(level: Int, bindings: [String: Dim], extra: [any Pass] = []) throws -> OptimizationOptions {
     var options = OptimizationOptions()
     options.level = level
     options.target = target
     options.maximumOpset = opset
     options.prefersStandard = preferStandard
     options.assumesNoEmptyRows = assume.contains(.noEmptyRows)
-    options.enabled = try names(enable)
-    options.disabled = try names(disable)
+    options.enabled = try names(enable, extra)
+    options.disabled = try names(disable, extra)
     options.bindings = bindings
     return options
   }
@@ -54,9 +61,9 @@ struct OptimizationArguments: ParsableArguments {
   }
 
   /// The passes' own spelling. Throws where one does not exist.
-  private func names(_ given: [String]) throws -> Set<String> {
+  private func names(_ given: [String], _ extra: [any Pass]) throws -> Set<String> {
     if given.isEmpty { return [] }
-    let all = Pipelines.all.map(\.name)
+    let all = (Pipelines.all + extra).map(\.name)
     return Set(
       try given.map { name in
         guard let found = all.first(where: { $0.lowercased() == name.lowercased() }) else {
@@ -67,9 +74,32 @@ struct OptimizationArguments: ParsableArguments {
   }
 }
 
+/// `--rules FILE`: passes written as text.
+struct RuleArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("Also run the rewrite rules of this file. Repeatable.", valueName: "file")) var rules:
+    [String] = []
+
+  /// The passes of the files, in order. Throws with file, line and column; `.badInput` where a name is taken.
+  func passes() throws -> [any Pass] {
+    var result: [any Pass] = []
+    for path in rules {
+      let file = try MappedFile(path: path)
+      for pass in try RuleFile.parse(String(decoding: file.bytes, as: UTF8.self), file: path) {
+        if Pipelines.pass(named: pass.name) != nil || result.contains(where: { $0.name == pass.name }) {
+          throw CameoError.badInput("there is a pass \(pass.name) already").within("file \(path)")
+        }
+        result.append(pass)
+      }
+    }
+    return result
+  }
+}
+
 /// `Attention>=6`: how many nodes of an operator the result must have.
 struct CountAssertion: ExpressibleByArgument, Sendable {
-  enum Relation: String, CaseIterable { case atLeast = ">=", atMost = "<=", notEqual = "!=", equal2 = "==", equal = "=", more = ">", less = "<" }
+  enum Relation: String, CaseIterable {
+    case atLeast = ">=", atMost = "<=", notEqual = "!=", equal2 = "==", equal = "=", more = ">", less = "<"
+  }
 
   let name: String
   let relation: Relation
@@ -114,7 +144,9 @@ struct InputShape: ExpressibleByArgument, Sendable {
   /// `1x3x224x224`, `batchx128` (a symbol stays one), `scalar` for no dimensions. Also with commas.
   static func parse(_ text: Substring) -> [Dim]? {
     if text == "scalar" { return [] }
-    if text.contains(",") || Int(text) != nil { return dims(text.split(separator: ",", omittingEmptySubsequences: false)) }
+    if text.contains(",") || Int(text) != nil {
+      return dims(text.split(separator: ",", omittingEmptySubsequences: false))
+    }
     return dims(text.split(separator: "x", omittingEmptySubsequences: false))
   }
 

@@ -31,7 +31,9 @@ enum ProviderChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
     for choice in choices {
       // What stands behind the reference is never asked.
       if choice == .reference { break }
-      for provider in choice.providers where !result.contains(where: { $0.name == provider.name }) { result.append(provider) }
+      for provider in choice.providers where !result.contains(where: { $0.name == provider.name }) {
+        result.append(provider)
+      }
     }
     return result
   }
@@ -74,7 +76,8 @@ struct RuntimeArguments: ParsableArguments {
   @Option(help: ArgumentHelp("How far the model is optimized first, 0 to 3.", valueName: "level")) var level = 3
   @Option(help: ArgumentHelp("Threads that work at once; 0: one for each core.", valueName: "n")) var threads = 0
   @Option(help: ArgumentHelp("No level lowers it.", valueName: "type")) var precision = Precision.fp32
-  @Option(help: ArgumentHelp("Most memory that one allocation may take: 512MiB, 4G, 60%.", valueName: "size")) var memoryLimit: MemoryLimit?
+  @Option(help: ArgumentHelp("Most memory that one allocation may take: 512MiB, 4G, 60%.", valueName: "size"))
+  var memoryLimit: MemoryLimit?
 
   func validate() throws {
     if !(0...3).contains(level) { throw ValidationError("--level is 0 to 3") }
@@ -99,23 +102,31 @@ struct PreparedModel {
 
   init(
     path: String, level: Int, providers: [ProviderChoice], threads: Int, seed: UInt64 = 0,
-    optimization: OptimizationArguments = OptimizationArguments.defaults, keeping names: [String] = [], pool: ThreadPool? = nil
+    optimization: OptimizationArguments = OptimizationArguments.defaults, keeping names: [String] = [],
+    pool: ThreadPool? = nil
   ) throws {
     let start = ContinuousClock.now
     var source = try ONNXImporter.load(path: path)
     loadMilliseconds = (ContinuousClock.now - start).milliseconds
-    let options = try optimization.options(level: level, bindings: [:])
+    let extra = try optimization.ruleFiles.passes()
+    let options = try optimization.options(level: level, bindings: [:], extra: extra)
     let began = ContinuousClock.now
-    let result: (source: Model, optimized: Model, report: OptimizationReport, session: Session) = try within("file \(path)") {
+    let result: (source: Model, optimized: Model, report: OptimizationReport, session: Session) = try within(
+      "file \(path)"
+    ) {
       try PreparedModel.keep(names, in: &source)
+      var optimizer = Optimizer(options: options, verification: nil)
+      optimizer.extraPasses = extra
       let (optimized, report) =
-        level == 0 && optimization.enable.isEmpty
-        ? (source, OptimizationReport()) : try Optimizer(options: options, verification: nil).optimize(source)
+        level == 0 && options.enabled.isEmpty ? (source, OptimizationReport()) : try optimizer.optimize(source)
       var settings = SessionOptions()
       settings.threads = threads
       settings.seed = seed
       settings.pool = pool
-      return (source, optimized, report, try Session(optimized, providers: ProviderChoice.providers(providers), options: settings))
+      return (
+        source, optimized, report,
+        try Session(optimized, providers: ProviderChoice.providers(providers), options: settings)
+      )
     }
     (self.source, optimized, report, session) = result
     prepareMilliseconds = (ContinuousClock.now - began).milliseconds
@@ -133,9 +144,13 @@ struct PreparedModel {
         found = graph.allValues.filter { graph[$0].region == .main && !graph[$0].isConstant && graph[$0].name == name }
       }
       if found.isEmpty {
-        let isNested = graph.allNodes.contains { graph[$0].name == name } || graph.allValues.contains { graph[$0].name == name }
+        let isNested =
+          graph.allNodes.contains { graph[$0].name == name } || graph.allValues.contains { graph[$0].name == name }
         throw CameoError.badInput(
-          "--dump \(name): " + (isNested ? "it lies in the body of a control-flow node, or is a constant" : "there is no node or value of this name"))
+          "--dump \(name): "
+            + (isNested
+              ? "it lies in the body of a control-flow node, or is a constant"
+              : "there is no node or value of this name"))
       }
       for value in found where !outputs.contains(value) { outputs.append(value) }
     }

@@ -17,7 +17,9 @@ struct TensorArguments: ParsableArguments {
       valueName: "name=tensor"))
   var input: [TensorSpec] = []
 
-  @Option(help: ArgumentHelp("All inputs by name: an .npz file, or a folder of NAME.npy and NAME.pb.", valueName: "dir|file.npz"))
+  @Option(
+    help: ArgumentHelp(
+      "All inputs by name: an .npz file, or a folder of NAME.npy and NAME.pb.", valueName: "dir|file.npz"))
   var inputs: String?
 
   @OptionGroup var dims: DimArguments
@@ -48,13 +50,16 @@ struct TensorArguments: ParsableArguments {
         bind(tensor, port.type)
       }
       if values.isEmpty, !ports.isEmpty {
-        throw CameoError.badInput("none of its arrays is an input; they are \(ports.map(\.name).joined(separator: ", "))")
-          .within("file \(inputs)")
+        throw CameoError.badInput(
+          "none of its arrays is an input; they are \(ports.map(\.name).joined(separator: ", "))"
+        )
+        .within("file \(inputs)")
       }
     }
     for spec in input {
       guard let port = ports.first(where: { $0.name == spec.name }) else {
-        throw CameoError.badInput("the model has no input \(spec.name); it has \(ports.map(\.name).joined(separator: ", "))")
+        throw CameoError.badInput(
+          "the model has no input \(spec.name); it has \(ports.map(\.name).joined(separator: ", "))")
       }
       guard case .file(let path) = spec.source else { continue }
       let tensor = try TensorFactory.read(path, name: spec.name)
@@ -81,7 +86,8 @@ struct TensorArguments: ParsableArguments {
         spec = TensorSpec(name: port.name, source: isFloat ? .random(nil) : .ones(nil))
       } else {
         throw CameoError.badInput(
-          "input \(port.name) is missing: give --input \(port.name)=FILE or \(port.name)=random (it is \(port.type?.shown ?? "of unknown type"))")
+          "input \(port.name) is missing: give --input \(port.name)=FILE or \(port.name)=random (it is \(port.type?.shown ?? "of unknown type"))"
+        )
       }
       values[port.name] = .tensor(
         try within("input \(port.name)") {
@@ -93,7 +99,9 @@ struct TensorArguments: ParsableArguments {
   }
 
   /// Element type and shape of a made tensor. Throws naming the dimension that is open.
-  private static func resolve(_ spec: TensorSpec, _ declared: ValueType?, _ bindings: [String: Dim]) throws -> (DataType, [Int]) {
+  private static func resolve(_ spec: TensorSpec, _ declared: ValueType?, _ bindings: [String: Dim]) throws -> (
+    DataType, [Int]
+  ) {
     guard case .tensor(let type, let declaredShape) = declared, let type else {
       throw CameoError.badInput("it is \(declared?.shown ?? "of unknown type"): only tensors can be made")
     }
@@ -105,7 +113,8 @@ struct TensorArguments: ParsableArguments {
       let bound = dim.substituting(bindings)
       if let value = bound.value { return value }
       if bound.isUnnamed {
-        throw CameoError.badInput("its dimension \(axis) is open and has no name: give --input \(spec.name)=random:SHAPE")
+        throw CameoError.badInput(
+          "its dimension \(axis) is open and has no name: give --input \(spec.name)=random:SHAPE")
       }
       let symbol = bound.symbols.sorted().first ?? bound.description
       throw CameoError.badInput("its dimension \(symbol) is open: give --dim \(symbol)=N")
@@ -116,7 +125,8 @@ struct TensorArguments: ParsableArguments {
   /// Types that files of numpy cannot name (bfloat16, float8, 4-bit) come as bytes of the same width.
   private func adapt(_ tensor: Tensor, _ declared: ValueType?) throws -> Tensor {
     guard let type = declared?.dataType, type != tensor.dataType else { return tensor }
-    if tensor.dataType.isUnsignedInteger || tensor.dataType == .int8 || tensor.dataType == .int16, !type.isInteger, type != .bool,
+    if tensor.dataType.isUnsignedInteger || tensor.dataType == .int8 || tensor.dataType == .int16, !type.isInteger,
+      type != .bool,
       type.bitWidth == tensor.dataType.bitWidth, type != .string, type != .float16, type != .float, type != .double
     {
       return try tensor.bitCast(to: type)
@@ -140,7 +150,9 @@ struct TensorArguments: ParsableArguments {
       } else if file.hasSuffix(".pb") {
         let base = file.dropLast(3)
         if base.hasPrefix(stem + "_"), let index = Int(base.dropFirst(stem.count + 1)) {
-          if names.indices.contains(index) { result.append((names[index], try TensorFile.readProto(path: full).tensor)) }
+          if names.indices.contains(index) {
+            result.append((names[index], try TensorFile.readProto(path: full).tensor))
+          }
         } else if names.contains(String(base)) {
           result.append((String(base), try TensorFile.readProto(path: full).tensor))
         }
@@ -195,7 +207,8 @@ extension ValueType {
   /// As people read it: a dimension without a name is `?`.
   var shown: String {
     guard let shape, shape.contains(where: \.isUnnamed) else { return description }
-    return (dataType?.name ?? "undefined") + "[" + shape.map { $0.isUnnamed ? "?" : $0.description }.joined(separator: ", ") + "]"
+    return (dataType?.name ?? "undefined") + "["
+      + shape.map { $0.isUnnamed ? "?" : $0.description }.joined(separator: ", ") + "]"
   }
 }
 

@@ -96,7 +96,9 @@ struct SeededNumbers {
 
 /// Makes tensors that specs describe.
 enum TensorFactory {
-  static func make(_ source: TensorSpec.Source, _ type: DataType, _ shape: [Int], seed: UInt64, stream: Int) throws -> Tensor {
+  static func make(_ source: TensorSpec.Source, _ type: DataType, _ shape: [Int], seed: UInt64, stream: Int) throws
+    -> Tensor
+  {
     var numbers = SeededNumbers(seed: seed, stream: stream)
     if type == .string { return try strings(source, shape) }
     switch source {
@@ -116,7 +118,9 @@ enum TensorFactory {
       let (span, overflow) = high.subtractingReportingOverflow(low)
       guard !overflow else { throw CameoError.badInput("int:\(low):\(high) is too wide") }
       return try Tensor.make(type, shape, as: Int64.self) { out in
-        for index in 0..<(try Tensor.elementCount(shape)) { out[index] = Int64(low) + Int64(numbers.below(UInt64(span))) }
+        for index in 0..<(try Tensor.elementCount(shape)) {
+          out[index] = Int64(low) + Int64(numbers.below(UInt64(span)))
+        }
       }
     case .random:
       if type.isInteger || type == .bool {
@@ -150,7 +154,8 @@ enum TensorFactory {
       let arrays = try NumPyFile.readArchive(path: path)
       if let found = arrays.first(where: { $0.name == name }) { return found.tensor }
       if arrays.count == 1 { return arrays[0].tensor }
-      throw CameoError.badInput("there is no array \(name); it holds \(arrays.map(\.name).joined(separator: ", "))").within("file \(path)")
+      throw CameoError.badInput("there is no array \(name); it holds \(arrays.map(\.name).joined(separator: ", "))")
+        .within("file \(path)")
     }
     if path.hasSuffix(".pb") { return try TensorFile.readProto(path: path).tensor }
     throw CameoError.badInput("a tensor file is .npy, .npz or .pb (or random:, zeros:, ones:, int:, value: is meant)")

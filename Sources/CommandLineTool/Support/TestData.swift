@@ -52,7 +52,9 @@ struct TestData {
     if a.dataType != b.dataType { return "type \(b.dataType), not \(a.dataType)" }
     if a.shape != b.shape { return "shape \(b.shape), not \(a.shape)" }
     if a.dataType == .string {
-      return a.strings.indices.first { a.strings[$0] != b.strings[$0] }.map { "element \($0) is \"\(b.strings[$0])\", not \"\(a.strings[$0])\"" }
+      return a.strings.indices.first { a.strings[$0] != b.strings[$0] }.map {
+        "element \($0) is \"\(b.strings[$0])\", not \"\(a.strings[$0])\""
+      }
     }
     if a.dataType.isInteger || a.dataType == .bool {
       guard let x = try? ElementView<Int64>(a), let y = try? ElementView<Int64>(b) else { return "it cannot be read" }
@@ -67,7 +69,9 @@ struct TestData {
     for index in 0..<x.count {
       let (p, q) = (x[index], y[index])
       if p == q || (p.isNaN && q.isNaN) { continue }
-      if !(abs(p - q) <= atol + rtol * abs(p)) { return "element \(index) is \(Figures.short(q)), not \(Figures.short(p))" }
+      if !(abs(p - q) <= atol + rtol * abs(p)) {
+        return "element \(index) is \(Figures.short(q)), not \(Figures.short(p))"
+      }
     }
     return nil
   }

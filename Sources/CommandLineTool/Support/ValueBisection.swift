@@ -50,14 +50,22 @@ struct ValueBisection {
       let graphB = b.optimized.graph
       let nodeA = computed(graphA)[name]
       let nodeB = known[name]
-      let origins = nodeB.map { id in
-        graphB[id].origins.indices.compactMap { Int($0) < b.optimized.sourceNodes.count ? b.optimized.sourceNodes[Int($0)].name : nil }
-      }
+      let origins = nodeB.map { originNames($0, graphB, b.optimized) }
       return Result(
         value: name, nodeA: nodeA.map(graphA.describe) ?? "?", nodeB: nodeB.map(graphB.describe) ?? "?",
         origins: (origins ?? []).filter { !$0.isEmpty }, closeness: closeness, compared: compared)
     }
     return nil
+  }
+
+  /// The source nodes that a node stands for: those of the file it came from before, where that file was written here.
+  private func originNames(_ id: NodeID, _ graph: Graph, _ model: Model) -> [String] {
+    if let written = graph[id].metadata.first(where: { $0.key == "cameo.origins" }) {
+      return written.value.split(separator: "\n").map(String.init)
+    }
+    return graph[id].origins.indices.compactMap {
+      Int($0) < model.sourceNodes.count ? model.sourceNodes[Int($0)].name : nil
+    }
   }
 
   private func sameForm(_ p: Value, _ q: Value) -> Bool {
@@ -84,7 +92,8 @@ struct ValueBisection {
     var outputs = graph.outputs
     let present = Set(outputs)
     for id in graph.nodes {
-      for case .some(let output) in graph[id].outputs where wanted.contains(graph[output].name) && !present.contains(output) {
+      for case .some(let output) in graph[id].outputs
+      where wanted.contains(graph[output].name) && !present.contains(output) {
         outputs.append(output)
       }
     }

@@ -20,7 +20,8 @@ enum ValueText {
     let head = "\(tensor)"
     if tensor.count == 0 { return head }
     if tensor.dataType == .string {
-      return head + "  " + tensor.strings.prefix(4).map { "\"\($0)\"" }.joined(separator: ", ") + (tensor.count > 4 ? ", …" : "")
+      return head + "  " + tensor.strings.prefix(4).map { "\"\($0)\"" }.joined(separator: ", ")
+        + (tensor.count > 4 ? ", …" : "")
     }
     guard let view = try? ElementView<Double>(tensor) else { return head }
     let isWhole = tensor.dataType.isInteger || tensor.dataType == .bool

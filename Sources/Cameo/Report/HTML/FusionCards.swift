@@ -33,14 +33,18 @@ enum FusionCards {
     out += "<span class=\"pill\">\(group.members.count) ×</span>"
     let by = group.rule == group.pass || group.rule.isEmpty ? group.pass : "\(group.pass) · \(group.rule)"
     out += "<span class=\"by\">\(HTMLText.escape(by))</span></header>"
-    out += "<div class=\"duo\"><div><div class=\"cap\">\(count(example.before.count)) before</div>\(SubgraphDrawing.svg(example.before))</div>"
+    out +=
+      "<div class=\"duo\"><div><div class=\"cap\">\(count(example.before.count)) before</div>\(SubgraphDrawing.svg(example.before))</div>"
     out += "<div class=\"to\" aria-hidden=\"true\">→</div>"
-    out += "<div><div class=\"cap\">\(count(example.after.count)) after</div>\(SubgraphDrawing.svg(example.after))</div></div>"
+    out +=
+      "<div><div class=\"cap\">\(count(example.after.count)) after</div>\(SubgraphDrawing.svg(example.after))</div></div>"
     out += places(group.members, &budget)
     return out + "</article>"
   }
 
-  private static func count(_ nodes: Int) -> String { nodes == 1 ? "1 node" : nodes >= 48 ? "the first 48 nodes" : "\(nodes) nodes" }
+  private static func count(_ nodes: Int) -> String {
+    nodes == 1 ? "1 node" : nodes >= 48 ? "the first 48 nodes" : "\(nodes) nodes"
+  }
 
   private static func places(_ members: [FusionRecord], _ budget: inout Int) -> String {
     var items = ""
@@ -56,6 +60,7 @@ enum FusionCards {
     }
     if listed < members.count { items += "<li>and \(members.count - listed) more: they are in the JSON report</li>" }
     let title = members.count == 1 ? "where it was made" : "the \(members.count) places"
-    return "<details><summary>\(title), with the source nodes they stand for</summary><ul class=\"places\">\(items)</ul></details>"
+    return
+      "<details><summary>\(title), with the source nodes they stand for</summary><ul class=\"places\">\(items)</ul></details>"
   }
 }

@@ -20,10 +20,12 @@ enum HTMLReport {
         key + FusionCards.html(groups))
     }
     body += nearMisses(document)
-    body += section("Passes", "In the order in which they first ran; a pass that changed something ran again.", passes(report))
+    body += section(
+      "Passes", "In the order in which they first ran; a pass that changed something ran again.", passes(report))
     if let memory = document.memory { body += memorySection(memory) }
     if let verification = report.verification { body += verificationSection(verification) }
-    body += "<footer>Written by cameo 0.1.0. Level \(report.level), target \(HTMLText.escape(report.target)).</footer>"
+    body +=
+      "<footer>Written by cameo \(CameoVersion.current). Level \(report.level), target \(HTMLText.escape(report.target)).</footer>"
     return """
       <!DOCTYPE html>
       <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -52,21 +54,27 @@ enum HTMLReport {
   private static func header(_ document: ReportDocument) -> String {
     let report = document.report
     var out = "<h1>\(HTMLText.escape(document.title))</h1>"
-    var facts = ["level \(report.level)", "target \(report.target)", "optimized in \(Figures.milliseconds(report.milliseconds))"]
+    var facts = [
+      "level \(report.level)", "target \(report.target)", "optimized in \(Figures.milliseconds(report.milliseconds))",
+    ]
     if let opset = document.outputOpset { facts.append("opset \(opset)") }
     if let bytes = document.outputBytes { facts.append("file of \(Figures.bytes(bytes))") }
     out += "<p class=\"sub\">\(HTMLText.escape(facts.joined(separator: " · ")))</p>"
-    if !document.output.isEmpty { out += "<p class=\"sub mono\">\(HTMLText.escape(report.model)) → \(HTMLText.escape(document.output))</p>" }
+    if !document.output.isEmpty {
+      out += "<p class=\"sub mono\">\(HTMLText.escape(report.model)) → \(HTMLText.escape(document.output))</p>"
+    }
     out += "<div class=\"tiles\">"
     out += tile(
-      "nodes", "<small>\(report.nodesBefore) →</small> \(report.nodesAfter)", Figures.change(report.nodesBefore, report.nodesAfter))
+      "nodes", "<small>\(report.nodesBefore) →</small> \(report.nodesAfter)",
+      Figures.change(report.nodesBefore, report.nodesAfter))
     out += tile(
       "weights", "<small>\(Figures.bytes(report.bytesBefore)) →</small> \(Figures.bytes(report.bytesAfter))",
       Figures.change(report.bytesBefore, report.bytesAfter))
     let reasons = document.missGroups.count
     out += tile(
       "fusions", "\(report.fusions.count)",
-      report.nearMisses.isEmpty ? "no near misses" : "\(report.nearMisses.count) near misses for \(reasons) reason\(reasons == 1 ? "" : "s")")
+      report.nearMisses.isEmpty
+        ? "no near misses" : "\(report.nearMisses.count) near misses for \(reasons) reason\(reasons == 1 ? "" : "s")")
     if let verification = report.verification {
       let badge =
         verification.passed
@@ -114,11 +122,15 @@ enum HTMLReport {
         out += item
         listed += 1
       }
-      if listed < group.members.count { out += "<li>and \(group.members.count - listed) more: they are in the JSON report</li>" }
+      if listed < group.members.count {
+        out += "<li>and \(group.members.count - listed) more: they are in the JSON report</li>"
+      }
       out += "</ul></details>"
     }
     out += "</div>"
-    if groups.count > 120 { out += "<p class=\"hint\">and \(groups.count - 120) further reasons, in the JSON report</p>" }
+    if groups.count > 120 {
+      out += "<p class=\"hint\">and \(groups.count - 120) further reasons, in the JSON report</p>"
+    }
     return section("Near misses", "What almost fused, and what stood in the way. Open a line for the nodes.", out)
   }
 
@@ -159,7 +171,8 @@ enum HTMLReport {
   }
 
   private static func verificationSection(_ verification: VerificationRecord) -> String {
-    var out = "<div class=\"panel\"><table><tr><th>output</th><th class=\"r\">max |a−b|</th><th class=\"r\">max|a−b| / max|a|</th></tr>"
+    var out =
+      "<div class=\"panel\"><table><tr><th>output</th><th class=\"r\">max |a−b|</th><th class=\"r\">max|a−b| / max|a|</th></tr>"
     let worst = verification.outputs.sorted { $0.maxRel > $1.maxRel }
     for output in worst.prefix(40) {
       let z = output.maxRel > verification.tolerance ? " style=\"color:var(--bad)\"" : ""

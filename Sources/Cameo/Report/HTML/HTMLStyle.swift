@@ -74,11 +74,13 @@ enum HTMLStyle {
     .miss details{border:0;border-top:1px solid var(--hair)}
     .miss details:first-child{border-top:0}
     .miss summary{display:flex;gap:12px;align-items:baseline;color:var(--ink);font-size:14px;padding:9px 16px}
+    .miss summary::before{content:"\\25b8";flex:none;color:var(--soft);font-size:12px}
+    .miss details[open]>summary::before{content:"\\25be"}
     .miss summary .c{flex:none;min-width:44px;text-align:right;font-weight:650;font-variant-numeric:tabular-nums}
     .miss summary .w{flex:1;min-width:0}
     .miss summary .by{color:var(--soft);font-size:13px;white-space:nowrap}
     footer{margin-top:48px;color:var(--soft);font-size:13px}
-    @media (max-width:820px){.cards{grid-template-columns:minmax(0,1fr)}.wide .duo{flex-wrap:wrap}main{padding:20px 14px 48px}}
+    @media (max-width:820px){.cards{grid-template-columns:minmax(0,1fr)}.wide .duo{flex-wrap:wrap}.tile .v{white-space:normal}main{padding:20px 14px 48px}}
     @media print{body{background:#fff;font-size:12px}main{max-width:none;padding:0}.card,.tile,.panel{break-inside:avoid}\
     ul.places{max-height:none;overflow:visible}details::details-content{content-visibility:visible}.panel{overflow:visible}}
     """

@@ -39,14 +39,8 @@ enum MemoryPicture {
         out += "/>"
       }
     }
-    var line = ""
-    var last = -1
-    for (step, bytes) in memory.liveBytes.enumerated() where bytes != last || step == steps - 1 {
-      line += (line.isEmpty ? "M" : "H\(HTMLText.pixels(x(step)))V") + (line.isEmpty ? "\(HTMLText.pixels(x(step))) " : "") + HTMLText.pixels(y(bytes))
-      last = bytes
-    }
-    line += "H\(HTMLText.pixels(x(steps)))"
-    out += "<path d=\"\(line)\" style=\"fill:none;stroke:var(--ink);stroke-width:1.4\"/>"
+    let line = outline(memory.liveBytes, x: x, y: y)
+    out += "<path d=\"\(line)\" style=\"fill:none;stroke:var(--ink);stroke-width:\(steps > 500 ? 0.7 : 1.3)\"/>"
     out +=
       "<line x1=\"\(HTMLText.pixels(left))\" x2=\"\(HTMLText.pixels(width - 10))\" y1=\"\(HTMLText.pixels(y(memory.lowerBound)))\" "
       + "y2=\"\(HTMLText.pixels(y(memory.lowerBound)))\" style=\"stroke:var(--bad);stroke-dasharray:5 4\"/>"
@@ -57,6 +51,23 @@ enum MemoryPicture {
         + "\(tick == 0 ? "step 0" : "\(step)")</text>"
     }
     return out + "</svg>"
+  }
+
+  /// What lives, step by step; of very many steps the most in each of some 500 columns.
+  private static func outline(_ live: [Int], x: (Int) -> Double, y: (Int) -> Double) -> String {
+    let stride = max(1, (live.count + 499) / 500)
+    var line = ""
+    var last = -1
+    for first in Swift.stride(from: 0, to: live.count, by: stride) {
+      let bytes = live[first..<min(live.count, first + stride)].max() ?? 0
+      if line.isEmpty {
+        line = "M\(HTMLText.pixels(x(0))) \(HTMLText.pixels(y(bytes)))"
+      } else if bytes != last {
+        line += "H\(HTMLText.pixels(x(first)))V\(HTMLText.pixels(y(bytes)))"
+      }
+      last = bytes
+    }
+    return line.isEmpty ? "M0 0" : line + "H\(HTMLText.pixels(x(live.count)))"
   }
 
   private static func area(_ block: MemoryTimeline.Block) -> Int {

@@ -33,7 +33,8 @@ enum OperatorChart {
         "<g><title>\(HTMLText.escape(row.0)): \(row.1) before, \(row.2) after</title>"
         + "<text x=\"\(HTMLText.pixels(labelWidth - 10))\" y=\"\(HTMLText.pixels(y + 14))\" text-anchor=\"end\""
         + (isNew ? " style=\"fill:var(--accent);font-weight:600\"" : "") + ">"
-        + "\(HTMLText.escape(SubgraphLayout.elided(row.0, 34)))</text>" + bar(row.1, y, "--before") + bar(row.2, y + 10, "--accent")
+        + "\(HTMLText.escape(SubgraphLayout.elided(row.0, 34)))</text>" + bar(row.1, y, "--before")
+        + bar(row.2, y + 10, "--accent")
         + "<text x=\"\(HTMLText.pixels(end + 8))\" y=\"\(HTMLText.pixels(y + 14))\""
         + (row.1 == row.2 ? " class=\"d\"" : "") + ">\(change)</text></g>"
     }

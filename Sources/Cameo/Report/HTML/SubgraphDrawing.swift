@@ -12,14 +12,15 @@ enum SubgraphDrawing {
     for box in layout.boxes {
       let (x, y) = (HTMLText.pixels(box.x), HTMLText.pixels(box.y))
       if let input = box.input {
-        let label = SubgraphLayout.elided(SubgraphLayout.lastPart(input), 18)
+        let label = SubgraphLayout.elided(SubgraphLayout.lastPart(input), 22)
         out +=
           "<g class=\"in\"><title>\(HTMLText.escape(input))</title><rect x=\"\(x)\" y=\"\(y)\" width=\"\(HTMLText.pixels(box.width))\" "
           + "height=\"20\" rx=\"10\"/><text x=\"\(HTMLText.pixels(box.x + box.width / 2))\" y=\"\(HTMLText.pixels(box.y + 14))\">"
           + "\(HTMLText.escape(label))</text></g>"
         continue
       }
-      out += "<g class=\"n\"><rect x=\"\(x)\" y=\"\(y)\" width=\"\(HTMLText.pixels(box.width))\" height=\"\(HTMLText.pixels(box.height))\" rx=\"5\"/>"
+      out +=
+        "<g class=\"n\"><rect x=\"\(x)\" y=\"\(y)\" width=\"\(HTMLText.pixels(box.width))\" height=\"\(HTMLText.pixels(box.height))\" rx=\"5\"/>"
       for (index, row) in box.rows.enumerated() {
         let top = box.y + 3 + Double(index) * SubgraphLayout.rowHeight
         let detail = row.detail.isEmpty ? "" : "<tspan class=\"d\" dx=\"7\">\(HTMLText.escape(row.detail))</tspan>"
@@ -61,18 +62,21 @@ enum SubgraphDrawing {
   }
 
   private static let products: Set<String> = [
-    "MatMul", "Gemm", "Conv", "ConvTranspose", "Attention", "Einsum", "LSTM", "GRU", "RNN", "MatMulInteger", "QLinearMatMul",
+    "MatMul", "Gemm", "Conv", "ConvTranspose", "Attention", "Einsum", "LSTM", "GRU", "RNN", "MatMulInteger",
+    "QLinearMatMul",
     "ConvInteger", "QLinearConv", "MatMulNBits", "FusedMatMul", "FusedConv", "FusedGemm", "MultiHeadAttention",
   ]
   private static let statistics: Set<String> = [
-    "Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "BatchNormalization",
+    "Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization",
+    "BatchNormalization",
     "GroupNormalization", "InstanceNormalization", "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd",
     "ReduceL2", "ReduceSumSquare", "ReduceL1", "GlobalAveragePool", "AveragePool", "MaxPool", "GlobalMaxPool", "CumSum",
     "SkipLayerNormalization", "LpNormalization", "TopK", "ArgMax", "ArgMin",
   ]
   private static let movement: Set<String> = [
     "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Split", "Concat", "Gather", "GatherND",
-    "GatherElements", "Expand", "Tile", "Pad", "Cast", "CastLike", "Identity", "Shape", "Size", "ConstantOfShape", "Range",
+    "GatherElements", "Expand", "Tile", "Pad", "Cast", "CastLike", "Identity", "Shape", "Size", "ConstantOfShape",
+    "Range",
     "ScatterND", "ScatterElements", "DepthToSpace", "SpaceToDepth", "Resize", "Dropout",
   ]
 }

@@ -48,7 +48,7 @@ struct SubgraphLayout {
     }
     var all = links
     for (name, readers) in inputs {
-      let label = SubgraphLayout.elided(SubgraphLayout.lastPart(name), 18)
+      let label = SubgraphLayout.elided(SubgraphLayout.lastPart(name), 22)
       all += readers.map { (boxes.count, $0) }
       boxes.append(Box(rows: [], input: name, width: Double(label.count) * 6.65 + 18, height: 20))
     }
@@ -62,7 +62,9 @@ struct SubgraphLayout {
     _ nodes: [SubgraphNode]
   ) -> (chains: [[Int]], links: [(Int, Int)], inputs: [(String, [Int])], leaving: Set<Int>) {
     var producer: [String: Int] = [:]
-    for (index, node) in nodes.enumerated() { for output in node.outputs where !output.isEmpty { producer[output] = index } }
+    for (index, node) in nodes.enumerated() {
+      for output in node.outputs where !output.isEmpty { producer[output] = index }
+    }
     var sources = [[Int]](repeating: [], count: nodes.count)
     var external = [[String]](repeating: [], count: nodes.count)
     var readers = [Set<Int>](repeating: [], count: nodes.count)
@@ -110,7 +112,9 @@ struct SubgraphLayout {
     var inputs: [(String, [Int])] = []
     for index in nodes.indices {
       for from in sources[index] where chainOf[from] != chainOf[index] {
-        if !links.contains(where: { $0 == (chainOf[from], chainOf[index]) }) { links.append((chainOf[from], chainOf[index])) }
+        if !links.contains(where: { $0 == (chainOf[from], chainOf[index]) }) {
+          links.append((chainOf[from], chainOf[index]))
+        }
       }
       for name in external[index] {
         if let known = inputs.firstIndex(where: { $0.0 == name }) {
@@ -205,7 +209,8 @@ struct SubgraphLayout {
         let neighbours = isDown ? up : down
         func key(_ cell: Int) -> Double {
           let near = neighbours[cell] ?? []
-          return near.isEmpty ? Double(position[cell]) : near.map { Double(position[$0]) }.reduce(0, +) / Double(near.count)
+          return near.isEmpty
+            ? Double(position[cell]) : near.map { Double(position[$0]) }.reduce(0, +) / Double(near.count)
         }
         order[l] = order[l].map { ($0, key($0)) }.sorted { ($0.1, position[$0.0]) < ($1.1, position[$1.0]) }.map(\.0)
         note(l)
@@ -274,7 +279,9 @@ struct SubgraphLayout {
     for path in paths {
       guard let from = path.first, let to = path.last else { continue }
       var points = [(x: x(from), y: bottoms[from])]
-      for cell in path.dropFirst().dropLast() { points += [(x: x(cell), y: tops[cell]), (x: x(cell), y: bottoms[cell])] }
+      for cell in path.dropFirst().dropLast() {
+        points += [(x: x(cell), y: tops[cell]), (x: x(cell), y: bottoms[cell])]
+      }
       // Readers of several values get them spread along their top.
       let incoming = paths.filter { $0.last == to }.map { $0[$0.count - 2] }.sorted { xs[$0] < xs[$1] }
       let place = incoming.firstIndex(of: path[path.count - 2]) ?? 0

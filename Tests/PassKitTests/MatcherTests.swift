@@ -1,0 +1,87 @@
+import GraphIR
+import PassKit
+import TestSupport
+import Tensors
+import Testing
+
+/// One rule on one graph: how often it applies and what it says where it does not.
+func outcome(_ rules: String, _ graph: String) throws -> (applied: Int, reasons: [String], text: String) {
+  let passes = try RuleFile.parse(rules, file: "test.rules")
+  let manager = PassManager(stages: [PassManager.Stage(passes)], options: OptimizationOptions())
+  let (model, report) = try manager.run(try ONNXText.parseModel(graph))
+  #expect(report.failures.isEmpty, "\(report.failures)")
+  return (report.passes.reduce(0) { $0 + $1.applied }, report.nearMisses.map(\.reason), ONNXText.canonicalText(model.graph, types: false))
+}
+
+@Suite struct MatcherTests {
+  static let head = "g (float[2,3] x, float[2,3] z) => (float[2,3] y) <float two = {2}, float[2,3] k = {1,2,3,4,5,6}>"
+
+  @Test(arguments: ["Add (x, z)", "Add (z, x)"])
+  func commutative(_ sum: String) throws {
+    let rule = "rule R { match { a = Neg!(x) y = Add(a, z) } rewrite { y = Sub(z, x) } }"
+    #expect(try outcome(rule, "\(Self.head) { n = Neg (x) y = \(sum.replacing("x", with: "n")) }").applied == 1)
+  }
+
+  @Test func nonCommutativeKeepsItsOrder() throws {
+    let rule = "rule R { match { a = Neg!(x) y = Sub(z, a) } rewrite { y = Add(z, x) } }"
+    #expect(try outcome(rule, "\(Self.head) { n = Neg (x) y = Sub (z, n) }").applied == 1)
+    #expect(try outcome(rule, "\(Self.head) { n = Neg (x) y = Sub (n, z) }").applied == 0)
+  }
+
+  @Test func optionalNodes() throws {
+    let rule = "rule R { match { a = Neg!(x) c = Cast?(a) y = Neg(c) } where { type(x) == type(y) } rewrite { y = Identity(x) } }"
+    #expect(try outcome(rule, "\(Self.head) { n = Neg (x) y = Neg (n) }").applied == 1)
+    #expect(try outcome(rule, "\(Self.head) { n = Neg (x) c = Cast <to = 1> (n) y = Neg (c) }").applied == 1)
+  }
+
+  @Test func alternativesAndAttributes() throws {
+    let rule = "rule R { match { s = (Softmax|LogSoftmax)!<axis = 1>(x) y = Neg(s) } rewrite { y = Relu(x) } }"
+    #expect(try outcome(rule, "\(Self.head) { n = LogSoftmax <axis = 1> (x) y = Neg (n) }").applied == 1)
+    #expect(try outcome(rule, "\(Self.head) { n = Softmax <axis = 1> (x) y = Neg (n) }").applied == 1)
+    let other = try outcome(rule, "\(Self.head) { n = Softmax <axis = 0> (x) y = Neg (n) }")
+    #expect(other.applied == 0)
+  }
+
+  @Test func repeatedVariables() throws {
+    let rule = "rule R { match { n = Neg!(x) y = Mul(x, n) } rewrite { y = Neg(Mul(x, x)) } }"
+    #expect(try outcome(rule, "\(Self.head) { n = Neg (x) y = Mul (n, x) }").applied == 1)
+    let different = try outcome(rule, "\(Self.head) { n = Neg (x) y = Mul (n, z) }")
+    #expect(different.applied == 0)
+    #expect(different.reasons == ["two different values stand where one was expected (x)"])
+  }
+
+  @Test func constants() throws {
+    let rule = "rule R { match { n = Neg!(x) y = Mul(n, 2) } rewrite { y = Mul(x, -2) } }"
+    let match = try outcome(rule, "\(Self.head) { n = Neg (x) y = Mul (two, n) }")
+    #expect(match.applied == 1 && match.text.contains("{-2}"), "\(match.text)")
+    #expect(try outcome(rule, "\(Self.head) { n = Neg (x) y = Mul (n, k) }").reasons.isEmpty == false)
+    let computed = "rule R { match { n = Neg!(x) y = Mul(n, $c) } where { value(c) > 0 } rewrite { y = Mul(x, -$c) } }"
+    #expect(try outcome(computed, "\(Self.head) { n = Neg (x) y = Mul (n, two) }").text.contains("{-2}"))
+  }
+
+  @Test func severalResults() throws {
+    let rule = "rule R { match { a = Neg!(x) b = Abs(x) => (a, b) } rewrite { a = Relu(x) b = Exp(x) } }"
+    let graph = "g (float[2] x) => (float[2] p, float[2] q) { p = Neg (x) q = Abs (x) }"
+    let result = try outcome(rule, graph)
+    #expect(result.applied == 1 && result.text.contains("Relu") && result.text.contains("Exp"))
+  }
+
+  @Test func staysInOneBody() throws {
+    let rule = "rule R { match { n = Neg!(x) y = Abs(n) } rewrite { y = Relu(x) } }"
+    let graph = """
+      g (float[2] x, bool c) => (float[2] y) { n = Neg (x) y = If (c) <then_branch = t () => (u) { u = Abs (n) }, else_branch = e () => (w) { w = Exp (x) }> }
+      """
+    #expect(try outcome(rule, graph).applied == 0)
+  }
+
+  @Test func guardsSayWhy() throws {
+    let rule = """
+      rule R { match { n = Neg!(x) y = Abs(n) } where { rank(x) >= 3; opset >= 1 : "never" } rewrite { y = Abs(x) } }
+      """
+    #expect(try outcome(rule, "\(Self.head) { n = Neg (x) y = Abs (n) }").reasons == ["rank(x) >= 3 does not hold, it is 2"])
+    let own = rule.replacing("rank(x) >= 3;", with: "rank(x) >= 3 : \"too flat\";")
+    #expect(try outcome(own, "\(Self.head) { n = Neg (x) y = Abs (n) }").reasons == ["too flat"])
+    let opset = "rule R { match { n = Neg!(x) y = Abs(n) } where { last_dim(x) == 4 } rewrite { y = Abs(x) } }"
+    #expect(try outcome(opset, "g (float[2,N] x) => (float[2,N] y) { n = Neg (x) y = Abs (n) }").reasons.first?.hasPrefix("last_dim(x) == 4 is not known") == true)
+  }
+}

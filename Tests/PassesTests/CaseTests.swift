@@ -1,0 +1,56 @@
+import Foundation
+import GraphIR
+import PassKit
+import Passes
+import TestSupport
+import Tensors
+import Testing
+
+enum Cases {
+  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Cases")
+
+  static func of(_ pass: String) -> [RewriteCase] {
+    let file = folder.appendingPathComponent(pass + ".onnxtxt")
+    guard let text = try? String(contentsOf: file, encoding: .utf8) else { return [] }
+    return RewriteCase.parse(text, pass: pass)
+  }
+
+  static let all = Pipelines.all.flatMap { of($0.name) }
+
+  static func options(_ item: RewriteCase) -> OptimizationOptions {
+    var options = OptimizationOptions()
+    options.level = 3
+    options.target = .cameo
+    options.maximumOpset = item.opset
+    return options
+  }
+}
+
+@Suite struct CaseTests {
+  @Test(arguments: Cases.all)
+  func rewrite(_ item: RewriteCase) throws {
+    let pass = try #require(Pipelines.pass(named: item.pass))
+    let check = RewriteCheck(passes: [pass], options: Cases.options(item))
+    for problem in try check.problems(before: item.before, item.expectation) { Issue.record("\(item): \(problem)") }
+  }
+
+  @Test(arguments: Pipelines.all.map(\.name))
+  func everyPassHasCases(_ name: String) {
+    let cases = Cases.of(name)
+    #expect(cases.contains { if case .becomes = $0.expectation { true } else { false } }, "\(name) has no case that is rewritten")
+    #expect(cases.contains { if case .unchanged = $0.expectation { true } else { false } }, "\(name) has no case that stays")
+  }
+
+  /// No result depends on a name, and the whole pipeline keeps outputs.
+  @Test(arguments: Cases.all)
+  func namesDoNotMatter(_ item: RewriteCase) throws {
+    let model = try ONNXText.parseModel(item.before)
+    var renamed = model
+    renamed.graph.renameEverything(seed: 7)
+    let manager = PassManager(stages: Pipelines.stages, options: Cases.options(item))
+    let a = try manager.run(model)
+    let b = try manager.run(renamed)
+    #expect(a.report.failures.isEmpty, "\(a.report.failures)")
+    #expect(ONNXText.canonicalText(a.model.graph, types: false) == ONNXText.canonicalText(b.model.graph, types: false))
+  }
+}

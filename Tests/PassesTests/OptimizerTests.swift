@@ -1,0 +1,101 @@
+import Cameo
+import Foundation
+import GraphIR
+import ONNXFormat
+import PassKit
+import Passes
+import TestSupport
+import Tensors
+import Testing
+
+/// Wrong passes are found out by numbers and named.
+@Suite struct OptimizerTests {
+  static let wrongRules = """
+    rule MulIsAdd level 1 "wrong on purpose" { match { y = Mul(a, b) } rewrite { y = Add(a, b) } }
+    rule GeluIsTanh level 1 "wrong on purpose" { match { y = Gelu<approximate = "none">(x) } rewrite { y = Relu(x) } }
+    """
+
+  static let model = """
+    g (float[N,4] x) => (float[N,4] y) <float[4,4] w = {1,0.5,-1,0.25,0.5,1,0.75,-0.5,-1,0.75,1,0.5,0.25,-0.5,0.5,1}, float k = {1.5}, float r2 = {1.41421354}, float one = {1}, float half = {0.5}>
+    { m = MatMul (x, w) s = Mul (m, k) d = Div (s, r2) e = Erf (d) g = Add (e, one) p = Mul (s, g) y = Mul (p, half) }
+    """
+
+  @Test(arguments: ["MulIsAdd", "GeluIsTanh"])
+  func wrongPassIsNamed(_ name: String) throws {
+    let source = try ONNXText.parseModel(Self.model)
+    var optimizer = Optimizer()
+    optimizer.extraPasses = try RuleFile.parse(Self.wrongRules, file: "wrong.rules").filter { $0.name == name }
+    let (result, report) = try optimizer.optimize(source)
+    let record = try #require(report.verification)
+    #expect(record.culprit == name)
+    #expect(record.passed)
+    #expect(result.graph.operatorCounts["Gelu"] == 1, "the right passes stay")
+  }
+
+  @Test func rightPassesPass() throws {
+    let (_, report) = try Optimizer().optimize(try ONNXText.parseModel(Self.model))
+    #expect(report.verification?.passed == true && report.verification?.culprit == nil && report.failures.isEmpty)
+  }
+
+  // MARK: Zoo
+
+  struct ZooModel: Decodable, Sendable, CustomStringConvertible {
+    var name: String
+    var path: String
+    var bytes: Int
+    var description: String { name }
+  }
+
+  /// The fetched models up to CAMEO_ZOO_BYTES (default 24 MB: evaluation in a debug build is slow); fails where CI has none.
+  static let zoo: [ZooModel] = {
+    struct List: Decodable { var models: [ZooModel] }
+    guard let cache = ProcessInfo.processInfo.environment["CAMEO_CACHE"],
+      let data = try? Data(contentsOf: URL(fileURLWithPath: cache + "/zoo/zoo.json")),
+      let list = try? JSONDecoder().decode(List.self, from: data)
+    else { return [] }
+    let limit = ProcessInfo.processInfo.environment["CAMEO_ZOO_BYTES"].flatMap { Int($0) } ?? 24_000_000
+    return list.models.filter { $0.bytes <= limit }.map { model in
+      var model = model
+      model.path = cache + "/zoo/" + model.path
+      return model
+    }.filter { FileManager.default.fileExists(atPath: $0.path) }
+  }()
+
+  @Test func zooIsThere() {
+    if !Self.zoo.isEmpty { return }
+    print("skipped: no zoo under CAMEO_CACHE; fetch it with Tools/zoo")
+    #expect(ProcessInfo.processInfo.environment["CI"] != "true", "CI needs the zoo")
+  }
+
+  @Test(arguments: zoo)
+  func namesDoNotMatterInZoo(_ entry: ZooModel) throws {
+    let model = try ONNXImporter.load(path: entry.path)
+    var renamed = model
+    renamed.graph.renameEverything(seed: 11)
+    let a = try Optimizer(verification: nil).optimize(model)
+    let b = try Optimizer(verification: nil).optimize(renamed)
+    #expect(a.report.failures.isEmpty, "\(a.report.failures)")
+    #expect(ONNXText.canonicalText(a.model.graph, types: false) == ONNXText.canonicalText(b.model.graph, types: false))
+  }
+
+  @Test(arguments: zoo)
+  func wrongPassIsNamedInZoo(_ entry: ZooModel) throws {
+    let model = try ONNXImporter.load(path: entry.path)
+    var verification = VerificationOptions()
+    verification.seeds = 1
+    verification.secondsLimit = 1
+    var optimizer = Optimizer(verification: verification)
+    // One that bites in every model: whatever activation stands there becomes another one.
+    optimizer.extraPasses = try RuleFile.parse(
+      """
+      rule Wrong level 1 "wrong on purpose" { match { y = (Relu|Gelu|HardSwish|Erf|Softmax|Attention)(x, ...) } rewrite { y = Neg(x) } }
+      """, file: "wrong.rules")
+    let (_, report) = try optimizer.optimize(model)
+    guard report.passes.contains(where: { $0.name == "Wrong" && $0.applied > 0 }) || report.verification?.culprit != nil else {
+      print("\(entry): the wrong rule finds nothing here")
+      return
+    }
+    #expect(report.verification?.culprit == "Wrong", "\(report.verification.map { "\($0)" } ?? "no verification")")
+    #expect(report.verification?.passed == true)
+  }
+}

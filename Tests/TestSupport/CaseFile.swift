@@ -1,0 +1,52 @@
+/// A file of named rewrites:
+///
+///     === name, opset 17
+///     g (float[2] x) => (float[2] y) {...}
+///     --- after
+///     g (float[2] x) => (float[2] y) {...}
+///     === another
+///     g ...
+///     --- unchanged "the sentence of the near miss"
+///
+/// A line that starts with `#` outside a case says something to the reader.
+public struct RewriteCase: Sendable, CustomStringConvertible {
+  public var pass: String
+  public var name: String
+  public var before = ""
+  public var expectation = RewriteCheck.Expectation.unchanged(nil)
+  /// The output's highest opset, where the case sets one.
+  public var opset: Int?
+
+  public var description: String { "\(pass): \(name)" }
+
+  public static func parse(_ text: String, pass: String) -> [RewriteCase] {
+    var cases: [RewriteCase] = []
+    var after: String?
+    func close() {
+      if let text = after, !cases.isEmpty { cases[cases.count - 1].expectation = .becomes(text) }
+      after = nil
+    }
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      if line.hasPrefix("=== ") {
+        close()
+        let parts = line.dropFirst(4).split(separator: ",").map { String($0.drop { $0 == " " }) }
+        var new = RewriteCase(pass: pass, name: parts[0])
+        for option in parts.dropFirst() where option.hasPrefix("opset ") { new.opset = Int(option.dropFirst(6)) }
+        cases.append(new)
+      } else if line.hasPrefix("--- after") {
+        after = ""
+      } else if line.hasPrefix("--- unchanged") {
+        let parts = line.split(separator: "\"", maxSplits: 1)
+        if !cases.isEmpty {
+          cases[cases.count - 1].expectation = .unchanged(parts.count > 1 ? String(parts[1].dropLast()) : nil)
+        }
+      } else if after != nil {
+        after?.append(line + "\n")
+      } else if !cases.isEmpty {
+        cases[cases.count - 1].before.append(line + "\n")
+      }
+    }
+    close()
+    return cases
+  }
+}
