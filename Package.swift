@@ -74,6 +74,8 @@ let package = Package(
       dependencies: ["Cameo", "Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
       path: "Tests/TestSupport"),
     .testTarget(name: "ZooTests", dependencies: ["TestSupport"]),
+    .testTarget(name: "EmbeddedModelTests", dependencies: ["TestSupport"]),
+    .testTarget(name: "HostileInputTests", dependencies: ["TestSupport", "fuzz-runner", "CommandLineTool"]),
     // Mutated models through the whole pipeline, in child processes: Tools/fuzz.
     .executableTarget(
       name: "fuzz-runner",

@@ -39,6 +39,13 @@ public enum FuseConvScale {
         bias = nil
       }
       group = try AttributeReader(node).int("group", default: 1)
+      let (channels, overflows) = weight.shape[1].multipliedReportingOverflow(by: group)
+      guard group >= 1, !overflows, weight.count > 0, weight.shape[0] % group == 0 else {
+        throw Refusal("the weights \(weight) do not fit \(group) groups", at: id)
+      }
+      guard bias.map({ $0.count == (isTransposed ? channels : weight.shape[0]) }) ?? true else {
+        throw Refusal("the bias has not one number a channel", at: id)
+      }
     }
 
     var outputChannels: Int { isTransposed ? weight.shape[1] * group : weight.shape[0] }

@@ -90,7 +90,7 @@ struct NormalizationRule: RewriteRule {
     guard let first = axes.first, axes.allSatisfy({ $0 == first }) else {
       throw Refusal("mean and variance are taken over different axes", at: reductions.last)
     }
-    guard first == Array((shape.count - first.count)..<shape.count), !first.isEmpty else {
+    guard !first.isEmpty, first.count <= shape.count, first == Array((shape.count - first.count)..<shape.count) else {
       throw Refusal("the axes \(first) are not the last ones of a tensor of rank \(shape.count)", at: reductions.first)
     }
     let target = first.compactMap { shape[$0].value }

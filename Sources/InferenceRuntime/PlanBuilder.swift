@@ -99,7 +99,7 @@ final class PlanBuilder {
     guard PlanBuilder.isMemory(fact), let type = fact.dataType, let shape = fact.type?.concreteShape else { return nil }
     var constant = FactTable.constant(fact)?.tensor
     if let tensor = constant { constant = try core.aligned(value, tensor) }
-    return try Operand(type: type, shape: shape, constant: constant)
+    return try within(core.place(of: value)) { try Operand(type: type, shape: shape, constant: constant) }
   }
 
   func build() throws -> StagePlan {

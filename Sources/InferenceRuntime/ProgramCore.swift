@@ -24,6 +24,11 @@ final class ProgramCore: Sendable {
     self.pool = pool
   }
 
+  /// How messages name where a value comes from.
+  func place(of value: ValueID) -> String {
+    graph.producer(value).map { graph.describe($0) } ?? "value \(graph[value].name)"
+  }
+
   func fold(_ id: NodeID, _ make: () throws -> [Value?]) rethrows -> [Value?] {
     if let known = folded.withLock({ $0[id] }) { return known }
     let made = try make()

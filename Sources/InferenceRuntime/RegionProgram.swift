@@ -121,9 +121,11 @@ final class RegionProgram: @unchecked Sendable {
       var made: [Value?] = []
       for (port, output) in plan.outputs.enumerated() {
         guard let operand = output.operand else { made.append(nil); continue }
-        let tensor = try Tensor(
-          dataType: operand.type, shape: operand.shape,
-          storage: TensorStorage(byteCount: operand.byteCount, zeroed: false))
+        let tensor = try within(core.place(of: output.value)) {
+          try Tensor(
+            dataType: operand.type, shape: operand.shape,
+            storage: TensorStorage(byteCount: operand.byteCount, zeroed: false))
+        }
         context.bind(output: port, to: tensor.storage.base)
         made.append(.tensor(tensor))
       }

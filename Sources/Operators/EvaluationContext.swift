@@ -39,6 +39,7 @@ public struct EvaluationContext {
     switch value {
     case .tensor(let tensor): return tensor
     case .optional(.some(.tensor(let tensor))): return tensor
+    case .sparse(let sparse): return try sparse.dense()
     default: throw CameoError.badInput("input \(index) is no tensor")
     }
   }

@@ -24,6 +24,41 @@ public struct SparseTensor: Sendable {
     self.indices = indices
     self.shape = shape
   }
+
+  /// The same elements with the zeros in between. Throws for indices outside the shape and types that are no whole bytes.
+  /// O(elements of the dense tensor).
+  public func dense() throws -> Tensor {
+    let type = values.dataType
+    guard type != .string, type.bitWidth % 8 == 0 else {
+      throw CameoError.unsupported("a sparse tensor of \(values.dataType)")
+    }
+    let width = type.bitWidth / 8
+    let positions = try indices.ints()
+    let rank = indices.rank == 2 ? shape.count : 1
+    guard indices.rank == 1 || (indices.rank == 2 && indices.shape[1] == shape.count),
+      positions.count == values.count * rank
+    else { throw CameoError.badInput("the indices \(indices) do not fit \(values.count) values of a sparse tensor \(shape)") }
+    let count = try Tensor.elementCount(shape)
+    let strides = Tensor.strides(shape)
+    return try Tensor.makeRaw(type, shape) { out in
+      try values.withUnsafeBytes { source in
+        for element in 0..<values.count {
+          var place = 0
+          if indices.rank == 2 {
+            for axis in 0..<rank {
+              let at = positions[element * rank + axis]
+              guard at >= 0, at < shape[axis] else { throw CameoError.badInput("a sparse tensor's index \(at) lies outside \(shape)") }
+              place += at * strides[axis]
+            }
+          } else {
+            place = positions[element]
+          }
+          guard place >= 0, place < count else { throw CameoError.badInput("a sparse tensor's index \(place) lies outside \(shape)") }
+          for byte in 0..<width { out[place * width + byte] = source[element * width + byte] }
+        }
+      }
+    }
+  }
 }
 
 /// ONNX's map type: keys are integers or strings, one tensor element or value each, in insertion order.

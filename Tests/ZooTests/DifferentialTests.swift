@@ -45,9 +45,11 @@ import Testing
     for sample in cases {
       let label = "\(sample.label) \(label)"
       let graph = model.graph
-      let values = try GraphEvaluator(graph, functions: model.functions).run(
-        graph.inputs.map { id in sample.inputs[graph[id].name].map { .tensor($0) } })
-      sample.compare(Dictionary(zip(graph.outputs.map { graph[$0].name }, values)) { a, _ in a }, label + " evaluator")
+      if !providers || Repository.isFull {
+        let values = try GraphEvaluator(graph, functions: model.functions).run(
+          graph.inputs.map { id in sample.inputs[graph[id].name].map { .tensor($0) } })
+        sample.compare(Dictionary(zip(graph.outputs.map { graph[$0].name }, values)) { a, _ in a }, label + " evaluator")
+      }
       guard providers else { continue }
       let kinds: [(String, [any ExecutionProvider])] = [("reference", [ReferenceProvider()]), ("cpu", [CPUProvider()])]
       for (name, list) in kinds {

@@ -47,7 +47,14 @@ struct Mutator {
     var message = source.message
     let isStructural = (index / sources.count) % 2 == 0
     if isStructural {
-      for _ in 0..<Int.random(in: 1...3, using: &random) { mutate(&message, &random) }
+      var values: Set<[UInt8]> = []
+      message.visit { inner in
+        for field in inner.fields where inner.kind == .node && field.number <= 2 {
+          if case .text(let name) = field.content { values.insert(name) }
+        }
+      }
+      let names = values.sorted { $0.lexicographicallyPrecedes($1) }
+      for _ in 0..<Int.random(in: 1...3, using: &random) { mutate(&message, names, &random) }
     }
     var bytes: [UInt8] = []
     var weights: [Range<Int>] = []
@@ -56,12 +63,82 @@ struct Mutator {
     return (source.name + (isStructural ? " structure" : " bytes"), bytes)
   }
 
-  private func mutate(_ model: inout Message, _ random: inout Generator) {
-    let target = Int.random(in: 0..<model.count(), using: &random)
+  /// Mostly where a file stays readable, so that the later stages get their share.
+  private func mutate(_ model: inout Message, _ names: [[UInt8]], _ random: inout Generator) {
+    let isCareful = Int.random(in: 0..<4, using: &random) > 0
+    func isTarget(_ message: Message) -> Bool {
+      guard isCareful else { return true }
+      switch message.kind {
+      case .node, .attribute, .dimension, .typeTensor, .opset: return true
+      case .tensor:
+        return message.fields.allSatisfy { if case .data(let bytes) = $0.content { bytes.count <= Message.weightLimit } else { true } }
+      default: return false
+      }
+    }
+    var count = 0
+    model.visit { if isTarget($0) { count += 1 } }
+    guard count > 0 else { return }
+    let target = Int.random(in: 0..<count, using: &random)
     var position = 0
     model.visit { message in
-      if position == target { change(&message, &random) }
+      guard isTarget(message) else { return }
+      if position == target {
+        if isCareful { adjust(&message, names, &random) } else { change(&message, &random) }
+      }
       position += 1
+    }
+  }
+
+  /// A change that leaves a well-formed file: operators, edges, numbers, contents of small tensors.
+  private func adjust(_ message: inout Message, _ names: [[UInt8]], _ random: inout Generator) {
+    func pick(_ number: UInt64) -> Int? {
+      message.fields.indices.filter { message.fields[$0].number == number }.randomElement(using: &random)
+    }
+    switch message.kind {
+    case .node:
+      switch Int.random(in: 0..<4, using: &random) {
+      case 0:
+        if let at = pick(4) { message.fields[at].content = .text(operators.randomElement(using: &random)!) }
+      case 1:
+        if let at = pick(1), let name = names.randomElement(using: &random) { message.fields[at].content = .text(name) }
+      case 2:
+        let name = names.randomElement(using: &random) ?? []
+        message.fields.append(.init(number: 1, content: .text(Bool.random(using: &random) ? name : [])))
+      default:
+        if let at = pick(5) { message.fields.remove(at: at) } else if let at = pick(1) { message.fields.remove(at: at) }
+      }
+    case .dimension:
+      message.fields = [.init(number: 1, content: .varint(number(1, &random)))]
+    case .attribute:
+      let values = message.fields.indices.filter { [2, 3, 4, 7, 8].contains(message.fields[$0].number) }
+      guard let at = values.randomElement(using: &random) else { return change(&message, &random) }
+      switch message.fields[at].content {
+      case .varint(let old):
+        if Int.random(in: 0..<4, using: &random) == 0 { message.fields.insert(message.fields[at], at: at) }
+        message.fields[at].content = .varint(number(old, &random))
+      case .fixed32:
+        let floats: [Float] = [.nan, .infinity, 0, -1, 1e38, -0.5, 3e9]
+        message.fields[at].content = .fixed32(floats.randomElement(using: &random)!.bitPattern)
+      default: message.fields[at].content = .text(text([], message, message.fields[at].number, &random))
+      }
+    default:
+      let values = message.fields.indices.filter { index in
+        switch message.fields[index].content {
+        case .varint: message.kind != .tensor || Int(message.fields[index].number) != 1
+        case .data: true
+        default: false
+        }
+      }
+      guard let at = values.randomElement(using: &random) else { return }
+      switch message.fields[at].content {
+      case .varint: message.fields[at].content = .varint(UInt64.random(in: 1...16, using: &random))
+      case .data(var bytes) where bytes.count >= 8 && bytes.count <= Message.weightLimit:
+        let element = Int.random(in: 0..<bytes.count / 8, using: &random) * 8
+        let value = number(bytes[element..<element + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }, &random)
+        for shift in 0..<8 { bytes[element + shift] = UInt8(truncatingIfNeeded: value >> UInt64(8 * shift)) }
+        message.fields[at].content = .data(bytes)
+      default: break
+      }
     }
   }
 

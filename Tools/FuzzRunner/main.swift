@@ -4,6 +4,9 @@
 import Foundation
 import Tensors
 
+/// Unbuffered: what a child said before it died is read.
+@Sendable func say(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
+
 let arguments = Array(CommandLine.arguments.dropFirst())
 func option(_ name: String) -> String? {
   arguments.firstIndex(of: "--" + name).flatMap { $0 + 1 < arguments.count ? arguments[$0 + 1] : nil }
@@ -16,14 +19,14 @@ let batch = 100
 let paths = arguments.filter { $0.hasSuffix(".onnx") }.sorted()
 let mutator = Mutator(paths.compactMap { path in FileManager.default.contents(atPath: path).map { (path, Array($0)) } })
 guard !mutator.sources.isEmpty else {
-  print("usage: fuzz-runner MODEL.onnx... [--seed N] [--count N] [--from N] [--jobs N] [--show N FILE]")
+  say("usage: fuzz-runner MODEL.onnx... [--seed N] [--count N] [--from N] [--jobs N] [--show N FILE]")
   exit(64)
 }
 
 if let show = option("show").flatMap({ Int($0) }), let at = arguments.firstIndex(of: "--show"), at + 2 < arguments.count {
   let made = mutator.make(seed: seed, index: show)
   try Data(made.bytes).write(to: URL(fileURLWithPath: arguments[at + 2]))
-  print(made.name)
+  say(made.name)
   exit(0)
 }
 
@@ -36,13 +39,14 @@ if arguments.contains("--child") {
   MemoryBudget.shared.limit = 256 << 20
   for index in from..<from + count {
     let made = mutator.make(seed: seed, index: index)
-    print("case \(index) \(made.name)")
+    say("case \(index) \(made.name)")
     alarm(10)
+    if arguments.contains("--trap"), index % 50 == 7 { fatalError("as asked") }
     let folder = (paths[0] as NSString).deletingLastPathComponent
     let start = ContinuousClock.now
-    let place = Pipeline.run(made.bytes, folder: folder, index: index) { print("stage \($0)") }
+    let place = Pipeline.run(made.bytes, folder: folder, index: index) { say("stage \($0)") }
     alarm(0)
-    print("end \(place) \(start.duration(to: .now))")
+    say("end \(place) \(start.duration(to: .now))")
   }
   exit(0)
 }
@@ -64,7 +68,7 @@ final class Findings: @unchecked Sendable {
   func record(_ failure: String) {
     lock.withLock {
       failures.append(failure)
-      print("FAILED \(failure)")
+      say("FAILED \(failure)")
     }
   }
   func note(_ place: String) { lock.withLock { places[place, default: 0] += 1 } }
@@ -78,7 +82,7 @@ let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     while !range.isEmpty {
       let child = Process()
       child.executableURL = own
-      child.arguments = paths + ["--child", "--seed", "\(seed)", "--from", "\(range.lowerBound)", "--count", "\(range.count)"]
+      child.arguments = paths + ["--child"] + (arguments.contains("--trap") ? ["--trap"] : []) + ["--seed", "\(seed)", "--from", "\(range.lowerBound)", "--count", "\(range.count)"]
       child.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, own in own }
       let pipe = Pipe()
       let errors = Pipe()
@@ -141,5 +145,5 @@ let group = DispatchGroup()
 for _ in 0..<jobs { DispatchQueue.global().async(group: group) { work() } }
 group.wait()
 let places = findings.places.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-print("\(count) cases of seed \(seed): \(findings.failures.count) failed; stopped at: \(places)")
+say("\(count) cases of seed \(seed): \(findings.failures.count) failed; stopped at: \(places)")
 exit(findings.failures.isEmpty ? 0 : 1)
