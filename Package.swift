@@ -51,6 +51,9 @@ let package = Package(
       name: "CONNX",
       cxxSettings: [.define("ONNX_NAMESPACE", to: "onnx"), .define("ONNX_ML", to: "1")],
       linkerSettings: [.linkedLibrary("onnx"), .linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
+    // Examples/ClassifyDigits is a package of its own; its source is built and run here, too.
+    .executableTarget(
+      name: "classify-digits", dependencies: ["Cameo"], path: "Examples/ClassifyDigits/Sources/ClassifyDigits"),
     // Tests
     .target(name: "MallocCounter", path: "Tests/MallocCounter"),
     .testTarget(name: "InferenceRuntimeTests", dependencies: ["InferenceRuntime", "Operators", "GraphIR", "Tensors"]),
