@@ -58,6 +58,19 @@ extension KernelRequest {
     if let operand = output(0), operand.type != .float { throw Refusal("the result is \(operand.type)") }
   }
 
+  /// Throws a refusal unless the operand can be broadcast to `shape`.
+  func requireBroadcast(_ operand: Operand, to shape: [Int]) throws {
+    let offset = shape.count - operand.rank
+    guard offset >= 0, operand.shape.indices.allSatisfy({ operand.shape[$0] == 1 || operand.shape[$0] == shape[$0 + offset] }) else {
+      throw Refusal("\(operand.shape) against \(shape)")
+    }
+  }
+
+  /// Throws a refusal unless the input, where present, has this many elements.
+  func requireCount(_ index: Int, _ count: Int) throws {
+    if let operand = input(index), operand.count != count { throw Refusal("input \(index) has the shape \(operand.shape)") }
+  }
+
   /// Integer contents of a constant input; nil where it is left out; a refusal where it is computed.
   func constantInts(_ index: Int) throws -> [Int]? {
     guard let operand = input(index) else { return nil }

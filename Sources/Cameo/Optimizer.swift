@@ -1,6 +1,6 @@
 public import GraphIR
 public import PassKit
-public import Tensors
+import Tensors
 import Operators
 import Passes
 

@@ -63,7 +63,7 @@ final class PlanBuilder {
   struct Entry {
     let id: NodeID
     let inputs: [ValueID?]
-    let outputs: [ValueID?]
+    var outputs: [ValueID?]
     /// What bodies read from outside, constants excluded.
     var captures: [ValueID] = []
     var isDynamic = false
@@ -178,6 +178,11 @@ final class PlanBuilder {
     }
   }
 
+  /// Operators whose results past the first are optional.
+  private static let mayLeaveOut: Set<String> = [
+    "Dropout", "MaxPool", "BatchNormalization", "LayerNormalization", "LSTM", "GRU", "RNN",
+  ]
+
   /// Keeps the entries that something reads; the values that are read from outside this stage's steps, or after them.
   private func dropUnread() -> [ValueID] {
     let graph = core.graph
@@ -194,8 +199,14 @@ final class PlanBuilder {
     for value in wanted { need(facts.resolve(value)) }
     let after = order.filter { !inside.contains($0) }
     var kept: [Entry] = []
-    for entry in entries.reversed() {
+    for var entry in entries.reversed() {
       guard entry.outputs.contains(where: { $0.map { needed.contains($0) } ?? false }) else { continue }
+      if PlanBuilder.mayLeaveOut.contains(graph[entry.id].operatorName.name) {
+        // An optional result that nobody reads takes no memory.
+        for index in entry.outputs.indices.dropFirst() {
+          if let output = entry.outputs[index], !needed.contains(output) { entry.outputs[index] = nil }
+        }
+      }
       kept.append(entry)
       for case .some(let input) in entry.inputs { needed.insert(input) }
       for captured in entry.captures { needed.insert(captured) }

@@ -121,7 +121,7 @@ final class ReferenceKernel: Kernel, @unchecked Sendable {
           throw CameoError.badInput("output \(index) is \(result), \(type)\(shape) was inferred")
         }
         let target = call.operands[call.inputCount + index]
-        _ = result.withUnsafeBytes { bytes in
+        result.withUnsafeBytes { bytes in
           if let source = bytes.baseAddress, bytes.count > 0 { memmove(target!, source, bytes.count) }
         }
       }

@@ -1,7 +1,7 @@
 internal import CRegistry
 public import GraphIR
-public import Synchronization
-public import Tensors
+import Synchronization
+import Tensors
 
 /// What a file under Ops/ leaves in the section `cameo_operators` (see CRegistry.h).
 public typealias RegistryRecord = (UInt64, @convention(c) (UnsafeMutableRawPointer) -> Void)

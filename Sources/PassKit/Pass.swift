@@ -1,5 +1,5 @@
 public import GraphIR
-public import Operators
+import Operators
 public import Tensors
 
 /// One transformation of a graph. A pass reads the graph through its context and hands over changes; the pass manager applies

@@ -1,6 +1,6 @@
 public import GraphIR
-public import Operators
-public import Tensors
+import Operators
+import Tensors
 
 /// Runs passes over a model: applies their changes, checks the graph, records provenance, counts, rolls a failing pass back.
 public struct PassManager {

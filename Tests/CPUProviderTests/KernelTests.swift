@@ -62,7 +62,7 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     }
   }
 
-  func run(_ threads: Int) throws {
+  @discardableResult func run(_ threads: Int) throws -> [String: Tensor] {
     var graph = Graph()
     var ids: [ValueID?] = []
     var given: [String: Tensor] = [:]
@@ -103,6 +103,7 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
         break
       }
     }
+    return got
   }
 }
 
@@ -221,4 +222,14 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
   @Test(arguments: productsCases) func product(_ item: KernelCase) throws { for threads in [1, 3] { try item.run(threads) } }
   @Test(arguments: convolutionsCases) func convolution(_ item: KernelCase) throws { for threads in [1, 3] { try item.run(threads) } }
   @Test(arguments: othersCases) func other(_ item: KernelCase) throws { for threads in [1, 2] { try item.run(threads) } }
+
+  /// A result does not depend on the number of threads.
+  @Test(arguments: productsCases + convolutionsCases)
+  func sameBitsForEveryThreadCount(_ item: KernelCase) throws {
+    let one = try item.run(1)
+    for threads in [2, 5] {
+      let many = try item.run(threads)
+      for (name, tensor) in one { #expect(many[name]?.isIdentical(to: tensor) == true) }
+    }
+  }
 }

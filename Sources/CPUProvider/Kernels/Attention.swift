@@ -22,6 +22,7 @@ enum AttentionKernels {
     let size: Int
 
     init(_ operand: Operand, heads: Int?) throws {
+      guard operand.count > 0 else { throw Refusal("an empty operand") }
       if operand.rank == 4 {
         (count, length, size) = (operand.shape[1], operand.shape[2], operand.shape[3])
         (batch, head, row) = (count * length * size, length * size, size)
@@ -51,7 +52,19 @@ enum AttentionKernels {
     guard k.size == q.size, k.count == v.count, k.length == v.length, k.count > 0, q.count % k.count == 0 else {
       throw Refusal("operands that do not fit")
     }
-    let past = request.input(4)?.shape[2] ?? 0
+    guard try request.operand(1).shape[0] == input.shape[0], try request.operand(2).shape[0] == input.shape[0] else {
+      throw Refusal("batches that do not fit")
+    }
+    var past = 0
+    if let key = request.input(4), let value = request.input(5) {
+      guard key.rank == 4, value.rank == 4 else { throw Refusal("a cache of rank \(key.rank)") }
+      past = key.shape[2]
+      guard key.shape == [input.shape[0], k.count, past, k.size], value.shape == [input.shape[0], v.count, past, v.size] else {
+        throw Refusal("a cache of the shapes \(key.shape) and \(value.shape)")
+      }
+    } else if request.input(4) != nil || request.input(5) != nil {
+      throw Refusal("half a cache")
+    }
     let total = past + k.length
     let keepsCache = request.output(1) != nil && request.output(2) != nil
     guard past == 0 || keepsCache else { throw Refusal("a cache that is not handed on") }
@@ -64,6 +77,7 @@ enum AttentionKernels {
         throw Refusal("a mask \(mask.type)\(mask.shape)")
       }
       isBool = mask.type == .bool
+      try request.requireBroadcast(mask, to: [input.shape[0], q.count, q.length, total])
       let strides = Broadcast.strides(of: mask.shape, to: [input.shape[0], q.count, q.length, total])
       maskStrides = Array(strides[..<3])
     }

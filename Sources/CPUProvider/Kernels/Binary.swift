@@ -64,6 +64,7 @@ enum BinaryKernels {
     let result = try request.result()
     let (a, b) = (try request.operand(0), try request.operand(1))
     guard a.type == result.type, b.type == result.type else { throw Refusal("operands of \(a.type) and \(b.type)") }
+    for operand in [a, b] { try request.requireBroadcast(operand, to: result.shape) }
     let op = Int32(operation.rawValue)
     let (dims, strides) = merged(result.shape, [a.shape, b.shape])
     guard dims.count <= Int(CK_MAX_RANK) else { throw Refusal("more than 8 axes") }

@@ -23,6 +23,8 @@ enum ConvKernels {
     guard groups > 0, channels % groups == 0, outChannels % groups == 0, w.shape[1] == channels / groups else {
       throw Refusal("\(groups) groups")
     }
+    guard channels > 0, w.rank == x.rank, w.shape[0] == outChannels else { throw Refusal("weights of the shape \(w.shape)") }
+    try request.requireCount(2, outChannels)
     let residual = request.input(3)
     if let residual, residual.shape != y.shape { throw Refusal("a residual of the shape \(residual.shape)") }
     if groups == channels, channels > 1 || outChannels > 1, window.c.kernel.0 == 1, window.c.in.0 == 1, window.taps > 1, residual == nil {

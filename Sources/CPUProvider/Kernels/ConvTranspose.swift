@@ -22,6 +22,10 @@ enum ConvTransposeKernels {
     else { throw Refusal("auto_pad or output_shape") }
     let groups = try request.attributes.int("group", default: 1)
     let (batch, channels, outChannels) = (x.shape[0], x.shape[1], y.shape[1])
+    guard groups > 0, channels > 0, channels % groups == 0, w.rank == x.rank, w.shape[0] == channels,
+      w.shape[1] * groups == outChannels
+    else { throw Refusal("\(groups) groups") }
+    try request.requireCount(2, outChannels)
     // The adjoint of the convolution from the result to the input.
     let window = try Window(
       request.attributes, kernel: Array(w.shape[2...]), input: Array(y.shape[2...]), output: Array(x.shape[2...]))

@@ -49,7 +49,7 @@ enum LogicKernels {
 
   private static func compare(_ request: KernelRequest, _ comparison: Comparison) throws -> PreparedKernel {
     let (a, b) = (try request.operand(0), try request.operand(1))
-    guard a.type == b.type else { throw Refusal("operands of \(a.type) and \(b.type)") }
+    guard a.type == b.type, try request.result().type == .bool else { throw Refusal("operands of \(a.type) and \(b.type)") }
     switch a.type {
     case .float: return try compare(request, comparison, Float.self)
     case .double: return try compare(request, comparison, Double.self)
@@ -79,6 +79,7 @@ enum LogicKernels {
     _ request: KernelRequest, _: T.Type, _: U.Type, _ function: @escaping (T, T) -> U
   ) throws -> PreparedKernel {
     let result = try request.result()
+    for index in 0..<2 { try request.requireBroadcast(try request.operand(index), to: result.shape) }
     let rows = Rows(result.shape, [try request.operand(0).shape, try request.operand(1).shape])
     let (sa, sb, length) = (rows.steps[0], rows.steps[1], rows.length)
     return PreparedKernel(
@@ -126,6 +127,7 @@ enum LogicKernels {
     let result = try request.result()
     let operands = try (0..<3).map { try request.operand($0) }
     guard operands[1].type == result.type, operands[2].type == result.type else { throw Refusal("operands of several types") }
+    for operand in operands { try request.requireBroadcast(operand, to: result.shape) }
     let rows = Rows(result.shape, operands.map(\.shape))
     let (sc, sa, sb, length) = (rows.steps[0], rows.steps[1], rows.steps[2], rows.length)
     return PreparedKernel(

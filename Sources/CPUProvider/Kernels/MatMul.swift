@@ -22,6 +22,7 @@ enum MatMulKernels {
     let (a, transA, transB) = (try request.operand(0), try request.attributes.bool("transA"), try request.attributes.bool("transB"))
     var plan = GemmPlan(
       m: result.shape[0], n: result.shape[1], k: transA ? a.shape[0] : a.shape[1], transA: transA, transB: transB)
+    guard plan.k > 0 else { throw Refusal("an empty sum") }
     plan.alpha = try request.attributes.float("alpha", default: 1)
     let beta = try request.attributes.float("beta", default: 1)
     var scaled: Floats?

@@ -19,7 +19,7 @@ enum MoveKernels {
     let x = try request.operand(0)
     let width = try request.width(x)
     var permutation = try request.attributes.optionalInts("perm") ?? Array((0..<x.rank).reversed())
-    guard permutation.count == x.rank else { throw Refusal("perm \(permutation)") }
+    guard permutation.sorted() == Array(0..<x.rank) else { throw Refusal("perm \(permutation)") }
     // Axes of extent 1 go, neighbours that stay neighbours become one.
     permutation = permutation.filter { x.shape[$0] != 1 }
     var groups: [[Int]] = []
@@ -53,7 +53,7 @@ enum MoveKernels {
     var merged: [Int] = []
     var steps: [Int] = []
     for (axis, extent) in dims.enumerated() where extent != 1 {
-      if let last = merged.indices.last, steps[last] == strides[axis] * extent {
+      if let last = merged.indices.last, steps[last] == strides[axis] &* extent {
         merged[last] *= extent
         steps[last] = strides[axis]
       } else {
@@ -79,12 +79,13 @@ enum MoveKernels {
     guard let ranges = SliceRanges(inputs: request.inputs, shape: x.shape) else { throw Refusal("bounds are computed") }
     let strides = Tensor.strides(x.shape)
     return try strided(
-      "slice", width: request.width(x), dims: y.shape, strides: zip(strides, ranges.steps).map { $0 * $1 },
+      "slice", width: request.width(x), dims: y.shape, strides: zip(strides, ranges.steps).map { $0 &* $1 },
       offset: zip(strides, ranges.starts).reduce(0) { $0 + $1.0 * $1.1 })
   }
 
   private static func expand(_ request: KernelRequest) throws -> PreparedKernel {
     let (x, y) = (try request.operand(0), try request.result())
+    try request.requireBroadcast(x, to: y.shape)
     return try strided(
       "expand", width: request.width(x), dims: y.shape, strides: Broadcast.strides(of: x.shape, to: y.shape), offset: 0)
   }
@@ -110,6 +111,10 @@ enum MoveKernels {
     let parts = try request.inputs.indices.map { try request.operand($0).shape[axis] * inner }
     let sizes = Longs(parts)
     let total = parts.reduce(0, +)
+    guard total == y.shape[axis] * inner, try request.inputs.indices.allSatisfy({ index in
+      let part = try request.operand(index)
+      return part.type == y.type && part.rank == y.rank
+    }) else { throw Refusal("parts that do not fit") }
     return PreparedKernel(
       RangeKernel("concat", count: product(y.shape[..<axis]), grain: max(1, 65536 / max(1, total))) { call, begin, end, _ in
         for row in begin..<end {
@@ -129,6 +134,7 @@ enum MoveKernels {
     let inner = product(x.shape[(axis + 1)...]) * width
     let sizes = Longs(try request.outputs.indices.map { try request.result($0).shape[axis] * inner })
     let total = x.shape[axis] * inner
+    guard (0..<sizes.count).reduce(0, { $0 + sizes[$1] }) == total else { throw Refusal("parts that do not fit") }
     return PreparedKernel(
       RangeKernel("split", count: product(x.shape[..<axis]), grain: max(1, 65536 / max(1, total))) { call, begin, end, _ in
         for row in begin..<end {

@@ -75,7 +75,9 @@ enum NormKernels {
   }
 
   private static func instance(_ request: KernelRequest) throws -> PreparedKernel {
-    let channels = try request.operand(0).shape[1]
+    let x = try request.operand(0)
+    guard x.rank >= 2 else { throw Refusal("rank \(x.rank)") }
+    let channels = x.shape[1]
     return try grouped(request, groups: channels)
   }
 
@@ -107,6 +109,7 @@ enum NormKernels {
     let x = try request.operand(0)
     guard x.rank >= 2 else { throw Refusal("rank \(x.rank)") }
     let size = try request.attributes.int("size")
+    guard size > 0 else { throw Refusal("size \(size)") }
     let alpha = try request.attributes.float("alpha") / Float(max(1, size))
     let exponent = Floats([-(try request.attributes.float("beta"))])
     let bias = try request.attributes.float("bias")

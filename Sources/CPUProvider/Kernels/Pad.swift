@@ -28,7 +28,7 @@ enum PadKernels {
     guard let pads = try request.constantInts(1) else { throw Refusal("pads are left out") }
     var axes = try request.constantInts(3) ?? Array(0..<x.rank)
     axes = axes.map { $0 < 0 ? $0 + x.rank : $0 }
-    guard pads.count == 2 * axes.count else { throw Refusal("\(pads.count) pads") }
+    guard pads.count == 2 * axes.count, axes.allSatisfy({ x.shape.indices.contains($0) }), x.rank == y.rank else { throw Refusal("\(pads.count) pads") }
     var fill = T.zero
     if let value = request.input(2) {
       guard let tensor = value.constant, tensor.byteCount == MemoryLayout<T>.size else { throw Refusal("the value is computed") }
@@ -38,7 +38,7 @@ enum PadKernels {
     for (index, axis) in axes.enumerated() {
       let extent = x.shape[axis]
       tables[axis] = try (0..<y.shape[axis]).map { position in
-        let at = position - pads[index]
+        let at = position &- pads[index]
         if at >= 0 && at < extent { return at }
         switch mode {
         case "constant": return -1

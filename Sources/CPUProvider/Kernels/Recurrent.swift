@@ -32,6 +32,18 @@ enum RecurrentKernels {
     let r = try request.operand(2)
     guard w.rank == 3, r.rank == 3, r.shape[2] > 0, length > 0 else { throw Refusal("weights of rank \(w.rank)") }
     let hidden = r.shape[2]
+    let directions = w.shape[0]
+    guard w.shape == [directions, gates * hidden, size], r.shape == [directions, gates * hidden, hidden], size > 0, batch > 0,
+      directions == (try request.attributes.string("direction", default: "forward") == "bidirectional" ? 2 : 1)
+    else { throw Refusal("weights of the shapes \(w.shape) and \(r.shape)") }
+    try request.requireCount(3, directions * 2 * gates * hidden)
+    try request.requireCount(5, directions * batch * hidden)
+    try request.requireCount(6, directions * batch * hidden)
+    try request.requireCount(7, directions * 3 * hidden)
+    if let all = request.output(0), all.count != length * directions * batch * hidden { throw Refusal("a result of \(all.shape)") }
+    for index in 1..<3 {
+      if let last = request.output(index), last.count != directions * batch * hidden { throw Refusal("a result of \(last.shape)") }
+    }
     let direction = try request.attributes.string("direction", default: "forward")
     let kernel = RecurrentKernel(
       gates: gates, length: length, batch: batch, size: size, hidden: hidden, directions: w.shape[0],

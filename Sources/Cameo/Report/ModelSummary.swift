@@ -1,5 +1,5 @@
 public import GraphIR
-public import Operators
+import Operators
 public import Tensors
 
 /// What a model holds, as `cameo inspect` prints it.

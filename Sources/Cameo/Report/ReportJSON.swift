@@ -1,4 +1,4 @@
-public import PassKit
+import PassKit
 
 /// The report as JSON: the keys of `cameo optimize --json`, which scripts rely on.
 public enum ReportJSON {

@@ -1,6 +1,6 @@
 public import GraphIR
-public import Operators
-public import Tensors
+import Operators
+import Tensors
 
 /// A node as matching sees it: spelled the one canonical way, whatever the exporter wrote. The graph itself keeps its spelling.
 ///

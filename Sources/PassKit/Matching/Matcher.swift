@@ -1,6 +1,6 @@
 public import GraphIR
-public import Operators
-public import Tensors
+import Operators
+import Tensors
 
 /// A pattern found in the graph.
 public struct Match: Sendable {

@@ -1,5 +1,5 @@
 public import GraphIR
-public import Operators
+import Operators
 public import Tensors
 
 /// A shape of computation to look for, over the canonical dialect.

@@ -1,6 +1,6 @@
 public import GraphIR
-public import Operators
-public import Tensors
+import Operators
+import Tensors
 
 /// One rewrite: looks at a node, hands over a change, or says why not.
 public protocol RewriteRule: Sendable {

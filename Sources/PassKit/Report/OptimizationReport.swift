@@ -1,4 +1,4 @@
-public import GraphIR
+import GraphIR
 
 /// What an optimization did, as data: the JSON, Markdown and HTML reports are made from it.
 public struct OptimizationReport: Sendable, Codable {
