@@ -240,7 +240,8 @@ extension Graph {
   /// Replaces a Constant node by a constant value, where its attribute is a plain one. The node goes.
   public mutating func resolveConstant(_ id: NodeID) throws {
     let node = self[id]
-    guard let output = node.output(0), let attribute = node.attributes.first(where: { $0.value.constantValue != nil }),
+    guard node.outputs.count == 1, let output = node.output(0),
+      let attribute = node.attributes.first(where: { $0.value.constantValue != nil }),
       let value = attribute.value.constantValue
     else { return }
     let form = ValueInfo.ConstantForm.node(name: node.name, attribute: attribute.name)

@@ -65,6 +65,13 @@ struct Hostile: CustomTestStringConvertible, Sendable {
       Hostile(
         name: "duplicate initializers",
         bytes: model([add], [Wire.tensor("w", 1, [1], raw: [0, 0, 0, 0]), Wire.tensor("w", 1, [1], raw: [0, 0, 0, 0])]), names: ["w"]),
+      Hostile(
+        name: "more outputs than the operator has",
+        bytes: Wire.model(
+          opset: 11,
+          Wire.graph(
+            nodes: [Wire.node("Softmax", ["x"], ["a", "b"], name: "soft"), Wire.node("Add", ["a", "b"], ["y"])],
+            inputs: [Wire.value("x", 1, [2, 3, 4])], outputs: y)), names: ["soft"]),
       Hostile(name: "deep nesting", bytes: Wire.model(deep), names: ["deep"]),
       Hostile(name: "newer IR", bytes: Wire.model(ir: 99, Wire.graph(nodes: [relu], inputs: x, outputs: y)), names: ["99"]),
       Hostile(name: "newer opset", bytes: Wire.model(opset: 99, Wire.graph(nodes: [relu], inputs: x, outputs: y)), names: ["99"]),

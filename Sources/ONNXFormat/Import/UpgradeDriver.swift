@@ -53,6 +53,11 @@ struct UpgradeDriver {
 
     let before = graph[id]
     let place = graph.describe(id)
+    if let most = SchemaRegistry.schema(domain: name.domain, name: name.name, opset: opset)?.outputCount.upperBound,
+      before.outputs.count > most
+    {
+      throw CameoError.badInput("\(name) has \(before.outputs.count) outputs; opset \(opset) gives it at most \(most)").within(place)
+    }
     let form = SourceForm(
       operatorName: name, attributes: before.attributes, inputs: before.inputs, outputs: before.outputs, opset: opset)
     // One reader of the first output tells which value stands for it afterwards, should the node be replaced.

@@ -79,8 +79,10 @@ extension Graph {
   }
 
   /// Hands output 0 of `id` to the last node of `replacement` and removes `id`: its readers and name stay.
+  /// A node with further outputs that are read stays as it is: no operator that is replaced has any.
   public mutating func replaceNode(_ id: NodeID, by replacement: ValueID) {
     guard let output = self[id].output(0) else { return }
+    for case .some(let other) in self[id].outputs.dropFirst() where !self[other].uses.isEmpty { return }
     let name = self[output].name
     let type = self[output].type
     replaceAllUses(of: output, with: replacement)
