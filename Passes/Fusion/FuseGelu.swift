@@ -6,10 +6,12 @@ import Tensors
 /// The spellings of Gelu become one Gelu (opset 20).
 ///
 /// Before: `0.5 * x * (1 + Erf(x / sqrt(2)))` in any grouping and order. After: `Gelu(x)`.
-/// Before: `0.5 * x * (1 + Tanh(sqrt(2/pi) * (x + 0.044715 * x^3)))`. After: `Gelu<approximate="tanh">(x)`.
+/// Before: `0.5 * x * (1 + Tanh(sqrt(2/pi) * (x + 0.044715 * x^3)))`, or the same number as
+/// `x * Sigmoid(2 * sqrt(2/pi) * (x + 0.044715 * x^3))`. After: `Gelu<approximate="tanh">(x)`.
 public enum FuseGelu {
   public static let pass = RewritePass(
-    "FuseGelu", level: 2, summary: "recognises the erf and tanh spellings of Gelu", rules: erfRules + tanhRules)
+    "FuseGelu", level: 2, summary: "recognises the erf, tanh and sigmoid spellings of Gelu",
+    rules: erfRules + tanhRules + sigmoidRules)
 
   static let rsqrt2 = 0.7071067811865476
   static let cubic = 0.044715
@@ -60,6 +62,32 @@ public enum FuseGelu {
     return rules
   }()
 
+  /// (1 + tanh(t)) / 2 is sigmoid(2 t).
+  static let sigmoidRules: [any RewriteRule] = cubes.enumerated().map { index, cube in
+    let nodes =
+      cube + [
+        PatternNode("Mul", inputs: [.value("c"), .constant(nil, .equal(cubic))], outputs: ["m"]),
+        PatternNode("Add", inputs: [.value("x"), .value("m")], outputs: ["i"]),
+        PatternNode("Mul", inputs: [.value("i"), .constant(nil, .equal(2 * tanhScale))], outputs: ["t"]),
+        PatternNode("Sigmoid", inputs: [.value("t")], outputs: ["g"]),
+        PatternNode("Mul", inputs: [.value("x"), .value("g")], outputs: ["y"]),
+      ]
+    return PatternRule("GeluSigmoidCube\(index)", match: Pattern(nodes, results: ["y"])) { match, context, change in
+      try replace(match, context, &change, approximate: "tanh")
+    }
+  }
+
+  private static func replace(
+    _ match: Match, _ context: PassContext, _ change: inout GraphChange, approximate: String
+  ) throws {
+    guard context.mayEmit(opset: 20) else {
+      throw Refusal("Gelu needs opset 20, the output is limited to \(context.options.opsetCeiling)")
+    }
+    guard let x = match.value("x"), let y = match.value("y") else { return }
+    let attributes = approximate == "none" ? [] : [NamedAttribute("approximate", .string(approximate))]
+    change.replace(y, with: change.node("Gelu", [.existing(x)], attributes))
+  }
+
   /// x * g * 0.5 in its three groupings.
   private static func products(_ name: String, gate: [PatternNode], approximate: String) -> [any RewriteRule] {
     let half = PatternInput.constant(nil, .equal(0.5))
@@ -79,10 +107,7 @@ public enum FuseGelu {
     ]
     return groupings.map { suffix, product in
       PatternRule("Gelu\(name)\(suffix)", match: Pattern(product + gate, results: ["y"])) { match, context, change in
-        guard context.mayEmit(opset: 20) else { throw Refusal("Gelu needs opset 20, the output is limited to \(context.options.opsetCeiling)") }
-        guard let x = match.value("x"), let y = match.value("y") else { return }
-        let attributes = approximate == "none" ? [] : [NamedAttribute("approximate", .string(approximate))]
-        change.replace(y, with: change.node("Gelu", [.existing(x)], attributes))
+        try replace(match, context, &change, approximate: approximate)
       }
     }
   }
