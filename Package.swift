@@ -18,11 +18,16 @@ let package = Package(
       linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
     .target(
       name: "Cameo",
-      dependencies: ["Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
+      dependencies: [
+        "Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors",
+      ]),
     // Prints plans, times and differences of one model: the runtime's own workbench.
     .executableTarget(
       name: "runtime-probe",
-      dependencies: ["Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors", "MallocCounter"],
+      dependencies: [
+        "Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors",
+        "MallocCounter",
+      ],
       path: "Tools/RuntimeProbe"),
     // L6
     .target(
@@ -64,7 +69,10 @@ let package = Package(
     .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: ["CommandLineTool", "Cameo", "PassKit", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "CommandLineTool", "Cameo", "PassKit", "Tensors",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),
     .testTarget(name: "PassKitTests", dependencies: ["TestSupport", "PassKit", "Operators", "GraphIR", "Tensors"]),
     .testTarget(
@@ -74,7 +82,10 @@ let package = Package(
     // What several test targets share: fixtures, golden files, the models in the cache.
     .target(
       name: "TestSupport",
-      dependencies: ["Cameo", "Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      dependencies: [
+        "Cameo", "Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR",
+        "Tensors",
+      ],
       path: "Tests/TestSupport"),
     .testTarget(name: "ZooTests", dependencies: ["TestSupport"]),
     .testTarget(name: "EmbeddedModelTests", dependencies: ["TestSupport"]),
@@ -82,7 +93,9 @@ let package = Package(
     // Mutated models through the whole pipeline, in child processes: Tools/fuzz.
     .executableTarget(
       name: "fuzz-runner",
-      dependencies: ["Cameo", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      dependencies: [
+        "Cameo", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors",
+      ],
       path: "Tools/FuzzRunner"),
   ],
   swiftLanguageModes: [.v6],

@@ -6,14 +6,16 @@ public enum Pipelines {
   private static var cleanup: [any Pass] {
     [
       InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, FoldConstants(), FoldComputedShapes.pass,
-      EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass, LiftSoftmax.pass,
+      EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
+      LiftSoftmax.pass,
       EliminateCommonSubexpressions(),
     ]
   }
 
   private static var fusions: [any Pass] {
     [
-      FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms, FuseAttention.pass, FusePad.pass, FuseConvScale.pass,
+      FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms, FuseAttention.pass,
+      FusePad.pass, FuseConvScale.pass,
       FuseMatMulBias.pass,
     ]
   }
@@ -27,7 +29,8 @@ public enum Pipelines {
   public static var stages: [PassManager.Stage] {
     [
       PassManager.Stage(cleanup, rounds: 8), PassManager.Stage(fusions, rounds: 4),
-      PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(machine, rounds: 2), PassManager.Stage([EliminateDeadNodes()]),
+      PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(machine, rounds: 2),
+      PassManager.Stage([EliminateDeadNodes()]),
     ]
   }
 

@@ -57,7 +57,8 @@ public enum FuseAttention {
       var behind: NodeID?
       for _ in 0..<4 {
         let readers = graph.consumers(current)
-        if readers.count == 1, graph[readers[0]].is("Cast") || graph[readers[0]].is("Dropout") || graph[readers[0]].is("Identity"),
+        if readers.count == 1,
+          graph[readers[0]].is("Cast") || graph[readers[0]].is("Dropout") || graph[readers[0]].is("Identity"),
           graph.hasSingleUse(current), let next = graph[readers[0]].output(0)
         {
           covers.append(readers[0])
@@ -72,7 +73,9 @@ public enum FuseAttention {
         }
       }
       _ = guarded
-      guard let product = behind, let value = graph[product].input(1), let result = graph[product].output(0) else { return nil }
+      guard let product = behind, let value = graph[product].input(1), let result = graph[product].output(0) else {
+        return nil
+      }
       // In front: [Cast], biases, scales, MatMul.
       var front = scores
       var scale = 1.0
@@ -126,22 +129,30 @@ public enum FuseAttention {
         return nil
       }
       guard var query = graph[inner].input(0), var transposedKey = graph[inner].input(1) else { return nil }
-      guard let rank = context.rank(query), rank == 4 || rank == 3, context.rank(transposedKey) == rank, context.rank(value) == rank else {
+      guard let rank = context.rank(query), rank == 4 || rank == 3, context.rank(transposedKey) == rank,
+        context.rank(value) == rank
+      else {
         throw Refusal("Q, K and V are not all of rank 4 or all of rank 3", at: inner)
       }
       let axis = try AttributeReader(node).int("axis", default: -1)
-      guard axis == -1 || axis == rank - 1 else { throw Refusal("Softmax runs over axis \(axis), not the last", at: id) }
+      guard axis == -1 || axis == rank - 1 else {
+        throw Refusal("Softmax runs over axis \(axis), not the last", at: id)
+      }
       guard let type = context.dataType(query), [.float, .float16, .bfloat16, .double].contains(type),
         context.dataType(value) == type
       else { throw Refusal("Q, K and V are not of one floating-point type", at: inner) }
       covers += [inner, product]
       for _ in 0..<3 {
-        if let producer = graph.producer(query), let (next, factor) = Core.scaled(producer, context), context.rank(next) == rank {
+        if let producer = graph.producer(query), let (next, factor) = Core.scaled(producer, context),
+          context.rank(next) == rank
+        {
           scale *= factor
           query = next
           covers.append(producer)
         }
-        if let producer = graph.producer(transposedKey), let (next, factor) = Core.scaled(producer, context), context.rank(next) == rank {
+        if let producer = graph.producer(transposedKey), let (next, factor) = Core.scaled(producer, context),
+          context.rank(next) == rank
+        {
           scale *= factor
           transposedKey = next
           covers.append(producer)
@@ -167,7 +178,9 @@ public enum FuseAttention {
         if let factor = context.uniform(b), (context.constant(b)?.count ?? 0) == 1 { return (a, factor) }
         if let factor = context.uniform(a), (context.constant(a)?.count ?? 0) == 1 { return (b, factor) }
       case "Div":
-        if let factor = context.uniform(b), (context.constant(b)?.count ?? 0) == 1, factor != 0 { return (a, 1 / factor) }
+        if let factor = context.uniform(b), (context.constant(b)?.count ?? 0) == 1, factor != 0 {
+          return (a, 1 / factor)
+        }
       default: break
       }
       return nil
@@ -187,7 +200,9 @@ public enum FuseAttention {
       switch node.type {
       case "MatMul": return true
       case "Mul", "Div", "Add", "Cast", "Where":
-        return node.inputs.contains { $0.map { context.uniform($0) == nil && leadsToProduct($0, context, depth: depth + 1) } ?? false }
+        return node.inputs.contains {
+          $0.map { context.uniform($0) == nil && leadsToProduct($0, context, depth: depth + 1) } ?? false
+        }
       default: return false
       }
     }
@@ -195,8 +210,10 @@ public enum FuseAttention {
     /// `Where(IsNaN(p), 0, p)`.
     static func nanGuard(_ value: ValueID, _ readers: [NodeID], _ context: PassContext) -> ([NodeID], ValueID)? {
       let graph = context.graph
-      guard readers.count == 2, !graph.isRegionOutput(value), let test = readers.first(where: { graph[$0].is("IsNaN") }),
-        let choice = readers.first(where: { graph[$0].is("Where") }), let flag = graph[test].output(0), graph.hasSingleUse(flag),
+      guard readers.count == 2, !graph.isRegionOutput(value),
+        let test = readers.first(where: { graph[$0].is("IsNaN") }),
+        let choice = readers.first(where: { graph[$0].is("Where") }), let flag = graph[test].output(0),
+        graph.hasSingleUse(flag),
         graph[choice].input(0) == flag, graph[choice].input(2) == value, context.uniform(graph[choice].input(1)) == 0,
         let output = graph[choice].output(0)
       else { return nil }
@@ -206,19 +223,24 @@ public enum FuseAttention {
     func change(_ rule: String, _ context: PassContext) throws -> GraphChange {
       var change = GraphChange(rule: rule, covers: covers, isFusion: true)
       let inside = Set(covers)
-      guard let first = covers.first, covers.allSatisfy({ context.graph[$0].region == context.graph[first].region }) else { return change }
+      guard let first = covers.first, covers.allSatisfy({ context.graph[$0].region == context.graph[first].region })
+      else { return change }
       guard context.rank(result) == rank else {
-        throw Refusal("the result has rank \(context.rank(result).map { "\($0)" } ?? "unknown"), Q has rank \(rank)", at: context.graph.producer(result))
+        throw Refusal(
+          "the result has rank \(context.rank(result).map { "\($0)" } ?? "unknown"), Q has rank \(rank)",
+          at: context.graph.producer(result))
       }
       for id in covers where context.graph[id].output(0) != result {
         for case .some(let output) in context.graph[id].outputs {
           // Scales of Q and K may serve several heads; what the softmax is made of may not.
           let isOperand = ["Mul", "Div"].contains(context.graph[id].type)
           for reader in context.graph.consumers(output) where !inside.contains(reader) && !isOperand {
-            throw Refusal("the value \(context.graph[output].name) inside the attention is also read elsewhere", at: reader)
+            throw Refusal(
+              "the value \(context.graph[output].name) inside the attention is also read elsewhere", at: reader)
           }
           if context.graph.isRegionOutput(output) {
-            throw Refusal("the value \(context.graph[output].name) inside the attention is an output of the graph", at: id)
+            throw Refusal(
+              "the value \(context.graph[output].name) inside the attention is an output of the graph", at: id)
           }
         }
       }
@@ -233,7 +255,8 @@ public enum FuseAttention {
       var inputs: [GraphChange.Ref?] = [try four(.existing(query)), try four(keyRef), try four(.existing(value))]
       if let bias { inputs.append(bias) }
       let output = change.node("Attention", inputs, [NamedAttribute("scale", .float(Float(scale)))])
-      change.replace(result, with: isFlat ? change.node("Squeeze", [output, change.constant(try .ints([1]))], covers: []) : output)
+      change.replace(
+        result, with: isFlat ? change.node("Squeeze", [output, change.constant(try .ints([1]))], covers: []) : output)
       return change
     }
 
@@ -248,11 +271,16 @@ public enum FuseAttention {
         case .added(let value):
           shape = context.shape(value)
           term = .existing(value)
-          guard context.dataType(value) == type else { throw Refusal("the bias is \(context.dataType(value)?.name ?? "of unknown type")", at: context.graph.producer(value)) }
+          guard context.dataType(value) == type else {
+            throw Refusal(
+              "the bias is \(context.dataType(value)?.name ?? "of unknown type")", at: context.graph.producer(value))
+          }
         case .filled(let condition, let fill, let whenTrue):
           shape = context.shape(condition)
           guard let number = context.uniform(fill), number <= -1e30 || context.options.assumesNoEmptyRows else {
-            throw Refusal("masked scores are set to \(context.uniform(fill) ?? 0): a row without allowed key would differ", at: context.graph.producer(condition))
+            throw Refusal(
+              "masked scores are set to \(context.uniform(fill) ?? 0): a row without allowed key would differ",
+              at: context.graph.producer(condition))
           }
           let zero = change.constant(try .scalar(0.0, type))
           let low = change.constant(try .scalar(number, type))
@@ -264,7 +292,8 @@ public enum FuseAttention {
           throw Refusal("the bias has \(shape.last?.description ?? "no") columns, there are \(keys) keys")
         }
         let scores = Array((context.shape(query) ?? []).dropLast()) + [keys]
-        guard zip(shape.reversed(), scores.reversed()).allSatisfy({ $0 == 1 || $0 == $1 || !($0.isKnown || $1 == 1) }) else {
+        guard zip(shape.reversed(), scores.reversed()).allSatisfy({ $0 == 1 || $0 == $1 || !($0.isKnown || $1 == 1) })
+        else {
           throw Refusal("the bias has more rows than the scores")
         }
         if rank == 3 {

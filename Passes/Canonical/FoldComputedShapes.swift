@@ -9,14 +9,18 @@ import Tensors
 /// Before: `Expand(x, Where(Equal(s, -1), ones, s))` with every dimension known. After: `Expand(x, {1, 12, 128})`.
 public enum FoldComputedShapes {
   public static let pass = RewritePass(
-    "FoldComputedShapes", level: 1, summary: "replaces computed shapes, bounds and axes by constants where they are known",
+    "FoldComputedShapes", level: 1,
+    summary: "replaces computed shapes, bounds and axes by constants where they are known",
     rules: [Rule()])
 
   struct Rule: RewriteRule {
     let name = "FoldComputedShapes"
     let anchors: Set<OperatorName> = Set(
-      ["Expand", "ConstantOfShape", "Slice", "Tile", "Pad", "Resize", "Range", "Squeeze", "Unsqueeze", "Split", "Gather", "Reshape"]
-        .map { OperatorName($0) })
+      [
+        "Expand", "ConstantOfShape", "Slice", "Tile", "Pad", "Resize", "Range", "Squeeze", "Unsqueeze", "Split",
+        "Gather", "Reshape",
+      ]
+      .map { OperatorName($0) })
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let node = context.graph[id]

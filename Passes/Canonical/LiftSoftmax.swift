@@ -9,7 +9,8 @@ import Tensors
 /// Before: `Reshape(Softmax<axis=-1>(Flatten<axis=3>(x)), Shape(x))` with `x` of rank 4. After: `Softmax<axis=-1>(x)`.
 public enum LiftSoftmax {
   public static let pass = RewritePass(
-    "LiftSoftmax", level: 1, summary: "applies Softmax to the tensor itself instead of its two-dimensional form", rules: [Rule()])
+    "LiftSoftmax", level: 1, summary: "applies Softmax to the tensor itself instead of its two-dimensional form",
+    rules: [Rule()])
 
   struct Rule: RewriteRule {
     let name = "LiftSoftmax"
@@ -30,7 +31,8 @@ public enum LiftSoftmax {
       var change = GraphChange(rule: name, covers: [flatten, softmax, id])
       change.replace(
         output,
-        with: change.node(graph[softmax].type, [.existing(source)], [NamedAttribute("axis", .int(-1))], name: graph[softmax].name))
+        with: change.node(
+          graph[softmax].type, [.existing(source)], [NamedAttribute("axis", .int(-1))], name: graph[softmax].name))
       return change
     }
   }

@@ -25,12 +25,14 @@ public enum LiftTransposes {
         try AttributeReader(graph[transpose]).optionalInts("perm") == [0, 2, 1]
       else { return nil }
       let rank = from.count
-      guard from.prefix(rank - 2) == to.prefix(rank - 2), from[rank - 2] == to[rank - 1], from[rank - 1] == to[rank - 2],
+      guard from.prefix(rank - 2) == to.prefix(rank - 2), from[rank - 2] == to[rank - 1],
+        from[rank - 1] == to[rank - 2],
         flattened[1] == from[rank - 2], flattened[2] == from[rank - 1]
       else { return nil }
       var change = GraphChange(rule: name, covers: [first, transpose, id])
       let permutation = (0..<rank - 2).map { Int64($0) } + [Int64(rank - 1), Int64(rank - 2)]
-      change.replace(output, with: change.node("Transpose", [.existing(source)], [NamedAttribute("perm", .ints(permutation))]))
+      change.replace(
+        output, with: change.node("Transpose", [.existing(source)], [NamedAttribute("perm", .ints(permutation))]))
       return change
     }
   }

@@ -19,7 +19,9 @@ public enum MergeReshapes {
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let node = context.graph[id]
-      guard let output = node.output(0), let shape = context.shape(output), var source = node.input(0) else { return nil }
+      guard let output = node.output(0), let shape = context.shape(output), var source = node.input(0) else {
+        return nil
+      }
       // Only a single link changes nothing unless its shape is still computed.
       var covered = [id]
       while let producer = context.graph.producer(source), context.graph[producer].domain.isEmpty,

@@ -17,14 +17,17 @@ public enum MergeTransposes {
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let node = context.graph[id]
       guard let output = node.output(0), let middle = node.input(0), let inner = context.graph.producer(middle),
-        context.graph[inner].is("Transpose"), let source = context.graph[inner].input(0), let rank = context.rank(source)
+        context.graph[inner].is("Transpose"), let source = context.graph[inner].input(0),
+        let rank = context.rank(source)
       else { return nil }
       func permutation(_ node: Node) throws -> [Int] {
         try AttributeReader(node).optionalInts("perm") ?? Array((0..<rank).reversed())
       }
       let first = try permutation(context.graph[inner])
       let second = try permutation(node)
-      guard first.count == rank, second.count == rank, second.allSatisfy({ (0..<rank).contains($0) }) else { return nil }
+      guard first.count == rank, second.count == rank, second.allSatisfy({ (0..<rank).contains($0) }) else {
+        return nil
+      }
       let composed = second.map { first[$0] }
       var change = GraphChange(rule: name, covers: [id, inner])
       if composed == Array(0..<rank) {
@@ -32,7 +35,9 @@ public enum MergeTransposes {
         change.replace(output, with: source)
       } else {
         change.replace(
-          output, with: change.node("Transpose", [.existing(source)], [NamedAttribute("perm", .ints(composed.map(Int64.init)))]))
+          output,
+          with: change.node("Transpose", [.existing(source)], [NamedAttribute("perm", .ints(composed.map(Int64.init)))])
+        )
       }
       return change
     }

@@ -16,7 +16,9 @@ public enum ResolveCastLike {
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let node = context.graph[id]
-      guard let output = node.output(0), let type = context.dataType(node.input(1)), let input = node.input(0) else { return nil }
+      guard let output = node.output(0), let type = context.dataType(node.input(1)), let input = node.input(0) else {
+        return nil
+      }
       var change = GraphChange(rule: name, covers: [id])
       var attributes = node.attributes
       attributes.append(NamedAttribute("to", .int(Int64(type.rawValue))))

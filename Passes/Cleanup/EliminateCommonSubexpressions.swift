@@ -38,7 +38,9 @@ public struct EliminateCommonSubexpressions: Pass {
         seen[key] = id
         continue
       }
-      guard !node.outputs.contains(where: { output in output.map { context.graph.isRegionOutput($0) } ?? false }) else { continue }
+      guard !node.outputs.contains(where: { output in output.map { context.graph.isRegionOutput($0) } ?? false }) else {
+        continue
+      }
       var change = GraphChange(rule: name, covers: [id])
       for (mine, other) in zip(node.outputs, context.graph[first].outputs) {
         if let mine, let other { change.replace(mine, with: other) }

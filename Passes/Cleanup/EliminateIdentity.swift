@@ -16,7 +16,8 @@ public enum EliminateIdentity {
     let name = "EliminateIdentity"
     let anchors: Set<OperatorName> = Set(
       [
-        "Identity", "Dropout", "Cast", "CastLike", "Add", "Sub", "Mul", "Div", "Pow", "Concat", "Sum", "Max", "Min", "Mean", "Expand",
+        "Identity", "Dropout", "Cast", "CastLike", "Add", "Sub", "Mul", "Div", "Pow", "Concat", "Sum", "Max", "Min",
+        "Mean", "Expand",
         "Pad", "Slice", "Clip", "Tile", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten",
       ].map { OperatorName($0) })
 

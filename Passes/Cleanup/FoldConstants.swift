@@ -29,7 +29,9 @@ public struct FoldConstants: Pass {
     }
   }
 
-  private func values(_ id: NodeID, _ node: Node, _ context: PassContext, _ growth: inout Int) throws -> [(ValueID, Value)]? {
+  private func values(_ id: NodeID, _ node: Node, _ context: PassContext, _ growth: inout Int) throws -> [(
+    ValueID, Value
+  )]? {
     guard let op = OperatorRegistry[node.operatorName], op.traits.isDisjoint(with: [.random, .controlFlow]),
       !node.is("Constant"),
       // A graph output must keep a producer.
@@ -51,13 +53,16 @@ public struct FoldConstants: Pass {
     if outputs.isEmpty { return nil }
     let expected = outputs.reduce(into: Optional(0)) { sum, output in
       guard let shape = context.facts(output).type?.concreteShape, let type = context.dataType(output),
-        let count = try? Tensor.elementCount(shape), let bytes = type == .string ? count * 16 : type.byteCount(elements: count)
+        let count = try? Tensor.elementCount(shape),
+        let bytes = type == .string ? count * 16 : type.byteCount(elements: count)
       else { sum = nil; return }
       sum = sum.map { $0 + bytes }
     }
     guard let expected else { return nil }
     let added = expected - inputBytes
-    guard expected <= Self.smallBytes || added <= 0 || growth + added <= context.options.foldingGrowth else { return nil }
+    guard expected <= Self.smallBytes || added <= 0 || growth + added <= context.options.foldingGrowth else {
+      return nil
+    }
     guard (try? MemoryBudget.shared.check(expected)) != nil,
       let results = try? GraphEvaluator.evaluate(node, inputs: inputs, functions: context.functions)
     else { return nil }

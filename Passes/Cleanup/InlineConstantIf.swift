@@ -19,7 +19,9 @@ public enum InlineConstantIf {
       // A branch that hands an outer value or a constant out cannot carry a graph output's name.
       for (output, result) in zip(node.outputs, results) {
         guard let output, context.graph.isRegionOutput(output) else { continue }
-        guard let producer = context.graph.producer(result), context.graph[producer].region == branch else { return nil }
+        guard let producer = context.graph.producer(result), context.graph[producer].region == branch else {
+          return nil
+        }
       }
       if Set(results).count != results.count { return nil }
       var change = GraphChange(rule: name, covers: [id])

@@ -18,11 +18,15 @@ public struct InlineFunctions: Pass {
     while let id = work.popLast() {
       guard context.graph[id].isAlive else { continue }
       let node = context.graph[id]
-      guard let function = context.functions.first(where: { $0.operatorName == node.operatorName && $0.overload == node.overload })
+      guard
+        let function = context.functions.first(where: {
+          $0.operatorName == node.operatorName && $0.overload == node.overload
+        })
       else { continue }
       guard depth[id, default: 0] < 64 else { throw CameoError.badInput("functions call each other without end") }
       guard let body = try? function.specialized(for: node), body.allRegions.count == 1 else {
-        context.refuse(name, at: id, Refusal("the body of \(function.operatorName) has control flow or takes a graph as attribute"))
+        context.refuse(
+          name, at: id, Refusal("the body of \(function.operatorName) has control flow or takes a graph as attribute"))
         continue
       }
       let change = copy(body, for: id, node)

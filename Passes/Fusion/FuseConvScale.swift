@@ -10,7 +10,8 @@ import Tensors
 public enum FuseConvScale {
   public static let pass = RewritePass(
     "FuseConvScale", level: 2,
-    summary: "folds BatchNormalization and per-channel scales and offsets into convolutions", rules: [After(), Before()])
+    summary: "folds BatchNormalization and per-channel scales and offsets into convolutions",
+    rules: [After(), Before()])
 
   /// y = x * scale + offset per channel.
   struct Affine {
@@ -28,8 +29,12 @@ public enum FuseConvScale {
     init(_ id: NodeID, _ context: PassContext) throws {
       let node = context.graph[id]
       isTransposed = node.type == "ConvTranspose"
-      guard let weight = context.graph.constant(node.input(1)), weight.rank >= 3 else { throw Refusal("the weights are not constant", at: id) }
-      guard weight.dataType == .float || weight.dataType == .double || weight.dataType == .float16 || weight.dataType == .bfloat16
+      guard let weight = context.graph.constant(node.input(1)), weight.rank >= 3 else {
+        throw Refusal("the weights are not constant", at: id)
+      }
+      guard
+        weight.dataType == .float || weight.dataType == .double || weight.dataType == .float16
+          || weight.dataType == .bfloat16
       else { throw Refusal("the weights are \(weight.dataType)", at: id) }
       self.weight = weight
       if let input = node.input(2) {
@@ -75,10 +80,14 @@ public enum FuseConvScale {
     let node = context.graph[id]
     if node.type == "BatchNormalization" {
       guard node.input(0) == data else { return nil }
-      if try AttributeReader(node).int("training_mode", default: 0) != 0 { throw Refusal("BatchNormalization is in training mode", at: id) }
+      if try AttributeReader(node).int("training_mode", default: 0) != 0 {
+        throw Refusal("BatchNormalization is in training mode", at: id)
+      }
       for extra in node.outputs.dropFirst() { if let extra, !context.graph[extra].uses.isEmpty { return nil } }
       let parameters = (1...4).map { context.graph.constant(node.input($0)) }
-      guard parameters.allSatisfy({ $0?.count == channels }) else { throw Refusal("the parameters of BatchNormalization are not constant", at: id) }
+      guard parameters.allSatisfy({ $0?.count == channels }) else {
+        throw Refusal("the parameters of BatchNormalization are not constant", at: id)
+      }
       let values = try parameters.compactMap { try $0?.elements(as: Double.self) }
       let epsilon = Double(try AttributeReader(node).float("epsilon", default: 1e-5))
       let scale = (0..<channels).map { values[0][$0] / (values[3][$0] + epsilon).squareRoot() }
@@ -102,11 +111,13 @@ public enum FuseConvScale {
 
   /// One number a channel, where the constant broadcasts along channels only.
   static func perChannel(_ tensor: Tensor, channels: Int, rank: Int) -> [Double]? {
-    guard tensor.dataType.isFloatingPoint, tensor.rank <= rank, let values = try? tensor.elements(as: Double.self) else { return nil }
+    guard tensor.dataType.isFloatingPoint, tensor.rank <= rank, let values = try? tensor.elements(as: Double.self)
+    else { return nil }
     if tensor.count == 1 { return [Double](repeating: values[0], count: channels) }
     guard tensor.count == channels, tensor.rank >= rank - 1 else { return nil }
     let axis = tensor.rank - (rank - 1)
-    return tensor.shape.enumerated().allSatisfy { $0.offset == axis ? $0.element == channels : $0.element == 1 } ? values : nil
+    return tensor.shape.enumerated().allSatisfy { $0.offset == axis ? $0.element == channels : $0.element == 1 }
+      ? values : nil
   }
 
   /// Conv, then affine.
@@ -122,10 +133,15 @@ public enum FuseConvScale {
         else { continue }
         let isNorm = node.type == "BatchNormalization"
         // Two computed operands: a residual sum, not a scale.
-        if !isNorm, node.inputs.prefix(2).allSatisfy({ $0.map { context.graph.constant($0) == nil } ?? true }) { return nil }
+        if !isNorm, node.inputs.prefix(2).allSatisfy({ $0.map { context.graph.constant($0) == nil } ?? true }) {
+          return nil
+        }
         let convolution = try Convolution(conv, context)
         let channels = convolution.outputChannels
-        guard let affine = try FuseConvScale.affine(id, data: input, channels: channels, rank: convolution.weight.rank, context) else {
+        guard
+          let affine = try FuseConvScale.affine(
+            id, data: input, channels: channels, rank: convolution.weight.rank, context)
+        else {
           return nil
         }
         guard context.graph.hasSingleUse(input) else {
@@ -141,12 +157,16 @@ public enum FuseConvScale {
         if unscaled {
           weight = source.input(1).map { .existing($0) }
         } else {
-          weight = change.constant(try convolution.scaledWeight(affine.scale), name: source.input(1).map { context.graph[$0].name + "_scaled" } ?? "")
+          weight = change.constant(
+            try convolution.scaledWeight(affine.scale),
+            name: source.input(1).map { context.graph[$0].name + "_scaled" } ?? "")
         }
         let biasRef = change.constant(try .of(newBias, convolution.weight.dataType))
         change.replace(
           output,
-          with: change.node(source.type, [source.input(0).map { .existing($0) }, weight, biasRef], source.attributes, name: source.name))
+          with: change.node(
+            source.type, [source.input(0).map { .existing($0) }, weight, biasRef], source.attributes, name: source.name)
+        )
         return change
       }
       return nil
@@ -160,13 +180,15 @@ public enum FuseConvScale {
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let node = context.graph[id]
-      guard let input = node.input(0), let norm = context.graph.producer(input), context.graph[norm].is("BatchNormalization"),
+      guard let input = node.input(0), let norm = context.graph.producer(input),
+        context.graph[norm].is("BatchNormalization"),
         context.graph[norm].region == node.region, let data = context.graph[norm].input(0), let output = node.output(0)
       else { return nil }
       let convolution = try Convolution(id, context)
       let weight = convolution.weight
       let channels = weight.shape[1] * convolution.group
-      guard let affine = try FuseConvScale.affine(norm, data: data, channels: channels, rank: weight.rank, context) else { return nil }
+      guard let affine = try FuseConvScale.affine(norm, data: data, channels: channels, rank: weight.rank, context)
+      else { return nil }
       let attributes = AttributeReader(node)
       let isPadded =
         try attributes.optionalInts("pads")?.contains { $0 != 0 } ?? false
@@ -196,7 +218,8 @@ public enum FuseConvScale {
       }
       var change = GraphChange(rule: name, covers: [norm, id], isFusion: true)
       let refs = [change.constant(scaled), change.constant(try .of(bias, weight.dataType))]
-      change.replace(output, with: change.node("Conv", [.existing(data), refs[0], refs[1]], node.attributes, name: node.name))
+      change.replace(
+        output, with: change.node("Conv", [.existing(data), refs[0], refs[1]], node.attributes, name: node.name))
       return change
     }
   }

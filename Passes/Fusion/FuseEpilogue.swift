@@ -9,7 +9,8 @@ import Tensors
 /// Before: `Gelu(Add(MatMul(x, W), b))`. After: `ai.cameo.FusedMatMul<activation="Gelu">(x, W, b)`.
 public enum FuseEpilogue {
   public static let pass = RewritePass(
-    "FuseEpilogue", level: 3, summary: "puts bias, residual and activation into Conv and MatMul", rules: [Sum(), Activation()])
+    "FuseEpilogue", level: 3, summary: "puts bias, residual and activation into Conv and MatMul",
+    rules: [Sum(), Activation()])
 
   static let domain = "ai.cameo"
 
@@ -22,7 +23,8 @@ public enum FuseEpilogue {
     case "HardSigmoid": return (node.type, [try reader.float("alpha"), try reader.float("beta")])
     case "Gelu": return (try reader.string("approximate", default: "none") == "tanh" ? "GeluTanh" : "Gelu", [])
     case "Clip":
-      guard node.input(1) == nil || context.uniform(node.input(1)) != nil, node.input(2) == nil || context.uniform(node.input(2)) != nil
+      guard node.input(1) == nil || context.uniform(node.input(1)) != nil,
+        node.input(2) == nil || context.uniform(node.input(2)) != nil
       else { return nil }
       let low = context.uniform(node.input(1)).map { Float($0) } ?? -Float.greatestFiniteMagnitude
       let high = context.uniform(node.input(2)).map { Float($0) } ?? Float.greatestFiniteMagnitude
@@ -42,12 +44,16 @@ public enum FuseEpilogue {
       if node.type == "Conv" { return context.rank(value) == 4 ? id : nil }
       return node.type == "MatMul" || node.type == "Gemm" ? id : nil
     }
-    guard node.domain == domain, ["FusedConv", "FusedMatMul"].contains(node.type), node["activation"] == nil else { return nil }
+    guard node.domain == domain, ["FusedConv", "FusedMatMul"].contains(node.type), node["activation"] == nil else {
+      return nil
+    }
     return id
   }
 
   /// Inputs and attributes of a product in its fused form; nil where it has none (a Gemm with scales).
-  static func fused(_ id: NodeID, _ context: PassContext) throws -> (type: String, inputs: [ValueID?], attributes: [NamedAttribute])? {
+  static func fused(_ id: NodeID, _ context: PassContext) throws -> (
+    type: String, inputs: [ValueID?], attributes: [NamedAttribute]
+  )? {
     let node = context.graph[id]
     switch node.type {
     case "Conv", "FusedConv": return ("FusedConv", node.inputs, node.attributes)
@@ -72,7 +78,9 @@ public enum FuseEpilogue {
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let graph = context.graph
-      guard let output = graph[id].output(0), let a = graph[id].input(0), let b = graph[id].input(1), a != b else { return nil }
+      guard let output = graph[id].output(0), let a = graph[id].input(0), let b = graph[id].input(1), a != b else {
+        return nil
+      }
       // With products on both sides the one that comes later takes the other as its residual.
       let sides = [(a, b), (b, a)].sorted { (graph.producer($0.0)?.index ?? -1) > (graph.producer($1.0)?.index ?? -1) }
       for (data, other) in sides {
@@ -99,7 +107,9 @@ public enum FuseEpilogue {
         attributes.removeAll { $0.name == "kernel_shape" }
         change.replace(
           output,
-          with: change.node(type, domain: FuseEpilogue.domain, inputs.map { $0.map { .existing($0) } }, attributes, name: graph[product].name))
+          with: change.node(
+            type, domain: FuseEpilogue.domain, inputs.map { $0.map { .existing($0) } }, attributes,
+            name: graph[product].name))
         return change
       }
       return nil
@@ -110,7 +120,9 @@ public enum FuseEpilogue {
   struct Activation: RewriteRule {
     let name = "EpilogueActivation"
     let anchors = Set(
-      ["Relu", "Sigmoid", "Tanh", "HardSwish", "LeakyRelu", "Elu", "HardSigmoid", "Gelu", "Clip"].map { OperatorName($0) })
+      ["Relu", "Sigmoid", "Tanh", "HardSwish", "LeakyRelu", "Elu", "HardSigmoid", "Gelu", "Clip"].map {
+        OperatorName($0)
+      })
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let graph = context.graph
@@ -127,7 +139,9 @@ public enum FuseEpilogue {
       var change = GraphChange(rule: self.name, covers: [product, id], isFusion: true)
       change.replace(
         output,
-        with: change.node(fused.type, domain: FuseEpilogue.domain, inputs.map { $0.map { .existing($0) } }, attributes, name: graph[product].name))
+        with: change.node(
+          fused.type, domain: FuseEpilogue.domain, inputs.map { $0.map { .existing($0) } }, attributes,
+          name: graph[product].name))
       return change
     }
   }

@@ -92,18 +92,27 @@ public enum FuseGelu {
   private static func products(_ name: String, gate: [PatternNode], approximate: String) -> [any RewriteRule] {
     let half = PatternInput.constant(nil, .equal(0.5))
     let groupings: [(String, [PatternNode])] = [
-      ("xg", [
-        PatternNode("Mul", inputs: [.value("x"), .value("g")], outputs: ["p"]),
-        PatternNode("Mul", inputs: [.value("p"), half], outputs: ["y"]),
-      ]),
-      ("xh", [
-        PatternNode("Mul", inputs: [.value("x"), half], outputs: ["p"]),
-        PatternNode("Mul", inputs: [.value("p"), .value("g")], outputs: ["y"]),
-      ]),
-      ("gh", [
-        PatternNode("Mul", inputs: [.value("g"), half], outputs: ["p"]),
-        PatternNode("Mul", inputs: [.value("x"), .value("p")], outputs: ["y"]),
-      ]),
+      (
+        "xg",
+        [
+          PatternNode("Mul", inputs: [.value("x"), .value("g")], outputs: ["p"]),
+          PatternNode("Mul", inputs: [.value("p"), half], outputs: ["y"]),
+        ]
+      ),
+      (
+        "xh",
+        [
+          PatternNode("Mul", inputs: [.value("x"), half], outputs: ["p"]),
+          PatternNode("Mul", inputs: [.value("p"), .value("g")], outputs: ["y"]),
+        ]
+      ),
+      (
+        "gh",
+        [
+          PatternNode("Mul", inputs: [.value("g"), half], outputs: ["p"]),
+          PatternNode("Mul", inputs: [.value("x"), .value("p")], outputs: ["y"]),
+        ]
+      ),
     ]
     return groupings.map { suffix, product in
       PatternRule("Gelu\(name)\(suffix)", match: Pattern(product + gate, results: ["y"])) { match, context, change in

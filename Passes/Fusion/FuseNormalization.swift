@@ -13,28 +13,41 @@ public enum FuseNormalization {
     "FuseLayerNormalization", level: 2, summary: "recognises decomposed LayerNormalization",
     rules: inverses.map { layerRule($0) })
   public static let rms = RewritePass(
-    "FuseRMSNormalization", level: 2, summary: "recognises decomposed RMSNormalization", rules: inverses.map { rmsRule($0) })
+    "FuseRMSNormalization", level: 2, summary: "recognises decomposed RMSNormalization",
+    rules: inverses.map { rmsRule($0) })
 
   /// The ways to write n = d / sqrt(v): name and nodes from "v" (variance plus epsilon) and "d" to "n".
   static let inverses: [(String, [PatternNode])] = [
-    ("Div", [
-      PatternNode("Sqrt", inputs: [.value("v")], outputs: ["r"]),
-      PatternNode("Div", inputs: [.value("d"), .value("r")], outputs: ["n"]),
-    ]),
-    ("Reciprocal", [
-      PatternNode("Sqrt", inputs: [.value("v")], outputs: ["r"]),
-      PatternNode("Reciprocal", inputs: [.value("r")], outputs: ["i"]),
-      PatternNode("Mul", inputs: [.value("d"), .value("i")], outputs: ["n"]),
-    ]),
-    ("OneOver", [
-      PatternNode("Sqrt", inputs: [.value("v")], outputs: ["r"]),
-      PatternNode("Div", inputs: [.constant(nil, .equal(1)), .value("r")], outputs: ["i"]),
-      PatternNode("Mul", inputs: [.value("d"), .value("i")], outputs: ["n"]),
-    ]),
-    ("Power", [
-      PatternNode("Pow", inputs: [.value("v"), .constant(nil, .equal(-0.5))], outputs: ["i"]),
-      PatternNode("Mul", inputs: [.value("d"), .value("i")], outputs: ["n"]),
-    ]),
+    (
+      "Div",
+      [
+        PatternNode("Sqrt", inputs: [.value("v")], outputs: ["r"]),
+        PatternNode("Div", inputs: [.value("d"), .value("r")], outputs: ["n"]),
+      ]
+    ),
+    (
+      "Reciprocal",
+      [
+        PatternNode("Sqrt", inputs: [.value("v")], outputs: ["r"]),
+        PatternNode("Reciprocal", inputs: [.value("r")], outputs: ["i"]),
+        PatternNode("Mul", inputs: [.value("d"), .value("i")], outputs: ["n"]),
+      ]
+    ),
+    (
+      "OneOver",
+      [
+        PatternNode("Sqrt", inputs: [.value("v")], outputs: ["r"]),
+        PatternNode("Div", inputs: [.constant(nil, .equal(1)), .value("r")], outputs: ["i"]),
+        PatternNode("Mul", inputs: [.value("d"), .value("i")], outputs: ["n"]),
+      ]
+    ),
+    (
+      "Power",
+      [
+        PatternNode("Pow", inputs: [.value("v"), .constant(nil, .equal(-0.5))], outputs: ["i"]),
+        PatternNode("Mul", inputs: [.value("d"), .value("i")], outputs: ["n"]),
+      ]
+    ),
   ]
 
   private static let variance = [
@@ -53,7 +66,8 @@ public enum FuseNormalization {
       PatternNode("ReduceMean", inputs: [.value("x"), .any], outputs: ["m"]).key(),
       PatternNode("Sub", inputs: [.value("x"), .value("m")], outputs: ["d"]).shared(),
     ]
-    return NormalizationRule(name: "LayerNormalization\(inverse.0)", core: center + variance + inverse.1, isCentered: true)
+    return NormalizationRule(
+      name: "LayerNormalization\(inverse.0)", core: center + variance + inverse.1, isCentered: true)
   }
 
   private static func rmsRule(_ inverse: (String, [PatternNode])) -> any RewriteRule {
@@ -82,10 +96,13 @@ struct NormalizationRule: RewriteRule {
   }
 
   private func build(_ match: Match, _ context: PassContext, _ change: inout GraphChange) throws {
-    guard let data = match.value(isCentered ? "x" : "d"), let normalized = match.value("n"), let epsilon = match["epsilon"]?.uniform(context)
+    guard let data = match.value(isCentered ? "x" : "d"), let normalized = match.value("n"),
+      let epsilon = match["epsilon"]?.uniform(context)
     else { return }
     let reductions = [match.node("m"), match.node("q")].compactMap { $0 }
-    guard let shape = context.shape(data) else { throw Refusal("the rank of the input is not known", at: reductions.first) }
+    guard let shape = context.shape(data) else {
+      throw Refusal("the rank of the input is not known", at: reductions.first)
+    }
     let axes = try reductions.map { try self.axes(of: $0, rank: shape.count, context) }
     guard let first = axes.first, axes.allSatisfy({ $0 == first }) else {
       throw Refusal("mean and variance are taken over different axes", at: reductions.last)
@@ -94,9 +111,13 @@ struct NormalizationRule: RewriteRule {
       throw Refusal("the axes \(first) are not the last ones of a tensor of rank \(shape.count)", at: reductions.first)
     }
     let target = first.compactMap { shape[$0].value }
-    guard target.count == first.count else { throw Refusal("the normalised dimensions are not known", at: reductions.first) }
+    guard target.count == first.count else {
+      throw Refusal("the normalised dimensions are not known", at: reductions.first)
+    }
     guard context.mayEmit(opset: isCentered ? 17 : 23) else {
-      throw Refusal("\(isCentered ? "LayerNormalization needs opset 17" : "RMSNormalization needs opset 23"), the output is limited to \(context.options.opsetCeiling)")
+      throw Refusal(
+        "\(isCentered ? "LayerNormalization needs opset 17" : "RMSNormalization needs opset 23"), the output is limited to \(context.options.opsetCeiling)"
+      )
     }
     guard let type = context.dataType(data), type.isFloatingPoint else { return }
     // Follow: cast back, scale, bias.
@@ -108,7 +129,9 @@ struct NormalizationRule: RewriteRule {
       scale = other
       covers.append(node)
       if let output = context.graph[node].output(0) { result = output }
-      if isCentered, let (node, other) = follower("Add", of: result, context), isParameter(other, target, shape.count, context) {
+      if isCentered, let (node, other) = follower("Add", of: result, context),
+        isParameter(other, target, shape.count, context)
+      {
         bias = other
         covers.append(node)
         if let output = context.graph[node].output(0) { result = output }
@@ -143,7 +166,8 @@ struct NormalizationRule: RewriteRule {
 
   /// The one reader of `value`, where it is a `type` of `value` and something else.
   private func follower(_ type: String, of value: ValueID, _ context: PassContext) -> (NodeID, ValueID)? {
-    guard context.graph.hasSingleUse(value), let node = context.graph.consumers(value).first, context.graph[node].is(type),
+    guard context.graph.hasSingleUse(value), let node = context.graph.consumers(value).first,
+      context.graph[node].is(type),
       context.graph[node].region == context.graph[value].region,
       let a = context.graph[node].input(0), let b = context.graph[node].input(1), a != b
     else { return nil }
@@ -152,13 +176,17 @@ struct NormalizationRule: RewriteRule {
 
   /// True for a constant that broadcasts over the normalised axes only.
   private func isParameter(_ value: ValueID, _ target: [Int], _ rank: Int, _ context: PassContext) -> Bool {
-    guard let tensor = context.graph.constant(value), tensor.dataType.isFloatingPoint, tensor.rank <= rank else { return false }
+    guard let tensor = context.graph.constant(value), tensor.dataType.isFloatingPoint, tensor.rank <= rank else {
+      return false
+    }
     let lead = tensor.shape.dropLast(target.count)
     let own = Array(tensor.shape.suffix(target.count))
     return lead.allSatisfy { $0 == 1 } && (own == target || tensor.count == 1)
   }
 
-  private func parameter(_ value: ValueID, _ target: [Int], _ type: DataType, _ context: PassContext, _ change: inout GraphChange) throws -> GraphChange.Ref {
+  private func parameter(
+    _ value: ValueID, _ target: [Int], _ type: DataType, _ context: PassContext, _ change: inout GraphChange
+  ) throws -> GraphChange.Ref {
     guard let tensor = context.graph.constant(value) else { return .existing(value) }
     if tensor.shape == target && tensor.dataType == type { return .existing(value) }
     if tensor.count == 1 && target.reduce(1, *) != 1 {

@@ -24,8 +24,12 @@ public enum FusePad {
       let reader = AttributeReader(node)
       let mode = try AttributeReader(padNode).string("mode", default: "constant")
       guard mode == "constant" else { throw Refusal("the Pad's mode is \(mode)", at: pad) }
-      guard var amounts = try context.constant(padNode.input(1))?.ints() else { throw Refusal("the Pad's amounts are computed", at: pad) }
-      guard let rank = context.rank(source) ?? context.rank(input), rank >= 3 else { throw Refusal("the rank is not known", at: pad) }
+      guard var amounts = try context.constant(padNode.input(1))?.ints() else {
+        throw Refusal("the Pad's amounts are computed", at: pad)
+      }
+      guard let rank = context.rank(source) ?? context.rank(input), rank >= 3 else {
+        throw Refusal("the rank is not known", at: pad)
+      }
       if let axes = padNode.input(3) {
         guard let list = try context.constant(axes)?.ints(), list.count * 2 == amounts.count else { return nil }
         var full = [Int](repeating: 0, count: 2 * rank)
@@ -56,9 +60,13 @@ public enum FusePad {
       let spatial = rank - 2
       let own = try reader.optionalInts("pads") ?? [Int](repeating: 0, count: 2 * spatial)
       guard own.count == 2 * spatial else { return nil }
-      let pads = (0..<2 * spatial).map { Int64(own[$0] + ($0 < spatial ? amounts[2 + $0] : amounts[rank + 2 + $0 - spatial])) }
+      let pads = (0..<2 * spatial).map {
+        Int64(own[$0] + ($0 < spatial ? amounts[2 + $0] : amounts[rank + 2 + $0 - spatial]))
+      }
       if node.type != "Conv" {
-        guard try reader.int("ceil_mode", default: 0) == 0 else { throw Refusal("ceil_mode with padding counts other cells", at: id) }
+        guard try reader.int("ceil_mode", default: 0) == 0 else {
+          throw Refusal("ceil_mode with padding counts other cells", at: id)
+        }
         let kernel = try reader.ints("kernel_shape")
         guard kernel.count == spatial, pads.indices.allSatisfy({ pads[$0] < kernel[$0 % spatial] }) else {
           throw Refusal("a pool's padding must be smaller than its kernel", at: id)

@@ -14,14 +14,16 @@ public struct CPUProvider: ExecutionProvider {
   public func probe() -> [ProviderFinding] {
     var findings = [
       ProviderFinding(
-        "instruction set", isFound: true, "tier \(String(cString: ck_isa_name())) of: \(String(cString: ck_isa_feature_names()))"),
+        "instruction set", isFound: true,
+        "tier \(String(cString: ck_isa_name())) of: \(String(cString: ck_isa_feature_names()))"),
       ProviderFinding("cores", isFound: true, "\(ThreadPool.availableCores)"),
     ]
     findings.append(
       Blas.isLoaded
         ? ProviderFinding(
           "BLAS", isFound: true,
-          "\(String(cString: cameo_blas_path())), core \(String(cString: cameo_blas_core())), \(String(cString: cameo_blas_config()))")
+          "\(String(cString: cameo_blas_path())), core \(String(cString: cameo_blas_core())), \(String(cString: cameo_blas_config()))"
+        )
         : ProviderFinding("BLAS", isFound: false, String(cString: cameo_blas_error())))
     return findings
   }

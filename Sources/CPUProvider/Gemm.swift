@@ -164,7 +164,8 @@ struct GemmPlan {
 
   @inline(__always)
   private func finish(
-    _ m0: Int, _ rows: Int, _ n0: Int, _ columns: Int, _ biasValues: UnsafePointer<Float>?, _ c: UnsafeMutablePointer<Float>
+    _ m0: Int, _ rows: Int, _ n0: Int, _ columns: Int, _ biasValues: UnsafePointer<Float>?,
+    _ c: UnsafeMutablePointer<Float>
   ) {
     var act = activation
     guard let biasValues, bias != .none else {

@@ -61,14 +61,18 @@ extension KernelRequest {
   /// Throws a refusal unless the operand can be broadcast to `shape`.
   func requireBroadcast(_ operand: Operand, to shape: [Int]) throws {
     let offset = shape.count - operand.rank
-    guard offset >= 0, operand.shape.indices.allSatisfy({ operand.shape[$0] == 1 || operand.shape[$0] == shape[$0 + offset] }) else {
+    guard offset >= 0,
+      operand.shape.indices.allSatisfy({ operand.shape[$0] == 1 || operand.shape[$0] == shape[$0 + offset] })
+    else {
       throw Refusal("\(operand.shape) against \(shape)")
     }
   }
 
   /// Throws a refusal unless the input, where present, has this many elements.
   func requireCount(_ index: Int, _ count: Int) throws {
-    if let operand = input(index), operand.count != count { throw Refusal("input \(index) has the shape \(operand.shape)") }
+    if let operand = input(index), operand.count != count {
+      throw Refusal("input \(index) has the shape \(operand.shape)")
+    }
   }
 
   /// Integer contents of a constant input; nil where it is left out; a refusal where it is computed.

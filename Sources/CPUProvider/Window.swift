@@ -15,7 +15,9 @@ struct Window {
   /// `input`, `output`: spatial extents. `transposed`: that of a ConvTranspose, whose window runs from output to input.
   init(_ attributes: AttributeReader, kernel: [Int], input: [Int], output: [Int], pads given: [Int]? = nil) throws {
     rank = input.count
-    guard rank >= 1, rank <= 3, output.count == rank, kernel.count == rank else { throw Refusal("\(input.count) spatial axes") }
+    guard rank >= 1, rank <= 3, output.count == rank, kernel.count == rank else {
+      throw Refusal("\(input.count) spatial axes")
+    }
     func list(_ name: String) throws -> [Int] {
       let values = try attributes.optionalInts(name) ?? []
       return values.count == input.count ? values : [Int](repeating: 1, count: input.count)

@@ -52,7 +52,8 @@ extension Session {
   /// The default level 3 uses forms that only Cameo runs; the file is not changed. Rewrites are not verified here:
   /// `Model.optimized` does that offline.
   public convenience init(
-    path: String, level: Int = 3, providers: [any ExecutionProvider] = [CPUProvider()], options: SessionOptions = SessionOptions()
+    path: String, level: Int = 3, providers: [any ExecutionProvider] = [CPUProvider()],
+    options: SessionOptions = SessionOptions()
   ) throws {
     let model = try Model(contentsOf: path).optimized(level: level, verifying: false).model
     try self.init(model, providers: providers, options: options)

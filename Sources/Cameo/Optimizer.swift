@@ -1,8 +1,8 @@
 public import GraphIR
-public import PassKit
-import Tensors
 import Operators
+public import PassKit
 import Passes
+import Tensors
 
 /// Optimizes models: the default pipeline, verification, bisection of a pass that changes results.
 public struct Optimizer: Sendable {
@@ -14,7 +14,9 @@ public struct Optimizer: Sendable {
   /// Told the pass's name before each pass runs.
   public var progress: (@Sendable (String) -> Void)?
 
-  public init(options: OptimizationOptions = OptimizationOptions(), verification: VerificationOptions? = VerificationOptions()) {
+  public init(
+    options: OptimizationOptions = OptimizationOptions(), verification: VerificationOptions? = VerificationOptions()
+  ) {
     self.options = options
     self.verification = verification
   }
@@ -45,7 +47,9 @@ public struct Optimizer: Sendable {
     return result
   }
 
-  private func run(_ source: Model, disabling disabled: Set<String>) throws -> (model: Model, report: OptimizationReport) {
+  private func run(_ source: Model, disabling disabled: Set<String>) throws -> (
+    model: Model, report: OptimizationReport
+  ) {
     var settings = options
     settings.disabled = disabled
     var stages = Pipelines.stages

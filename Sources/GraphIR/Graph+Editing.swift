@@ -47,14 +47,18 @@ extension Graph {
   /// Sets or clears the constant of a value: for a value without producer its value, for a region input its default.
   public mutating func setConstant(_ constant: Value?, of value: ValueID) {
     valueArena[Int(value.index)].constant = constant
-    if let constant, valueArena[Int(value.index)].type == nil { valueArena[Int(value.index)].type = constant.staticType }
+    if let constant, valueArena[Int(value.index)].type == nil {
+      valueArena[Int(value.index)].type = constant.staticType
+    }
   }
 
   public mutating func setType(_ type: ValueType?, of value: ValueID) { valueArena[Int(value.index)].type = type }
   public mutating func setName(_ name: String, of value: ValueID) { valueArena[Int(value.index)].name = name }
 
   /// Edits the descriptive fields of a value (name, documentation, metadata, origins). Producers and uses stay.
-  public mutating func modify(_ value: ValueID, _ body: (inout ValueInfo) -> Void) { body(&valueArena[Int(value.index)]) }
+  public mutating func modify(_ value: ValueID, _ body: (inout ValueInfo) -> Void) {
+    body(&valueArena[Int(value.index)])
+  }
 
   /// Makes `outputs` the outputs of `region`.
   public mutating func setOutputs(_ outputs: [ValueID], of region: RegionID = .main) {
@@ -271,7 +275,9 @@ extension Graph {
   /// Moves a node to the end of another region.
   public mutating func moveNode(_ id: NodeID, to region: RegionID) {
     let old = nodeArena[Int(id.index)].region
-    if let index = regionArena[Int(old.index)].nodes.firstIndex(of: id) { regionArena[Int(old.index)].nodes.remove(at: index) }
+    if let index = regionArena[Int(old.index)].nodes.firstIndex(of: id) {
+      regionArena[Int(old.index)].nodes.remove(at: index)
+    }
     nodeArena[Int(id.index)].region = region
     for output in nodeArena[Int(id.index)].outputs { if let output { valueArena[Int(output.index)].region = region } }
     regionArena[Int(region.index)].nodes.append(id)

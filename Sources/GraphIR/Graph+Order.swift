@@ -119,8 +119,12 @@ extension Graph {
     }
     func isKept(_ value: ValueID?) -> Bool { value.map { valueMap[Int($0.index)] >= 0 } ?? true }
     for index in nodeArena.indices where nodeArena[index].isAlive {
-      for i in nodeArena[index].inputs.indices { nodeArena[index].inputs[i] = nodeArena[index].inputs[i].map { map($0) } }
-      for i in nodeArena[index].outputs.indices { nodeArena[index].outputs[i] = nodeArena[index].outputs[i].map { map($0) } }
+      for i in nodeArena[index].inputs.indices {
+        nodeArena[index].inputs[i] = nodeArena[index].inputs[i].map { map($0) }
+      }
+      for i in nodeArena[index].outputs.indices {
+        nodeArena[index].outputs[i] = nodeArena[index].outputs[i].map { map($0) }
+      }
       for i in nodeArena[index].attributes.indices where !nodeArena[index].attributes[i].value.regions.isEmpty {
         nodeArena[index].attributes[i].value = map(nodeArena[index].attributes[i].value)
       }
@@ -142,7 +146,8 @@ extension Graph {
       case .node(let id, let output): valueArena[index].producer = .node(map(id), output)
       case .regionInput(let region, let input): valueArena[index].producer = .regionInput(map(region), input)
       }
-      valueArena[index].region = regionMap[Int(valueArena[index].region.index)] >= 0 ? map(valueArena[index].region) : .main
+      valueArena[index].region =
+        regionMap[Int(valueArena[index].region.index)] >= 0 ? map(valueArena[index].region) : .main
       for i in valueArena[index].uses.indices {
         switch valueArena[index].uses[i] {
         case .node(let id, let input): valueArena[index].uses[i] = .node(map(id), input)

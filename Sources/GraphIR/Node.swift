@@ -55,7 +55,9 @@ public struct SourceForm: Sendable {
   /// The opset of the node's domain that this form belongs to.
   public let opset: Int
 
-  public init(operatorName: OperatorName, attributes: [NamedAttribute], inputs: [ValueID?], outputs: [ValueID?], opset: Int) {
+  public init(
+    operatorName: OperatorName, attributes: [NamedAttribute], inputs: [ValueID?], outputs: [ValueID?], opset: Int
+  ) {
     self.operatorName = operatorName
     self.attributes = attributes
     self.inputs = inputs

@@ -6,7 +6,9 @@ extension Graph {
   public func verify() throws {
     func fail(_ reason: String) -> CameoError { CameoError(.invariant, reason) }
     var defined = [Bool](repeating: false, count: valueArena.count)
-    for (index, value) in valueArena.enumerated() where value.isAlive && value.producer == .none { defined[index] = true }
+    for (index, value) in valueArena.enumerated() where value.isAlive && value.producer == .none {
+      defined[index] = true
+    }
     for (index, value) in valueArena.enumerated() where value.isAlive {
       for (slot, use) in value.uses.enumerated() {
         let reads: Bool
@@ -38,7 +40,9 @@ extension Graph {
           }
         }
         for inner in node.regions {
-          guard self[inner].isAlive, self[inner].parent == id else { throw fail("\(describe(id)) has a body that is not its own") }
+          guard self[inner].isAlive, self[inner].parent == id else {
+            throw fail("\(describe(id)) has a body that is not its own")
+          }
           try visit(inner, depth: depth + 1)
         }
         for (index, output) in node.outputs.enumerated() {

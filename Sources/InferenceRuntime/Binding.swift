@@ -76,7 +76,9 @@ public final class Binding {
       case .environment(let value):
         guard let input = formals.firstIndex(of: value), let type = types[input], let element = type.dataType,
           let shape = type.concreteShape
-        else { throw CameoError.unsupported("output \(session.outputs[index].name) is no tensor of known shape: use run") }
+        else {
+          throw CameoError.unsupported("output \(session.outputs[index].name) is no tensor of known shape: use run")
+        }
         outputTypes.append((element, shape))
       }
     }
@@ -95,7 +97,8 @@ public final class Binding {
       decisive.append((expected.baseAddress, base, expected.byteCount))
       return
     }
-    guard let port = portOfInput[index], let operand = stage.plan.inputs[port].operand, let base = memory.baseAddress else { return }
+    guard let port = portOfInput[index], let operand = stage.plan.inputs[port].operand, let base = memory.baseAddress
+    else { return }
     guard memory.count >= operand.byteCount else {
       throw CameoError.badInput("input \(name) needs \(operand.byteCount) bytes, \(memory.count) are there")
     }

@@ -42,7 +42,9 @@ final class BranchKernel: Kernel, @unchecked Sendable {
     let sources = sides[side].sources
     for reverse in 0..<sources.count {
       let index = sources.count - 1 - reverse
-      guard case .port(let port, _, _) = sources[index], let target = call.operands[call.inputCount + index] else { continue }
+      guard case .port(let port, _, _) = sources[index], let target = call.operands[call.inputCount + index] else {
+        continue
+      }
       child.bind(output: port, to: target)
     }
     try child.run()

@@ -1,8 +1,9 @@
+import Synchronization
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #endif
-import Synchronization
-import Tensors
 
 /// A flag that stops runs between two steps.
 public final class Cancellation: Sendable {

@@ -83,7 +83,11 @@ struct FactTable {
       let value = resolve(input)
       let fact = self[value]
       inputs.append(fact)
-      if FactTable.constant(fact) == nil { allConstant = false } else if !isGlobal[Int(value.index)] { allGlobal = false }
+      if FactTable.constant(fact) == nil {
+        allConstant = false
+      } else if !isGlobal[Int(value.index)] {
+        allGlobal = false
+      }
     }
     let function = core.functions.first { $0.operatorName == node.operatorName && $0.overload == node.overload }
     let op = OperatorRegistry[node.operatorName]
@@ -116,9 +120,11 @@ struct FactTable {
       throw CameoError.unsupported("operator \(node.operatorName) is not known")
     }
 
-    var known = !outputs.isEmpty && node.outputs.indices.allSatisfy { index in
-      node.outputs[index] == nil || (index < outputs.count && FactTable.constant(outputs[index]) != nil)
-    }
+    var known =
+      !outputs.isEmpty
+      && node.outputs.indices.allSatisfy { index in
+        node.outputs[index] == nil || (index < outputs.count && FactTable.constant(outputs[index]) != nil)
+      }
     if known && isRandom { known = false }
     if !known && allConstant && folds && foldedSize(outputs) <= FactTable.planFoldLimit {
       let values = inputs.map { $0.flatMap { FactTable.constant($0) } }
@@ -147,7 +153,9 @@ struct FactTable {
     options.seed = core.options.seed
     let results = try GraphEvaluator.evaluate(node, inputs: values, functions: core.functions, options: options)
     for (index, output) in node.outputs.enumerated() where output != nil {
-      guard index < results.count, results[index] != nil else { throw CameoError.unsupported("output \(index) is not computed") }
+      guard index < results.count, results[index] != nil else {
+        throw CameoError.unsupported("output \(index) is not computed")
+      }
     }
     return results
   }

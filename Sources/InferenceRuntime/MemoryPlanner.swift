@@ -84,9 +84,11 @@ enum MemoryPlanner {
       rounds -= 1
       let result = place(blocks, in: order)
       if result.peak < best.peak { best = result }
-      guard let top = order.indices.max(by: { a, b in
-        result.offsets[order[a]] + blocks[order[a]].size < result.offsets[order[b]] + blocks[order[b]].size
-      }), top > 0 else { break }
+      guard
+        let top = order.indices.max(by: { a, b in
+          result.offsets[order[a]] + blocks[order[a]].size < result.offsets[order[b]] + blocks[order[b]].size
+        }), top > 0
+      else { break }
       let moved = order.remove(at: top)
       order.insert(moved, at: rounds % 2 == 0 ? top / 2 : 0)
     }

@@ -55,7 +55,7 @@ final class PlanAssembler {
     var best: PlanLayout?
     for joins in [true, false] {
       let layout = try makeLayout(joinsConcats: joins)
-      if best == nil || layout.peak < best!.peak { best = layout }
+      if layout.peak < best?.peak ?? .max { best = layout }
     }
     guard let layout = best else { throw CameoError(.invariant, "no layout") }
     return try emit(layout)
@@ -74,7 +74,7 @@ final class PlanAssembler {
     var provider = "plan"
     var reasons: [String] = []
     if !isBoxed && node.regions.isEmpty {
-      if outputs.allSatisfy({ $0 == nil || $0!.count == 0 }) {
+      if outputs.allSatisfy({ $0?.count ?? 0 == 0 }) {
         implementation = .nothing
       } else if let views = Views.views(node, inputs: inputs, outputs: outputs) {
         implementation = .views(views)
@@ -137,7 +137,9 @@ final class PlanAssembler {
       return .boxed(box(value))
     }
     var bodies: [RegionID: RegionProgram] = [:]
-    for region in node.regions { bodies[region] = RegionProgram(core, region: region, facts: builder.facts, captures: entry.captures) }
+    for region in node.regions {
+      bodies[region] = RegionProgram(core, region: region, facts: builder.facts, captures: entry.captures)
+    }
     let isExact = core.providers.contains { ($0 as? ReferenceProvider)?.accumulatesInDouble == true }
     return ReferenceKernel(
       node, core: core, inputs: try entry.inputs.map(describe),
@@ -156,7 +158,8 @@ final class PlanAssembler {
     var sides: [BranchKernel.Side] = []
     for region in [then, otherwise] {
       let stage = try PlanBuilder(
-        builder.facts, deferred: core.graph.nodes(in: region), inputs: entry.captures, wanted: core.graph[region].outputs
+        builder.facts, deferred: core.graph.nodes(in: region), inputs: entry.captures,
+        wanted: core.graph[region].outputs
       ).build()
       guard stage.isFinal, stage.plan.inputs.allSatisfy({ $0.operand != nil }),
         stage.plan.outputs.allSatisfy({ $0.operand != nil })
@@ -273,7 +276,8 @@ final class PlanAssembler {
       if scratch { addresses.append(layout.scratchAddress(at: time)) } else { addresses.append(.none) }
       steps.append(
         ExecutionPlan.Step(
-          kernel: kernel, operands: start, inputCount: inputs.count, outputCount: outputs.count, node: entries[time].id))
+          kernel: kernel, operands: start, inputCount: inputs.count, outputCount: outputs.count, node: entries[time].id)
+      )
       assignments.append(assignment(time, kernel: kernel.name, isElided: false))
     }
 

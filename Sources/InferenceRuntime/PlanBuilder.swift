@@ -23,7 +23,9 @@ final class StagePlan: @unchecked Sendable {
   let results: [Result]
   private let continuations: PlanCache
 
-  init(plan: ExecutionPlan, facts: FactTable, deferred: [NodeID], carried: [ValueID], results: [Result], cacheLimit: Int) {
+  init(
+    plan: ExecutionPlan, facts: FactTable, deferred: [NodeID], carried: [ValueID], results: [Result], cacheLimit: Int
+  ) {
     self.plan = plan
     self.facts = facts
     self.deferred = deferred
@@ -49,7 +51,8 @@ final class StagePlan: @unchecked Sendable {
         default:
           var known = facts
           let inferred = known[port.value].type
-          facts.note(port.value, ValueFacts(type: value.tensor == nil ? inferred ?? value.staticType : value.staticType))
+          facts.note(
+            port.value, ValueFacts(type: value.tensor == nil ? inferred ?? value.staticType : value.staticType))
         }
       }
       return try PlanBuilder(facts, deferred: deferred, inputs: carried, wanted: wanted).build()
@@ -90,7 +93,9 @@ final class PlanBuilder {
   func isMemory(_ value: ValueID) -> Bool { PlanBuilder.isMemory(facts[value]) }
 
   static func isMemory(_ fact: ValueFacts) -> Bool {
-    guard case .tensor(let type?, _) = fact.type, type != .string, let shape = fact.type?.concreteShape else { return false }
+    guard case .tensor(let type?, _) = fact.type, type != .string, let shape = fact.type?.concreteShape else {
+      return false
+    }
     return shape.allSatisfy { $0 >= 0 }
   }
 
@@ -168,7 +173,8 @@ final class PlanBuilder {
         continue
       }
       if try facts.infer(id) { continue }
-      var entry = Entry(id: id, inputs: node.inputs.map { $0.map { facts.resolve($0) } }, outputs: node.outputs, captures: captures)
+      var entry = Entry(
+        id: id, inputs: node.inputs.map { $0.map { facts.resolve($0) } }, outputs: node.outputs, captures: captures)
       for case .some(let output) in node.outputs where !isMemory(output) {
         entry.isDynamic = true
         // A sequence is no unknown shape, but only what reads it knows what comes out of it.

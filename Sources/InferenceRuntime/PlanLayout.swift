@@ -47,7 +47,8 @@ struct PlanLayout {
   mutating func scratch(_ size: Int, at time: Int) {
     if size <= 0 { return }
     scratches[time] = slots.count
-    slots.append(Slot(value: nil, size: size, kind: .arena, first: time, last: time, parent: slots.count, isScratch: true))
+    slots.append(
+      Slot(value: nil, size: size, kind: .arena, first: time, last: time, parent: slots.count, isScratch: true))
     members.append([slots.count - 1])
   }
 
@@ -101,7 +102,9 @@ struct PlanLayout {
     guard let o = index[output], let i = index[input] else { return }
     let (root, base) = find(i)
     let (target, _) = find(o)
-    guard root != target, isArenaRoot(root), base == 0, slots[root].size == slots[i].size, slots[i].size > 0 else { return }
+    guard root != target, isArenaRoot(root), base == 0, slots[root].size == slots[i].size, slots[i].size > 0 else {
+      return
+    }
     // What lives in the concatenation's memory already must not be one of its own parts' readers: a fresh part is.
     attach(root, to: o, offset: offset)
     joined[input] = output
@@ -114,7 +117,9 @@ struct PlanLayout {
   mutating func takeOver(_ input: ValueID, by output: ValueID, others: [ValueID], at time: Int) -> Bool {
     guard let o = index[output], let i = index[input] else { return false }
     let (root, base) = find(i)
-    guard isArenaRoot(root), base == 0, slots[root].size == slots[i].size, slots[i].size == slots[o].size else { return false }
+    guard isArenaRoot(root), base == 0, slots[root].size == slots[i].size, slots[i].size == slots[o].size else {
+      return false
+    }
     let (target, _) = find(o)
     guard target != root else { return false }
     for member in members[root] where slots[member].last > time { return false }
@@ -183,6 +188,7 @@ struct PlanLayout {
         first: blocks[position].first, last: blocks[position].last, isScratch: slot.isScratch)
     }
     return MemoryReport(
-      peakBytes: peak, sumBytes: sum, lowerBound: MemoryPlanner.lowerBound(blocks), scratchBytes: scratch, blocks: listed)
+      peakBytes: peak, sumBytes: sum, lowerBound: MemoryPlanner.lowerBound(blocks), scratchBytes: scratch,
+      blocks: listed)
   }
 }

@@ -75,9 +75,11 @@ public final class Profile: Sendable {
       for event in run {
         text += isFirst ? "\n" : ",\n"
         isFirst = false
-        text += "{\"name\":\(JSONText.quote(originNames(event).first ?? event.label)),\"cat\":\(JSONText.quote("\(event.operatorName)")),"
+        text +=
+          "{\"name\":\(JSONText.quote(originNames(event).first ?? event.label)),\"cat\":\(JSONText.quote("\(event.operatorName)")),"
         text += "\"ph\":\"X\",\"pid\":1,\"tid\":\(index + 1),\"ts\":\(microseconds(event.start &- zero)),"
-        text += "\"dur\":\(microseconds(event.end &- event.start)),\"args\":{\"operator\":\(JSONText.quote("\(event.operatorName)")),"
+        text +=
+          "\"dur\":\(microseconds(event.end &- event.start)),\"args\":{\"operator\":\(JSONText.quote("\(event.operatorName)")),"
         text += "\"provider\":\(JSONText.quote(event.provider)),\"kernel\":\(JSONText.quote(event.kernel)),"
         text += "\"origins\":[\(originNames(event).map(JSONText.quote).joined(separator: ","))]}}"
       }

@@ -63,7 +63,9 @@ final class ReferenceKernel: Kernel, @unchecked Sendable {
     super.init("reference")
   }
 
-  private func value(_ operand: ReferenceOperand, _ pointer: UnsafeMutableRawPointer?, _ call: KernelCall) throws -> Value? {
+  private func value(_ operand: ReferenceOperand, _ pointer: UnsafeMutableRawPointer?, _ call: KernelCall) throws
+    -> Value?
+  {
     switch operand {
     case .absent: return nil
     case .constant(let value): return value
@@ -120,9 +122,11 @@ final class ReferenceKernel: Kernel, @unchecked Sendable {
         guard result.dataType == type, result.shape == shape else {
           throw CameoError.badInput("output \(index) is \(result), \(type)\(shape) was inferred")
         }
-        let target = call.operands[call.inputCount + index]
+        guard let target = call.operands[call.inputCount + index] else {
+          throw CameoError(.invariant, "output \(index) has no memory")
+        }
         result.withUnsafeBytes { bytes in
-          if let source = bytes.baseAddress, bytes.count > 0 { memmove(target!, source, bytes.count) }
+          if let source = bytes.baseAddress, bytes.count > 0 { memmove(target, source, bytes.count) }
         }
       }
     }

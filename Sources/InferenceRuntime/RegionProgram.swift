@@ -47,7 +47,8 @@ final class RegionProgram: @unchecked Sendable {
       for index in formals.indices {
         let value = index < values.count ? values[index] : nil
         // A sequence's element types come from the declaration: those of one run prove nothing.
-        types.append(value.flatMap { $0.tensor == nil ? core.graph[formals[index]].type ?? $0.staticType : $0.staticType })
+        types.append(
+          value.flatMap { $0.tensor == nil ? core.graph[formals[index]].type ?? $0.staticType : $0.staticType })
       }
       return try plan(types, known: known)
     }
@@ -98,7 +99,8 @@ final class RegionProgram: @unchecked Sendable {
 
   /// Runs on values; the region's outputs.
   func run(
-    _ arguments: [Value?], captured: [ValueID: Value] = [:], cancellation: Cancellation? = nil, recorder: Recorder? = nil
+    _ arguments: [Value?], captured: [ValueID: Value] = [:], cancellation: Cancellation? = nil,
+    recorder: Recorder? = nil
   ) throws -> [Value] {
     var stage = try firstStage(arguments, captured: captured)
     var environment = captured
@@ -132,7 +134,9 @@ final class RegionProgram: @unchecked Sendable {
       try withExtendedLifetime(environment) { try context.run() }
       for (port, output) in plan.outputs.enumerated() {
         if let slot = output.boxed { made[port] = context.boxed[slot] }
-        guard let value = made[port] else { throw CameoError.badInput("value \(core.graph[output.value].name) was not computed") }
+        guard let value = made[port] else {
+          throw CameoError.badInput("value \(core.graph[output.value].name) was not computed")
+        }
         environment[output.value] = value
       }
       stage.contexts.give(context)
@@ -140,9 +144,13 @@ final class RegionProgram: @unchecked Sendable {
         return try stage.results.map { result in
           switch result {
           case .constant(let value): return value
-          case .port(let port): return made[port]!
+          case .port(let port):
+            guard let value = made[port] else { throw CameoError(.invariant, "output \(port) was not made") }
+            return value
           case .environment(let id):
-            guard let value = environment[id] else { throw CameoError.badInput("value \(core.graph[id].name) was not computed") }
+            guard let value = environment[id] else {
+              throw CameoError.badInput("value \(core.graph[id].name) was not computed")
+            }
             return value
           }
         }

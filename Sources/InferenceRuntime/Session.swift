@@ -42,7 +42,9 @@ public final class Session: Sendable {
     core = ProgramCore(model, providers: providers, options: options, pool: pool)
     program = RegionProgram(core, region: .main, facts: FactTable(core), captures: [])
     let graph = model.graph
-    inputs = graph.inputs.map { PortInfo(name: graph[$0].name, type: graph[$0].type, isOptional: graph[$0].constant != nil) }
+    inputs = graph.inputs.map {
+      PortInfo(name: graph[$0].name, type: graph[$0].type, isOptional: graph[$0].constant != nil)
+    }
     outputs = graph.outputs.map { PortInfo(name: graph[$0].name, type: graph[$0].type, isOptional: false) }
     inputIndex = Dictionary(inputs.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { a, _ in a })
   }
@@ -71,7 +73,9 @@ public final class Session: Sendable {
     let values = try run(values: tensors.mapValues { .tensor($0) }, cancellation: cancellation, profile: profile)
     var result: [String: Tensor] = [:]
     for (name, value) in values {
-      guard let tensor = value.tensor else { throw CameoError.unsupported("output \(name) is no tensor: run(values:) gives it") }
+      guard let tensor = value.tensor else {
+        throw CameoError.unsupported("output \(name) is no tensor: run(values:) gives it")
+      }
       result[name] = tensor
     }
     return result
@@ -114,13 +118,16 @@ public final class Session: Sendable {
       if case .tensor = value { throw CameoError.badInput("input \(name) is a tensor, \(declared) is declared") }
       return
     }
-    guard let tensor = value.tensor else { throw CameoError.badInput("input \(name) is no tensor, \(declared) is declared") }
+    guard let tensor = value.tensor else {
+      throw CameoError.badInput("input \(name) is no tensor, \(declared) is declared")
+    }
     if let type, tensor.dataType != type {
       throw CameoError.badInput("input \(name) is of type \(tensor.dataType), \(type) is declared")
     }
     guard let shape else { return }
     guard tensor.rank == shape.count else {
-      throw CameoError.badInput("input \(name) has the shape \(tensor.shape), rank \(shape.count) is declared: \(declared)")
+      throw CameoError.badInput(
+        "input \(name) has the shape \(tensor.shape), rank \(shape.count) is declared: \(declared)")
     }
     for (axis, dim) in shape.enumerated() {
       if let expected = dim.value {

@@ -1,9 +1,10 @@
+import Synchronization
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
   import Musl
 #endif
-import Synchronization
 
 /// What a pool runs in parallel: a part of an index range. Implementations neither throw nor allocate.
 public protocol ParallelWork: AnyObject {
@@ -64,7 +65,8 @@ public final class ThreadPool: @unchecked Sendable {
       let status = pthread_create(
         &handle, nil,
         { raw in
-          let start = Unmanaged<Start>.fromOpaque(raw!).takeRetainedValue()
+          guard let raw else { return nil }
+          let start = Unmanaged<Start>.fromOpaque(raw).takeRetainedValue()
           start.pool._withUnsafeGuaranteedRef { $0.work(start.index) }
           return nil
         }, start)
@@ -190,7 +192,9 @@ public final class ThreadPool: @unchecked Sendable {
     }
     pthread_mutex_lock(mutex)
     sleepers.add(1, ordering: .sequentiallyConsistent)
-    while generation.load(ordering: .sequentiallyConsistent) == seen && !isStopping.load(ordering: .sequentiallyConsistent) {
+    while generation.load(ordering: .sequentiallyConsistent) == seen
+      && !isStopping.load(ordering: .sequentiallyConsistent)
+    {
       pthread_cond_wait(wake, mutex)
     }
     sleepers.subtract(1, ordering: .sequentiallyConsistent)

@@ -106,7 +106,9 @@ public struct SliceRanges {
 
   /// `inputs` are those of a Slice node; nil where one of starts, axes, steps is computed or makes no sense.
   public init?(inputs: [Operand?], shape: [Int]) {
-    guard inputs.count >= 3, let startTensor = inputs[1]?.constant, let given = try? startTensor.ints() else { return nil }
+    guard inputs.count >= 3, let startTensor = inputs[1]?.constant, let given = try? startTensor.ints() else {
+      return nil
+    }
     var axes = Array(given.indices)
     if inputs.count > 3, let operand = inputs[3] {
       guard let tensor = operand.constant, let values = try? tensor.ints() else { return nil }

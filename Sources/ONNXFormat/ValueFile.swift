@@ -71,7 +71,9 @@ extension MessageReader {
     let keys =
       keyType == .string
       ? try Tensor(strings: strings, shape: [strings.count]) : try Tensor.of(integers, keyType, shape: [integers.count])
-    guard keys.count == values.count else { throw CameoError.badInput("a map of \(keys.count) keys and \(values.count) values") }
+    guard keys.count == values.count else {
+      throw CameoError.badInput("a map of \(keys.count) keys and \(values.count) values")
+    }
     return MapValue(keys: keys, values: values)
   }
 }

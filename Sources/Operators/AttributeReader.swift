@@ -12,7 +12,9 @@ public struct AttributeReader: Sendable {
   }
 
   private func wrong(_ name: String, _ expected: String) -> CameoError {
-    if let value = node[name] { return .badInput("attribute \(name) is of kind \(value.kind), \(expected) was expected") }
+    if let value = node[name] {
+      return .badInput("attribute \(name) is of kind \(value.kind), \(expected) was expected")
+    }
     return .badInput("attribute \(name) is missing")
   }
 

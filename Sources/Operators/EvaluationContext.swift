@@ -45,7 +45,9 @@ public struct EvaluationContext {
   }
 
   public func value(_ index: Int) throws -> Value {
-    guard index < inputs.count, let value = inputs[index] else { throw CameoError.badInput("input \(index) is missing") }
+    guard index < inputs.count, let value = inputs[index] else {
+      throw CameoError.badInput("input \(index) is missing")
+    }
     return value
   }
 

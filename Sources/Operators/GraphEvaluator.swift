@@ -42,7 +42,9 @@ public final class GraphEvaluator {
     let order = graph.nodes
     for (index, id) in order.enumerated() {
       for case .some(let input) in graph[id].inputs { position[input] = index }
-      for region in graph[id].regions { for captured in graph.capturedValues(of: region) { position[captured] = index } }
+      for region in graph[id].regions {
+        for captured in graph.capturedValues(of: region) { position[captured] = index }
+      }
       for case .some(let output) in graph[id].outputs where position[output] == nil { position[output] = index }
     }
     for output in graph.outputs { position[output] = nil }
@@ -128,6 +130,7 @@ public final class GraphEvaluator {
     }
     return try op.evaluate(
       EvaluationContext(
-        node: node, inputs: inputs, accumulatesInDouble: options.accumulatesInDouble, seed: options.seed, runBody: runBody))
+        node: node, inputs: inputs, accumulatesInDouble: options.accumulatesInDouble, seed: options.seed,
+        runBody: runBody))
   }
 }

@@ -41,7 +41,9 @@ public struct InferenceContext {
   public func symbols(_ index: Int) -> [Dim]? {
     guard let facts = facts(index) else { return nil }
     if let symbols = facts.symbols { return symbols }
-    guard let tensor = facts.constant?.tensor, tensor.dataType.isInteger, let values = try? tensor.ints() else { return nil }
+    guard let tensor = facts.constant?.tensor, tensor.dataType.isInteger, let values = try? tensor.ints() else {
+      return nil
+    }
     // Unsigned values past Int.max have no Dim.
     return tensor.dataType == .uint64 && values.contains { $0 < 0 } ? nil : values.map { Dim($0) }
   }
@@ -63,7 +65,8 @@ public struct InferenceContext {
     guard output < outputs.count else { return }
     var kept = symbols
     if let symbols {
-      let count = shape.flatMap { dims in dims.reduce(Optional(1)) { a, d in d.value.flatMap { v in a.map { $0 * v } } } }
+      let count = shape.flatMap { dims in dims.reduce(Optional(1)) { a, d in d.value.flatMap { v in a.map { $0 * v } } }
+      }
       if count != symbols.count || symbols.count > ValueFacts.symbolLimit { kept = nil }
     }
     outputs[output] = ValueFacts(type: .tensor(type, shape), symbols: kept)
@@ -88,7 +91,9 @@ public struct InferenceContext {
   /// Throws where an input's rank is known and not in the range.
   public func require(rank range: ClosedRange<Int>, of input: Int) throws {
     if let rank = rank(input), !range.contains(rank) {
-      throw CameoError.badInput("input \(input) has rank \(rank), \(range.lowerBound == range.upperBound ? "\(range.lowerBound)" : "\(range)") was expected")
+      throw CameoError.badInput(
+        "input \(input) has rank \(rank), \(range.lowerBound == range.upperBound ? "\(range.lowerBound)" : "\(range)") was expected"
+      )
     }
   }
 
@@ -138,7 +143,9 @@ public enum Broadcast {
       } else if x == 1 {
         result.append(y)
       } else if let m = x.value, let n = y.value, m != n {
-        throw CameoError.badInput("shapes [\(a.map(\.description).joined(separator: ", "))] and [\(b.map(\.description).joined(separator: ", "))] cannot be broadcast")
+        throw CameoError.badInput(
+          "shapes [\(a.map(\.description).joined(separator: ", "))] and [\(b.map(\.description).joined(separator: ", "))] cannot be broadcast"
+        )
       } else {
         result.append(Dim.preferred(x, y))
       }

@@ -127,7 +127,8 @@ public final class ShapeInference {
     if let function = functions.first(where: { $0.operatorName == node.operatorName && $0.overload == node.overload }) {
       outputs = try infer(call: node, of: function, inputs: inputs)
     } else if let op = OperatorRegistry[node.operatorName] {
-      var context = InferenceContext(node: node, inputs: inputs, symbolPrefix: "d\(id.index)") { [unowned self] body, facts in
+      var context = InferenceContext(node: node, inputs: inputs, symbolPrefix: "d\(id.index)") {
+        [unowned self] body, facts in
         for (index, input) in graph[body].inputs.enumerated() {
           let declared = ValueFacts(type: graph[input].type?.substituting(options.bindings))
           note(input, index < facts.count ? ShapeInference.merge(facts[index], declared: declared.type) : declared)
@@ -157,7 +158,9 @@ public final class ShapeInference {
       result.type = declared
       return result
     }
-    guard case .tensor(let element, let shape) = type, case .tensor(let otherElement, let otherShape) = declared else { return fact }
+    guard case .tensor(let element, let shape) = type, case .tensor(let otherElement, let otherShape) = declared else {
+      return fact
+    }
     var result = fact
     var dims = shape ?? otherShape
     if let own = shape, let other = otherShape, own.count == other.count {
@@ -175,13 +178,17 @@ public final class ShapeInference {
 
   /// True for names that `InferenceContext.unknownDim` gives: `d12_1`.
   static func isGenerated(_ name: String) -> Bool {
-    guard name.utf8.first == UInt8(ascii: "d"), let underscore = name.utf8.firstIndex(of: UInt8(ascii: "_")) else { return false }
+    guard name.utf8.first == UInt8(ascii: "d"), let underscore = name.utf8.firstIndex(of: UInt8(ascii: "_")) else {
+      return false
+    }
     let digits = name.utf8[name.utf8.index(after: name.utf8.startIndex)..<underscore]
     return !digits.isEmpty && digits.allSatisfy { $0 >= 48 && $0 <= 57 }
   }
 
   private func evaluate(_ op: any Operator, _ node: Node, _ inputs: [ValueFacts?], _ outputs: inout [ValueFacts]) {
-    if !op.traits.isDisjoint(with: [.random, .controlFlow]) || outputs.allSatisfy({ $0.constant != nil || $0.symbols != nil }) {
+    if !op.traits.isDisjoint(with: [.random, .controlFlow])
+      || outputs.allSatisfy({ $0.constant != nil || $0.symbols != nil })
+    {
       return
     }
     var values: [Value?] = []

@@ -42,7 +42,9 @@ public struct ValueFacts: Sendable {
   /// The tensor: the constant, or the symbolic contents where all are integers.
   public var tensor: Tensor? {
     if let constant { return constant.tensor }
-    guard let symbols, let type = dataType, let shape = type == .string ? nil : self.type?.concreteShape else { return nil }
+    guard let symbols, let type = dataType, let shape = type == .string ? nil : self.type?.concreteShape else {
+      return nil
+    }
     let values = symbols.compactMap(\.value)
     guard values.count == symbols.count else { return nil }
     return try? Tensor.of(values.map(Int64.init), type, shape: shape)

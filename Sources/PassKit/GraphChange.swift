@@ -85,7 +85,9 @@ public struct GraphChange: Sendable {
   public mutating func replace(_ old: ValueID, with new: Ref) { replacements.append((old, new)) }
   public mutating func replace(_ old: ValueID, with new: ValueID) { replacements.append((old, .existing(new))) }
 
-  public mutating func setInput(_ index: Int, of node: NodeID, to value: Ref?) { inputEdits.append((node, index, value)) }
+  public mutating func setInput(_ index: Int, of node: NodeID, to value: Ref?) {
+    inputEdits.append((node, index, value))
+  }
   public mutating func setAttribute(_ name: String, of node: NodeID, to value: Attribute?) {
     attributeEdits.append((node, name, value))
   }
@@ -128,7 +130,9 @@ extension Graph {
       slots[constant.slot] = addConstant(
         constant.value, name: constant.name.isEmpty ? freshName("const") : constant.name, in: region)
     }
-    for node in change.nodes { for case .some(let slot) in node.outputs { slots[slot] = addValue(name: "", in: region) } }
+    for node in change.nodes {
+      for case .some(let slot) in node.outputs { slots[slot] = addValue(name: "", in: region) }
+    }
     func resolve(_ ref: GraphChange.Ref?) -> ValueID? {
       switch ref {
       case nil: nil

@@ -76,7 +76,9 @@ public final class PassContext {
 
   /// The one number that every element of a constant is.
   public func uniform(_ value: ValueID?) -> Double? {
-    guard let tensor = constant(value), tensor.count >= 1, tensor.dataType != .string, !tensor.dataType.isComplex else { return nil }
+    guard let tensor = constant(value), tensor.count >= 1, tensor.dataType != .string, !tensor.dataType.isComplex else {
+      return nil
+    }
     if tensor.count == 1 { return try? tensor.scalar(as: Double.self) }
     guard tensor.count <= 1 << 20, let view = try? ElementView<Double>(tensor) else { return nil }
     let first = view[0]
@@ -91,7 +93,9 @@ public final class PassContext {
   }
 
   /// True where operators of that since-version may be emitted.
-  public func mayEmit(opset: Int) -> Bool { opset <= max(options.opsetCeiling, options.maximumOpset == nil ? sourceOpset : 0) }
+  public func mayEmit(opset: Int) -> Bool {
+    opset <= max(options.opsetCeiling, options.maximumOpset == nil ? sourceOpset : 0)
+  }
 
   /// Makes the change. Returns what was added, removed and touched.
   @discardableResult
@@ -107,7 +111,8 @@ public final class PassContext {
     inference.extend(to: graph, inferring: result.added, then: result.touched)
     for (old, new) in result.replaced {
       guard let before = known[old], let reason = before.contradiction(of: inference[new]) else { continue }
-      throw CameoError(.invariant, "\(graph[new].name) takes the place of a value of another kind: \(reason)").within("rule \(change.rule)")
+      throw CameoError(.invariant, "\(graph[new].name) takes the place of a value of another kind: \(reason)").within(
+        "rule \(change.rule)")
     }
     applied.append(AppliedRecord(rule: change.rule, isFusion: change.isFusion, added: result.added, before: before))
     return result
@@ -139,7 +144,8 @@ public final class PassContext {
         inputs: node.inputs.map { input in
           guard let input else { return "" }
           if let tensor = graph.constant(input) {
-            return tensor.count == 1 && tensor.dataType != .string ? ((try? tensor.scalar(as: Double.self)).map { "\($0)" } ?? "const") : "\(tensor)"
+            return tensor.count == 1 && tensor.dataType != .string
+              ? ((try? tensor.scalar(as: Double.self)).map { "\($0)" } ?? "const") : "\(tensor)"
           }
           return graph[input].name
         },

@@ -110,7 +110,8 @@ public struct PassManager {
   }
 
   private func makeContext(_ model: Model) throws -> PassContext {
-    try PassContext(graph: model.graph, functions: model.functions, options: options, sourceOpset: model.opsets[""] ?? 0)
+    try PassContext(
+      graph: model.graph, functions: model.functions, options: options, sourceOpset: model.opsets[""] ?? 0)
   }
 
   /// One pass. The graph is as before where it throws or leaves the graph broken.
@@ -146,7 +147,9 @@ public struct PassManager {
       return PendingFusion(
         record: FusionRecord(
           pass: pass.name, rule: applied.rule, operatorName: node.operatorName.description, node: name,
-          origins: origins.indices.compactMap { Int($0) < model.sourceNodes.count ? model.sourceNodes[Int($0)].name : nil },
+          origins: origins.indices.compactMap {
+            Int($0) < model.sourceNodes.count ? model.sourceNodes[Int($0)].name : nil
+          },
           before: applied.before, after: context.describe(applied.added.filter { context.graph[$0].isAlive })))
     }
   }

@@ -37,7 +37,8 @@ enum ElementCodec {
     let low = base.load(fromByteOffset: byte, as: UInt8.self)
     let mask = UInt16(0x3f) << UInt16(shift)
     let bits = UInt16(value & 0x3f) << UInt16(shift)
-    base.storeBytes(of: low & ~UInt8(truncatingIfNeeded: mask) | UInt8(truncatingIfNeeded: bits), toByteOffset: byte, as: UInt8.self)
+    base.storeBytes(
+      of: low & ~UInt8(truncatingIfNeeded: mask) | UInt8(truncatingIfNeeded: bits), toByteOffset: byte, as: UInt8.self)
     if shift > 2 {
       let high = base.load(fromByteOffset: byte + 1, as: UInt8.self)
       base.storeBytes(

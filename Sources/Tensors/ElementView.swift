@@ -88,7 +88,8 @@ extension Tensor {
   }
 
   /// A tensor of the given elements, stored as `dataType`.
-  public static func of<T: ComputeElement>(_ elements: [T], _ dataType: DataType, shape: [Int]? = nil) throws -> Tensor {
+  public static func of<T: ComputeElement>(_ elements: [T], _ dataType: DataType, shape: [Int]? = nil) throws -> Tensor
+  {
     let shape = shape ?? [elements.count]
     guard try elementCount(shape) == elements.count else {
       throw CameoError.badInput("\(elements.count) elements do not fill \(shape)")
@@ -110,8 +111,12 @@ extension Tensor {
   /// or saturates as `ComputeElement` says; float8 saturates).
   public func converted(to other: DataType) throws -> Tensor {
     if other == dataType { return self }
-    guard dataType != .string, other != .string else { throw CameoError.badInput("cannot convert \(dataType) to \(other)") }
-    if dataType == .double || other == .double || (dataType.bitWidth >= 32 && dataType.isInteger && other.isFloatingPoint) {
+    guard dataType != .string, other != .string else {
+      throw CameoError.badInput("cannot convert \(dataType) to \(other)")
+    }
+    if dataType == .double || other == .double
+      || (dataType.bitWidth >= 32 && dataType.isInteger && other.isFloatingPoint)
+    {
       let view = try ElementView<Double>(self)
       return try Tensor.make(other, shape, as: Double.self) { out in for i in 0..<count { out[i] = view[i] } }
     }

@@ -1,7 +1,8 @@
+import Synchronization
+
 #if canImport(Glibc)
   import Glibc
 #endif
-import Synchronization
 
 /// The one limit that every fold, evaluation and arena is charged against before memory is taken.
 public final class MemoryBudget: Sendable {

@@ -45,14 +45,21 @@ public enum SmallFloats {
     /// e2m1 has neither NaN nor infinity.
     let hasNaN: Bool
 
-    public static let e4m3fn = Format(exponentBits: 4, fractionBits: 3, bias: 7, hasInfinity: false, isUnsignedZero: false, hasNaN: true)
-    public static let e4m3fnuz = Format(exponentBits: 4, fractionBits: 3, bias: 8, hasInfinity: false, isUnsignedZero: true, hasNaN: true)
-    public static let e5m2 = Format(exponentBits: 5, fractionBits: 2, bias: 15, hasInfinity: true, isUnsignedZero: false, hasNaN: true)
-    public static let e5m2fnuz = Format(exponentBits: 5, fractionBits: 2, bias: 16, hasInfinity: false, isUnsignedZero: true, hasNaN: true)
-    public static let e2m1 = Format(exponentBits: 2, fractionBits: 1, bias: 1, hasInfinity: false, isUnsignedZero: false, hasNaN: false)
+    public static let e4m3fn = Format(
+      exponentBits: 4, fractionBits: 3, bias: 7, hasInfinity: false, isUnsignedZero: false, hasNaN: true)
+    public static let e4m3fnuz = Format(
+      exponentBits: 4, fractionBits: 3, bias: 8, hasInfinity: false, isUnsignedZero: true, hasNaN: true)
+    public static let e5m2 = Format(
+      exponentBits: 5, fractionBits: 2, bias: 15, hasInfinity: true, isUnsignedZero: false, hasNaN: true)
+    public static let e5m2fnuz = Format(
+      exponentBits: 5, fractionBits: 2, bias: 16, hasInfinity: false, isUnsignedZero: true, hasNaN: true)
+    public static let e2m1 = Format(
+      exponentBits: 2, fractionBits: 1, bias: 1, hasInfinity: false, isUnsignedZero: false, hasNaN: false)
 
-    public static let e2m3 = Format(exponentBits: 2, fractionBits: 3, bias: 1, hasInfinity: false, isUnsignedZero: false, hasNaN: false)
-    public static let e3m2 = Format(exponentBits: 3, fractionBits: 2, bias: 3, hasInfinity: false, isUnsignedZero: false, hasNaN: false)
+    public static let e2m3 = Format(
+      exponentBits: 2, fractionBits: 3, bias: 1, hasInfinity: false, isUnsignedZero: false, hasNaN: false)
+    public static let e3m2 = Format(
+      exponentBits: 3, fractionBits: 2, bias: 3, hasInfinity: false, isUnsignedZero: false, hasNaN: false)
 
     private var signBit: Int { exponentBits + fractionBits }
     private var magnitudeMask: UInt8 { UInt8((1 << signBit) - 1) }

@@ -17,7 +17,8 @@ public struct Tensor: Sendable {
       throw CameoError.badInput("a tensor \(dataType)\(shape) cannot be stored as bytes")
     }
     guard byteOffset >= 0, byteOffset <= storage.byteCount, bytes <= storage.byteCount - byteOffset else {
-      throw CameoError.badInput("a tensor \(dataType)\(shape) needs \(bytes) bytes, \(storage.byteCount - byteOffset) are there")
+      throw CameoError.badInput(
+        "a tensor \(dataType)\(shape) needs \(bytes) bytes, \(storage.byteCount - byteOffset) are there")
     }
     self.dataType = dataType
     self.shape = shape
@@ -27,7 +28,8 @@ public struct Tensor: Sendable {
     strings = []
   }
 
-  private static let noBytes = TensorStorage(borrowing: UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1), byteCount: 0, owner: EmptyOwner())
+  private static let noBytes = TensorStorage(
+    borrowing: UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1), byteCount: 0, owner: EmptyOwner())
   private final class EmptyOwner {}
 
   /// A tensor of strings. Throws where the count does not fit the shape.

@@ -37,7 +37,9 @@ public struct SparseTensor: Sendable {
     let rank = indices.rank == 2 ? shape.count : 1
     guard indices.rank == 1 || (indices.rank == 2 && indices.shape[1] == shape.count),
       positions.count == values.count * rank
-    else { throw CameoError.badInput("the indices \(indices) do not fit \(values.count) values of a sparse tensor \(shape)") }
+    else {
+      throw CameoError.badInput("the indices \(indices) do not fit \(values.count) values of a sparse tensor \(shape)")
+    }
     let count = try Tensor.elementCount(shape)
     let strides = Tensor.strides(shape)
     return try Tensor.makeRaw(type, shape) { out in
@@ -47,13 +49,17 @@ public struct SparseTensor: Sendable {
           if indices.rank == 2 {
             for axis in 0..<rank {
               let at = positions[element * rank + axis]
-              guard at >= 0, at < shape[axis] else { throw CameoError.badInput("a sparse tensor's index \(at) lies outside \(shape)") }
+              guard at >= 0, at < shape[axis] else {
+                throw CameoError.badInput("a sparse tensor's index \(at) lies outside \(shape)")
+              }
               place += at * strides[axis]
             }
           } else {
             place = positions[element]
           }
-          guard place >= 0, place < count else { throw CameoError.badInput("a sparse tensor's index \(place) lies outside \(shape)") }
+          guard place >= 0, place < count else {
+            throw CameoError.badInput("a sparse tensor's index \(place) lies outside \(shape)")
+          }
           for byte in 0..<width { out[place * width + byte] = source[element * width + byte] }
         }
       }

@@ -28,13 +28,17 @@ import Testing
   func runsOfAFixedShapeAllocateNothing(_ threads: Int) throws {
     var options = SessionOptions()
     options.threads = threads
-    let session = try Session(Model(graph: try ONNXText.parseGraph(Self.text)), providers: [CPUProvider()], options: options)
+    let session = try Session(
+      Model(graph: try ONNXText.parseGraph(Self.text)), providers: [CPUProvider()], options: options)
     let shapes = ["x": [1, 3, 16, 16], "w": [8, 3, 3, 3], "b": [8], "m": [512, 10], "c": []]
     let binding = try Binding(session, inputs: shapes)
     for (name, shape) in shapes {
-      let tensor = name == "c" ? try Tensor.of([Int64(1)], .bool, shape: []) : try Tensor.make(.float, shape, as: Float.self) { out in
-        for i in 0..<shape.reduce(1, *) { out[i] = Float(i % 13) - 6 }
-      }
+      let tensor =
+        name == "c"
+        ? try Tensor.of([Int64(1)], .bool, shape: [])
+        : try Tensor.make(.float, shape, as: Float.self) { out in
+          for i in 0..<shape.reduce(1, *) { out[i] = Float(i % 13) - 6 }
+        }
       try binding.bind(input: name, to: tensor)
     }
     let y = try binding.bindOutput("y")

@@ -57,7 +57,8 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
       let count = shape.reduce(1, *)
       return try .of((0..<count).map { _ in low + (high - low) * next() }, .float, shape: shape)
     case .ints(let shape, let values), .fixedInts(let shape, let values): return try .ints(values, shape: shape)
-    case .bools(let shape): return try .of((0..<shape.reduce(1, *)).map { _ in next() < 0.6 ? Int64(1) : 0 }, .bool, shape: shape)
+    case .bools(let shape):
+      return try .of((0..<shape.reduce(1, *)).map { _ in next() < 0.6 ? Int64(1) : 0 }, .bool, shape: shape)
     case .absent: return nil
     }
   }
@@ -108,7 +109,9 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
 }
 
 @Suite struct KernelTests {
-  private static func conv(_ kernel: Int, _ pad: Int, _ stride: Int, groups: Int = 1, dilation: Int = 1) -> [String: Attribute] {
+  private static func conv(_ kernel: Int, _ pad: Int, _ stride: Int, groups: Int = 1, dilation: Int = 1) -> [String:
+    Attribute]
+  {
     [
       "kernel_shape": .ints([Int64(kernel), Int64(kernel)]), "pads": .ints([Int64](repeating: Int64(pad), count: 4)),
       "strides": .ints([Int64(stride), Int64(stride)]), "group": .int(Int64(groups)),
@@ -118,41 +121,53 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
 
   static let elementwiseCases: [KernelCase] =
     [
-      "Neg", "Abs", "Exp", "Sin", "Cos", "Tanh", "Sigmoid", "Erf", "Relu", "Softplus", "Softsign", "HardSwish", "Mish", "Floor",
+      "Neg", "Abs", "Exp", "Sin", "Cos", "Tanh", "Sigmoid", "Erf", "Relu", "Softplus", "Softsign", "HardSwish", "Mish",
+      "Floor",
       "Ceil", "Round", "Sign", "HardSigmoid", "LeakyRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Gelu", "Swish",
     ].map { KernelCase($0, [.f(3, 5, 7)]) } + [
       KernelCase("Sqrt", [.floats([100], 0, 9)]), KernelCase("Log", [.floats([100], 0.01, 9)]),
-      KernelCase("Reciprocal", [.floats([100], 0.5, 9)]), KernelCase("Gelu", [.f(40)], ["approximate": .string("tanh")]),
+      KernelCase("Reciprocal", [.floats([100], 0.5, 9)]),
+      KernelCase("Gelu", [.f(40)], ["approximate": .string("tanh")]),
       KernelCase("Clip", [.f(50), .fixed([], -1, -1), .fixed([], 0.5, 0.5)]), KernelCase("Not", [.bools([9])]),
       KernelCase("IsNaN", [.f(50)]),
     ]
 
-  static let binaryCases: [KernelCase] = ["Add", "Sub", "Mul", "Div", "Max", "Min"].flatMap { name in
-    [
-      KernelCase(name, [.f(4, 5), .f(4, 5)]), KernelCase(name, [.f(2, 3, 4), .f(4)]), KernelCase(name, [.f(3, 1, 4), .f(2, 1)]),
-      KernelCase(name, [.f(1), .f(2, 3)]), KernelCase(name, [.ints([2, 2], [7, -3, 5, 9]), .ints([2], [2, 3])]),
+  static let binaryCases: [KernelCase] =
+    ["Add", "Sub", "Mul", "Div", "Max", "Min"].flatMap { name in
+      [
+        KernelCase(name, [.f(4, 5), .f(4, 5)]), KernelCase(name, [.f(2, 3, 4), .f(4)]),
+        KernelCase(name, [.f(3, 1, 4), .f(2, 1)]),
+        KernelCase(name, [.f(1), .f(2, 3)]), KernelCase(name, [.ints([2, 2], [7, -3, 5, 9]), .ints([2], [2, 3])]),
+      ]
+    }
+    + ["Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"].flatMap { name in
+      [KernelCase(name, [.f(4, 5), .f(5)]), KernelCase(name, [.ints([2, 2], [1, 2, 3, 4]), .ints([2], [1, 4])])]
+    } + ["And", "Or", "Xor"].map { KernelCase($0, [.bools([3, 4]), .bools([4])]) } + [
+      KernelCase("Where", [.bools([3, 1]), .f(3, 4), .f(4)]),
+      KernelCase("Where", [.bools([2, 3, 4]), .f(2, 3, 4), .f(1)]),
+      KernelCase("Pow", [.floats([3, 4], 0.1, 3), .fixed([], 2, 2)]),
+      KernelCase("Pow", [.floats([3, 4], 0.1, 3), .f(4)]),
+      KernelCase("Pow", [.floats([5], 0.1, 3), .fixed([], 0.5, 0.5)]), KernelCase("PRelu", [.f(2, 3, 4), .f(3, 1)]),
+      KernelCase("Sum", [.f(3, 4), .f(3, 4), .f(3, 4)]), KernelCase("Sum", [.f(2, 3), .f(3)]),
+      KernelCase("Cast", [.f(20)], ["to": .int(7)], usesKernel: false),
+      KernelCase("Cast", [.ints([3], [1, 0, -4])], ["to": .int(1)]),
+      KernelCase("Cast", [.f(33)], ["to": .int(10)]), KernelCase("Cast", [.bools([9])], ["to": .int(7)]),
     ]
-  } + ["Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"].flatMap { name in
-    [KernelCase(name, [.f(4, 5), .f(5)]), KernelCase(name, [.ints([2, 2], [1, 2, 3, 4]), .ints([2], [1, 4])])]
-  } + ["And", "Or", "Xor"].map { KernelCase($0, [.bools([3, 4]), .bools([4])]) } + [
-    KernelCase("Where", [.bools([3, 1]), .f(3, 4), .f(4)]), KernelCase("Where", [.bools([2, 3, 4]), .f(2, 3, 4), .f(1)]),
-    KernelCase("Pow", [.floats([3, 4], 0.1, 3), .fixed([], 2, 2)]), KernelCase("Pow", [.floats([3, 4], 0.1, 3), .f(4)]),
-    KernelCase("Pow", [.floats([5], 0.1, 3), .fixed([], 0.5, 0.5)]), KernelCase("PRelu", [.f(2, 3, 4), .f(3, 1)]),
-    KernelCase("Sum", [.f(3, 4), .f(3, 4), .f(3, 4)]), KernelCase("Sum", [.f(2, 3), .f(3)]),
-    KernelCase("Cast", [.f(20)], ["to": .int(7)], usesKernel: false), KernelCase("Cast", [.ints([3], [1, 0, -4])], ["to": .int(1)]),
-    KernelCase("Cast", [.f(33)], ["to": .int(10)]), KernelCase("Cast", [.bools([9])], ["to": .int(7)]),
-  ]
 
   static let productsCases: [KernelCase] = [
     KernelCase("MatMul", [.f(7, 33), .w(33, 50)]), KernelCase("MatMul", [.f(1, 300), .w(300, 129)]),
     KernelCase("MatMul", [.f(2, 5, 64), .w(64, 300)]), KernelCase("MatMul", [.f(2, 3, 17, 20), .f(2, 3, 20, 31)]),
     KernelCase("MatMul", [.f(3, 17, 20), .f(2, 1, 20, 9)]), KernelCase("MatMul", [.f(40), .f(40, 3)]),
     KernelCase("MatMul", [.f(6, 40), .f(40)]), KernelCase("MatMul", [.f(130, 700), .w(700, 260)]),
-    KernelCase("Gemm", [.f(9, 20), .w(20, 31), .w(31)]), KernelCase("Gemm", [.f(20, 9), .w(31, 20), .w(9, 1)], ["transA": .int(1), "transB": .int(1)]),
+    KernelCase("Gemm", [.f(9, 20), .w(20, 31), .w(31)]),
+    KernelCase("Gemm", [.f(20, 9), .w(31, 20), .w(9, 1)], ["transA": .int(1), "transB": .int(1)]),
     KernelCase("Gemm", [.f(1, 80), .w(31, 80), .w(31)], ["transB": .int(1), "alpha": .float(0.5), "beta": .float(2)]),
     KernelCase("Gemm", [.f(5, 300), .w(300, 31), .f(5, 31)]), KernelCase("Gemm", [.f(5, 300), .w(300, 31), .w(1)]),
-    KernelCase("FusedMatMul", [.f(3, 8, 300), .w(300, 70), .w(70)], ["activation": .string("Gelu")], domain: "ai.cameo"),
-    KernelCase("FusedMatMul", [.f(1, 300), .w(70, 300), .w(70)], ["activation": .string("Relu"), "transB": .int(1), "alpha": .float(2)], domain: "ai.cameo"),
+    KernelCase(
+      "FusedMatMul", [.f(3, 8, 300), .w(300, 70), .w(70)], ["activation": .string("Gelu")], domain: "ai.cameo"),
+    KernelCase(
+      "FusedMatMul", [.f(1, 300), .w(70, 300), .w(70)],
+      ["activation": .string("Relu"), "transB": .int(1), "alpha": .float(2)], domain: "ai.cameo"),
     KernelCase("FusedMatMul", [.f(2, 4, 5), .f(2, 5, 6)], ["activation": .string("Tanh")], domain: "ai.cameo"),
   ]
 
@@ -168,12 +183,21 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     KernelCase("Conv", [.f(2, 12, 9, 9), .w(18, 4, 3, 3), .w(18)], conv(3, 1, 1, groups: 3)),
     KernelCase("Conv", [.f(1, 4, 50), .w(6, 4, 7)], ["kernel_shape": .ints([7]), "strides": .ints([2])]),
     KernelCase("Conv", [.f(1, 2, 6, 7, 8), .w(3, 2, 2, 3, 3)], ["kernel_shape": .ints([2, 3, 3])]),
-    KernelCase("Conv", [.f(1, 3, 10, 11), .w(4, 3, 4, 4)], ["auto_pad": .string("SAME_UPPER"), "strides": .ints([2, 2])]),
-    KernelCase("FusedConv", [.f(1, 5, 13, 9), .w(7, 5, 3, 3), .w(7), .f(1, 7, 13, 9)], ["pads": .ints([1, 1, 1, 1]), "activation": .string("Relu")], domain: "ai.cameo"),
-    KernelCase("FusedConv", [.f(2, 40, 7, 7), .w(260, 40, 3, 3), .w(260), .f(2, 260, 7, 7)], ["pads": .ints([1, 1, 1, 1]), "activation": .string("HardSwish")], domain: "ai.cameo"),
-    KernelCase("FusedConv", [.f(1, 5, 13, 9), .w(5, 1, 3, 3), .w(5)], ["group": .int(5), "activation": .string("Clip"), "activation_params": .floats([0, 1])], domain: "ai.cameo"),
+    KernelCase(
+      "Conv", [.f(1, 3, 10, 11), .w(4, 3, 4, 4)], ["auto_pad": .string("SAME_UPPER"), "strides": .ints([2, 2])]),
+    KernelCase(
+      "FusedConv", [.f(1, 5, 13, 9), .w(7, 5, 3, 3), .w(7), .f(1, 7, 13, 9)],
+      ["pads": .ints([1, 1, 1, 1]), "activation": .string("Relu")], domain: "ai.cameo"),
+    KernelCase(
+      "FusedConv", [.f(2, 40, 7, 7), .w(260, 40, 3, 3), .w(260), .f(2, 260, 7, 7)],
+      ["pads": .ints([1, 1, 1, 1]), "activation": .string("HardSwish")], domain: "ai.cameo"),
+    KernelCase(
+      "FusedConv", [.f(1, 5, 13, 9), .w(5, 1, 3, 3), .w(5)],
+      ["group": .int(5), "activation": .string("Clip"), "activation_params": .floats([0, 1])], domain: "ai.cameo"),
     KernelCase("ConvTranspose", [.f(1, 6, 7, 9), .w(6, 4, 2, 2), .w(4)], ["strides": .ints([2, 2])]),
-    KernelCase("ConvTranspose", [.f(2, 6, 7, 9), .w(6, 2, 3, 3)], ["strides": .ints([2, 2]), "pads": .ints([1, 1, 1, 1]), "output_padding": .ints([1, 1]), "group": .int(3)]),
+    KernelCase(
+      "ConvTranspose", [.f(2, 6, 7, 9), .w(6, 2, 3, 3)],
+      ["strides": .ints([2, 2]), "pads": .ints([1, 1, 1, 1]), "output_padding": .ints([1, 1]), "group": .int(3)]),
   ]
 
   static let othersCases: [KernelCase] = [
@@ -185,43 +209,82 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     KernelCase("InstanceNormalization", [.f(2, 5, 6, 7), .w(5), .w(5)]),
     KernelCase("GroupNormalization", [.f(2, 6, 5, 7), .w(6), .w(6)], ["num_groups": .int(3)]),
     KernelCase("LRN", [.f(2, 9, 5, 7)], ["size": .int(5), "alpha": .float(0.1)]),
-    KernelCase("ReduceMean", [.f(3, 4, 50), .i(-1)]), KernelCase("ReduceSum", [.f(3, 4, 50), .i(1)], ["keepdims": .int(0)]),
+    KernelCase("ReduceMean", [.f(3, 4, 50), .i(-1)]),
+    KernelCase("ReduceSum", [.f(3, 4, 50), .i(1)], ["keepdims": .int(0)]),
     KernelCase("ReduceMax", [.f(3, 4, 50), .i(1, 2)]), KernelCase("ReduceMin", [.f(3, 4, 50)]),
     KernelCase("ReduceL2", [.f(3, 4, 50), .i(0, 1)]), KernelCase("GlobalAveragePool", [.f(2, 3, 9, 5)]),
     KernelCase("GlobalMaxPool", [.f(2, 3, 9, 5)]), KernelCase("ArgMax", [.f(4, 9)], ["axis": .int(1)]),
-    KernelCase("MaxPool", [.f(1, 4, 13, 12)], ["kernel_shape": .ints([3, 3]), "strides": .ints([2, 2]), "pads": .ints([1, 1, 1, 1])]),
-    KernelCase("MaxPool", [.f(1, 4, 13, 12)], ["kernel_shape": .ints([3, 3]), "strides": .ints([2, 2]), "ceil_mode": .int(1)], outputs: 2),
+    KernelCase(
+      "MaxPool", [.f(1, 4, 13, 12)],
+      ["kernel_shape": .ints([3, 3]), "strides": .ints([2, 2]), "pads": .ints([1, 1, 1, 1])]),
+    KernelCase(
+      "MaxPool", [.f(1, 4, 13, 12)], ["kernel_shape": .ints([3, 3]), "strides": .ints([2, 2]), "ceil_mode": .int(1)],
+      outputs: 2),
     KernelCase("AveragePool", [.f(1, 4, 13, 12)], ["kernel_shape": .ints([3, 2]), "pads": .ints([1, 0, 1, 1])]),
-    KernelCase("AveragePool", [.f(1, 4, 13, 12)], ["kernel_shape": .ints([3, 3]), "strides": .ints([2, 2]), "pads": .ints([1, 1, 1, 1]), "count_include_pad": .int(1), "ceil_mode": .int(1)]),
-    KernelCase("Transpose", [.f(5, 6, 7)], ["perm": .ints([2, 0, 1])]), KernelCase("Transpose", [.f(2, 3, 4, 5)], ["perm": .ints([0, 2, 1, 3])]),
+    KernelCase(
+      "AveragePool", [.f(1, 4, 13, 12)],
+      [
+        "kernel_shape": .ints([3, 3]), "strides": .ints([2, 2]), "pads": .ints([1, 1, 1, 1]),
+        "count_include_pad": .int(1), "ceil_mode": .int(1),
+      ]),
+    KernelCase("Transpose", [.f(5, 6, 7)], ["perm": .ints([2, 0, 1])]),
+    KernelCase("Transpose", [.f(2, 3, 4, 5)], ["perm": .ints([0, 2, 1, 3])]),
     KernelCase("Transpose", [.f(3, 1, 4, 5)], ["perm": .ints([3, 1, 2, 0])]),
     KernelCase("Slice", [.f(5, 6, 7), .i(1, 6), .i(4, 0), .i(0, 2), .i(1, -2)]),
     KernelCase("Slice", [.f(5, 6), .i(1), .i(4), .i(1)]), KernelCase("Expand", [.f(3, 1, 4), .i(2, 3, 5, 4)]),
     KernelCase("Tile", [.f(2, 3), .i(2, 3)]), KernelCase("Concat", [.f(3, 2, 4), .f(3, 5, 4)], ["axis": .int(1)]),
     KernelCase("Split", [.f(3, 6, 4), .i(2, 4)], ["axis": .int(1)], outputs: 2),
-    KernelCase("Gather", [.f(7, 5), .ints([2, 2], [0, -1, 3, 6])]), KernelCase("Gather", [.f(4, 7, 3), .ints([3], [6, 0, -7])], ["axis": .int(1)]),
+    KernelCase("Gather", [.f(7, 5), .ints([2, 2], [0, -1, 3, 6])]),
+    KernelCase("Gather", [.f(4, 7, 3), .ints([3], [6, 0, -7])], ["axis": .int(1)]),
     KernelCase("GatherND", [.f(4, 7, 3), .ints([2, 2], [0, 6, -1, 2])]),
-    KernelCase("Pad", [.f(3, 4), .i(1, 0, 2, 3)]), KernelCase("Pad", [.f(3, 4), .i(1, 2, 2, 3)], ["mode": .string("reflect")]),
-    KernelCase("Pad", [.f(3, 4), .i(1, 2, 2, 3)], ["mode": .string("edge")]), KernelCase("Pad", [.f(3, 4), .i(-1, 2, 0, -1)]),
-    KernelCase("Resize", [.f(1, 2, 5, 6), .absent, .fixed([4], 1, 1), .i(1, 2, 10, 12)], ["mode": .string("nearest"), "nearest_mode": .string("floor"), "coordinate_transformation_mode": .string("asymmetric")]),
+    KernelCase("Pad", [.f(3, 4), .i(1, 0, 2, 3)]),
+    KernelCase("Pad", [.f(3, 4), .i(1, 2, 2, 3)], ["mode": .string("reflect")]),
+    KernelCase("Pad", [.f(3, 4), .i(1, 2, 2, 3)], ["mode": .string("edge")]),
+    KernelCase("Pad", [.f(3, 4), .i(-1, 2, 0, -1)]),
+    KernelCase(
+      "Resize", [.f(1, 2, 5, 6), .absent, .fixed([4], 1, 1), .i(1, 2, 10, 12)],
+      [
+        "mode": .string("nearest"), "nearest_mode": .string("floor"),
+        "coordinate_transformation_mode": .string("asymmetric"),
+      ]),
     KernelCase("Resize", [.f(1, 2, 5, 6), .absent, .absent, .i(1, 2, 9, 13)], ["mode": .string("linear")]),
-    KernelCase("Resize", [.f(1, 2, 9, 8), .absent, .absent, .i(1, 2, 4, 5)], ["mode": .string("cubic"), "coordinate_transformation_mode": .string("align_corners")]),
-    KernelCase("LSTM", [.f(5, 2, 7), .w(1, 24, 7), .w(1, 24, 6), .w(1, 48), .absent, .f(1, 2, 6), .f(1, 2, 6)], ["hidden_size": .int(6)], outputs: 3),
-    KernelCase("LSTM", [.f(5, 2, 7), .w(2, 24, 7), .w(2, 24, 6)], ["hidden_size": .int(6), "direction": .string("bidirectional")], outputs: 3),
-    KernelCase("GRU", [.f(5, 2, 7), .w(1, 18, 7), .w(1, 18, 6), .w(1, 36), .absent, .f(1, 2, 6)], ["hidden_size": .int(6)], outputs: 2),
-    KernelCase("GRU", [.f(5, 3, 7), .w(1, 18, 7), .w(1, 18, 6), .w(1, 36)], ["hidden_size": .int(6), "linear_before_reset": .int(1), "direction": .string("reverse")], outputs: 2),
+    KernelCase(
+      "Resize", [.f(1, 2, 9, 8), .absent, .absent, .i(1, 2, 4, 5)],
+      ["mode": .string("cubic"), "coordinate_transformation_mode": .string("align_corners")]),
+    KernelCase(
+      "LSTM", [.f(5, 2, 7), .w(1, 24, 7), .w(1, 24, 6), .w(1, 48), .absent, .f(1, 2, 6), .f(1, 2, 6)],
+      ["hidden_size": .int(6)], outputs: 3),
+    KernelCase(
+      "LSTM", [.f(5, 2, 7), .w(2, 24, 7), .w(2, 24, 6)],
+      ["hidden_size": .int(6), "direction": .string("bidirectional")], outputs: 3),
+    KernelCase(
+      "GRU", [.f(5, 2, 7), .w(1, 18, 7), .w(1, 18, 6), .w(1, 36), .absent, .f(1, 2, 6)], ["hidden_size": .int(6)],
+      outputs: 2),
+    KernelCase(
+      "GRU", [.f(5, 3, 7), .w(1, 18, 7), .w(1, 18, 6), .w(1, 36)],
+      ["hidden_size": .int(6), "linear_before_reset": .int(1), "direction": .string("reverse")], outputs: 2),
     KernelCase("Attention", [.f(2, 4, 9, 16), .f(2, 4, 11, 16), .f(2, 4, 11, 8)]),
     KernelCase("Attention", [.f(2, 4, 70, 16), .f(2, 2, 70, 16), .f(2, 2, 70, 16)], ["is_causal": .int(1)]),
-    KernelCase("Attention", [.f(2, 9, 64), .f(2, 11, 32), .f(2, 11, 32), .f(9, 11)], ["q_num_heads": .int(4), "kv_num_heads": .int(2), "scale": .float(0.2)]),
-    KernelCase("Attention", [.f(1, 4, 3, 16), .f(1, 2, 3, 16), .f(1, 2, 3, 16), .f(1, 1, 3, 8), .f(1, 2, 5, 16), .f(1, 2, 5, 16)], outputs: 3),
+    KernelCase(
+      "Attention", [.f(2, 9, 64), .f(2, 11, 32), .f(2, 11, 32), .f(9, 11)],
+      ["q_num_heads": .int(4), "kv_num_heads": .int(2), "scale": .float(0.2)]),
+    KernelCase(
+      "Attention",
+      [.f(1, 4, 3, 16), .f(1, 2, 3, 16), .f(1, 2, 3, 16), .f(1, 1, 3, 8), .f(1, 2, 5, 16), .f(1, 2, 5, 16)], outputs: 3),
     KernelCase("Attention", [.f(1, 2, 9, 16), .f(1, 2, 9, 16), .f(1, 2, 9, 16), .bools([9, 9])]),
   ]
 
   @Test(arguments: elementwiseCases) func elementwise(_ item: KernelCase) throws { try item.run(1) }
   @Test(arguments: binaryCases) func binary(_ item: KernelCase) throws { try item.run(2) }
-  @Test(arguments: productsCases) func product(_ item: KernelCase) throws { for threads in [1, 3] { try item.run(threads) } }
-  @Test(arguments: convolutionsCases) func convolution(_ item: KernelCase) throws { for threads in [1, 3] { try item.run(threads) } }
-  @Test(arguments: othersCases) func other(_ item: KernelCase) throws { for threads in [1, 2] { try item.run(threads) } }
+  @Test(arguments: productsCases) func product(_ item: KernelCase) throws {
+    for threads in [1, 3] { try item.run(threads) }
+  }
+  @Test(arguments: convolutionsCases) func convolution(_ item: KernelCase) throws {
+    for threads in [1, 3] { try item.run(threads) }
+  }
+  @Test(arguments: othersCases) func other(_ item: KernelCase) throws {
+    for threads in [1, 2] { try item.run(threads) }
+  }
 
   /// A result does not depend on the number of threads.
   @Test(arguments: productsCases + convolutionsCases)

@@ -14,7 +14,9 @@ import Testing
       Model(graph: try ONNXText.parseGraph(text)), providers: [ReferenceProvider()], options: options)
   }
 
-  static func floats(_ values: [Float], _ shape: [Int]? = nil) throws -> Tensor { try .of(values, .float, shape: shape) }
+  static func floats(_ values: [Float], _ shape: [Int]? = nil) throws -> Tensor {
+    try .of(values, .float, shape: shape)
+  }
 
   @Test func shapesAreFoldedAndPlansAreKept() throws {
     let session = try Self.session(
@@ -88,7 +90,8 @@ import Testing
       }
       """)
     let v = try Self.floats([1, 2, 3])
-    #expect(try session.run(["x": .scalar(Float(1), .float), "v": v])["y"]!.elements(as: Float.self) == [2, 3, 4, 2, 3, 4])
+    #expect(
+      try session.run(["x": .scalar(Float(1), .float), "v": v])["y"]!.elements(as: Float.self) == [2, 3, 4, 2, 3, 4])
     #expect(try session.run(["x": .scalar(Float(-1), .float), "v": v])["y"]!.elements(as: Float.self) == [-2, -3, -4])
   }
 

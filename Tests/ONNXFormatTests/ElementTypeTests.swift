@@ -90,8 +90,10 @@ import Testing
     let sparse = SparseTensor(values: try floats(2), indices: try .ints([1, 3]), shape: [4])
     let attributes: [(String, Attribute)] = [
       ("a", .int(-7)), ("b", .float(.nan)), ("c", .string("täxt\n")), ("d", .bytes([0xff, 0])), ("e", .tensor(tensor)),
-      ("f", .sparse(sparse)), ("g", .type(.sequence(.tensor(.int64, [.symbol("n"), 2])))), ("h", .ints([])), ("i", .ints([1, -1])),
-      ("j", .floats([0, -0.0])), ("k", .strings(["", "x"])), ("l", .tensors([tensor, tensor])), ("m", .sparses([sparse])),
+      ("f", .sparse(sparse)), ("g", .type(.sequence(.tensor(.int64, [.symbol("n"), 2])))), ("h", .ints([])),
+      ("i", .ints([1, -1])),
+      ("j", .floats([0, -0.0])), ("k", .strings(["", "x"])), ("l", .tensors([tensor, tensor])),
+      ("m", .sparses([sparse])),
       ("n", .types([.optional(.tensor(.float, nil)), .map(.string, .tensor(.float, []))])),
       ("o", .type(.opaque(domain: "d", name: "o"))),
     ]

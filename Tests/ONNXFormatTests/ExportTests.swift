@@ -43,7 +43,9 @@ import Testing
   }
 
   @Test func irVersionIsTheLowestThatServes() throws {
-    func version(_ model: Model, _ opset: Int? = nil) throws -> Int { try reload(model, ExportOptions(opset: opset)).irVersion }
+    func version(_ model: Model, _ opset: Int? = nil) throws -> Int {
+      try reload(model, ExportOptions(opset: opset)).irVersion
+    }
     var model = try chain(17)
     model.irVersion = 3
     #expect(try version(model) == 4)
@@ -59,7 +61,8 @@ import Testing
   @Test func versionsThatAreUnknownAreRefused() throws {
     let model = try chain()
     for opset in [0, 29, -1] {
-      #expect(failure { _ = try ONNXExporter.serialize(model, options: ExportOptions(opset: opset)) }?.kind == .unsupported)
+      #expect(
+        failure { _ = try ONNXExporter.serialize(model, options: ExportOptions(opset: opset)) }?.kind == .unsupported)
     }
   }
 

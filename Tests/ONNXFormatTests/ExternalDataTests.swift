@@ -29,7 +29,8 @@ import Testing
 
   @Test func offsetsAndLengths() throws {
     let folder = TemporaryFolder()
-    try folder.write([UInt8](repeating: 9, count: 64) + [0, 0, 128, 63, 0, 0, 0, 64, 0, 0, 64, 64, 0, 0, 128, 64], "w.bin")
+    try folder.write(
+      [UInt8](repeating: 9, count: 64) + [0, 0, 128, 63, 0, 0, 0, 64, 0, 0, 64, 64, 0, 0, 128, 64], "w.bin")
     let model = try load(folder, [("location", "w.bin"), ("offset", "64"), ("length", "16"), ("checksum", "x")])
     let tensor = try #require(model.graph.constant(model.graph.outputs[0]))
     #expect(try tensor.elements(as: Float.self) == [1, 2, 3, 4])
@@ -41,12 +42,14 @@ import Testing
     try outer.write([UInt8](repeating: 0, count: 16), "secret.bin")
     let folder = TemporaryFolder()
     try folder.write([UInt8](repeating: 0, count: 16), "w.bin")
-    try FileManager.default.createSymbolicLink(atPath: folder.file("link"), withDestinationPath: outer.file("secret.bin"))
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.file("link"), withDestinationPath: outer.file("secret.bin"))
     try FileManager.default.createSymbolicLink(atPath: folder.file("dir"), withDestinationPath: outer.path)
     try FileManager.default.createSymbolicLink(atPath: folder.file("inside"), withDestinationPath: folder.file("w.bin"))
     let name = (outer.path as NSString).lastPathComponent
     for location in [
-      outer.file("secret.bin"), "../\(name)/secret.bin", "a/../../\(name)/secret.bin", "link", "dir/secret.bin", "missing.bin", "",
+      outer.file("secret.bin"), "../\(name)/secret.bin", "a/../../\(name)/secret.bin", "link", "dir/secret.bin",
+      "missing.bin", "",
       ".", "dir",
     ] {
       let error = failure { _ = try load(folder, [("location", location)]) }
@@ -82,8 +85,10 @@ import Testing
     let small = try floats(300)
     let tiny = try floats(3)
     graph.setOutputs(
-      [graph.addConstant(small, name: "s"), graph.addConstant(large, name: "l"), graph.addConstant(tiny, name: "t"),
-        graph.addConstant(large, name: "again")])
+      [
+        graph.addConstant(small, name: "s"), graph.addConstant(large, name: "l"), graph.addConstant(tiny, name: "t"),
+        graph.addConstant(large, name: "again"),
+      ])
     var model = Model(graph: graph)
     model.opsets = ["": 17]
     var options = ExportOptions()

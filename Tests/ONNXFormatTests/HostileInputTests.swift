@@ -8,7 +8,8 @@ import Testing
 /// The small models of the repository, each mutated and cut in many ways: an error or a graph that verifies, never a trap.
 @Suite struct HostileInputTests {
   static let folder: String = {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
     return root.appendingPathComponent("Models/small").path
   }()
 
@@ -54,15 +55,20 @@ import Testing
     }
     return Proto.model(
       Proto.graph(
-        nodes: [.node("Abs", ["x"], ["h"]), choice, reduce, .node("Softmax", ["r"], ["s"]), .node("Add", ["s", "w"], ["y"])],
-        inputs: ["x", "c"]) { $0.message(5, tensor) }, ir: 6, opset: 11)
+        nodes: [
+          .node("Abs", ["x"], ["h"]), choice, reduce, .node("Softmax", ["r"], ["s"]), .node("Add", ["s", "w"], ["y"]),
+        ],
+        inputs: ["x", "c"]
+      ) { $0.message(5, tensor) }, ir: 6, opset: 11)
   }
 
   @Test func mutatedModels() throws {
     let budget = MemoryBudget.shared.limit
     defer { MemoryBudget.shared.limit = budget }
     var sources = [try sample()]
-    for name in Self.smallModels { sources.append(Array(try Data(contentsOf: URL(fileURLWithPath: Self.folder + "/" + name)))) }
+    for name in Self.smallModels {
+      sources.append(Array(try Data(contentsOf: URL(fileURLWithPath: Self.folder + "/" + name))))
+    }
     var generator = SeededGenerator(seed: 1)
     var loaded = 0
     for _ in 0..<3000 {
@@ -73,7 +79,8 @@ import Testing
         for _ in 0..<Int.random(in: 1...6, using: &generator) {
           bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
         }
-      case 2: bytes[Int.random(in: 0..<bytes.count, using: &generator)] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+      case 2:
+        bytes[Int.random(in: 0..<bytes.count, using: &generator)] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
       default:
         let start = Int.random(in: 0..<bytes.count, using: &generator)
         let part = Array(bytes[start..<min(bytes.count, start + Int.random(in: 1...30, using: &generator))])
@@ -94,7 +101,9 @@ import Testing
   @Test func randomBytes() {
     var generator = SeededGenerator(seed: 2)
     for _ in 0..<3000 {
-      let bytes = (0..<Int.random(in: 0...200, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+      let bytes = (0..<Int.random(in: 0...200, using: &generator)).map { _ in
+        UInt8.random(in: 0...255, using: &generator)
+      }
       #expect(failure { _ = try ONNXImporter.load(bytes: bytes) } != nil)
     }
   }

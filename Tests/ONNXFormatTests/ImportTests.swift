@@ -19,7 +19,8 @@ import Testing
 
   @Test func cyclesAreRefused() {
     let text = message(
-      Proto.model(Proto.graph(nodes: [.node("Add", ["x", "b"], ["a"]), .node("Neg", ["a"], ["b"]), .node("Neg", ["b"], ["y"])])))
+      Proto.model(
+        Proto.graph(nodes: [.node("Add", ["x", "b"], ["a"]), .node("Neg", ["a"], ["b"]), .node("Neg", ["b"], ["y"])])))
     #expect(text.contains("cycle"))
   }
 
@@ -64,7 +65,8 @@ import Testing
     }
     let bytes = Proto.model(
       Proto.graph(
-        nodes: [choice, .node("Abs", ["x"], ["h"]), .node("Neg", ["x"], ["k"])], inputs: ["x", "c"], outputs: ["y", "k"]))
+        nodes: [choice, .node("Abs", ["x"], ["h"]), .node("Neg", ["x"], ["k"])], inputs: ["x", "c"],
+        outputs: ["y", "k"]))
     let model = try load(bytes)
     try model.graph.verify()
     #expect(model.operators == ["Abs", "If", "Neg"] || model.operators == ["Abs", "Neg", "If"])
@@ -72,7 +74,8 @@ import Testing
     #expect(model.sourceNodes.count == 7)
     // Written again, no inner name hides an outer one.
     let again = try load(ONNXExporter.serialize(model))
-    let inner = Set(again.graph.nodes(in: RegionID(1)).compactMap { again.graph[$0].output(0).map { again.graph[$0].name } })
+    let inner = Set(
+      again.graph.nodes(in: RegionID(1)).compactMap { again.graph[$0].output(0).map { again.graph[$0].name } })
     #expect(!inner.contains("k") && inner.count == 2)
   }
 

@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct NumPyTests {
   private let types: [DataType] = [
-    .float16, .float, .double, .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64, .bool, .complex64, .complex128,
+    .float16, .float, .double, .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64, .bool, .complex64,
+    .complex128,
   ]
 
   private func sample(_ type: DataType, _ shape: [Int]) throws -> Tensor {
@@ -18,7 +19,9 @@ import Testing
     let folder = TemporaryFolder()
     var arrays: [(name: String, tensor: Tensor)] = []
     for type in types {
-      for shape in [[], [3], [0, 2], [2, 3, 4], [40, 50]] { arrays.append(("\(type)\(shape.count)/ä\(shape)", try sample(type, shape))) }
+      for shape in [[], [3], [0, 2], [2, 3, 4], [40, 50]] {
+        arrays.append(("\(type)\(shape.count)/ä\(shape)", try sample(type, shape)))
+      }
     }
     arrays.append(("text", try Tensor(strings: ["", "täxt", "x\u{1F600}"], shape: [3, 1])))
     try NumPyFile.writeArchive(arrays, to: folder.file("a.npz"))
@@ -52,13 +55,16 @@ import Testing
     let fortran = try read("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }", [1, 4, 2, 5, 3, 6])
     #expect(try fortran.ints() == [1, 2, 3, 4, 5, 6])
     #expect(try read("{'descr': '>i2', 'fortran_order': False, 'shape': (2,)}", [1, 0, 0, 2]).ints() == [256, 2])
-    #expect(try read("{'descr': '|S2', 'fortran_order': False, 'shape': (2,)}", [65, 0, 66, 67]).strings == ["A", "BC"])
+    #expect(
+      try read("{'descr': '|S2', 'fortran_order': False, 'shape': (2,)}", [65, 0, 66, 67]).strings == ["A", "BC"])
     #expect(try read("{'descr': '>U1', 'fortran_order': False, 'shape': ()}", [0, 0, 0, 65]).strings == ["A"])
     for (header, data) in [
       ("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", [UInt8](repeating: 0, count: 7)),
       ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999999)}", []),
-      ("{'descr': '|S0', 'fortran_order': False, 'shape': (9999999999,)}", []), ("{'descr': '|O', 'fortran_order': False, 'shape': ()}", [0]),
-      ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", [0]), ("{'shape': ()}", []), ("{", []), ("", []),
+      ("{'descr': '|S0', 'fortran_order': False, 'shape': (9999999999,)}", []),
+      ("{'descr': '|O', 'fortran_order': False, 'shape': ()}", [0]),
+      ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", [0]), ("{'shape': ()}", []), ("{", []),
+      ("", []),
     ] as [(String, [UInt8])] {
       #expect(failure { _ = try read(header, data) } != nil, "\(header)")
     }
@@ -79,7 +85,8 @@ import Testing
 
   @Test func damagedFilesAreErrors() throws {
     let folder = TemporaryFolder()
-    try NumPyFile.writeArchive([("a", try sample(.float, [3])), ("b", try sample(.int64, [2, 2]))], to: folder.file("a.npz"))
+    try NumPyFile.writeArchive(
+      [("a", try sample(.float, [3])), ("b", try sample(.int64, [2, 2]))], to: folder.file("a.npz"))
     let good = try folder.read("a.npz")
     var generator = SeededGenerator(seed: 5)
     for _ in 0..<2000 {
@@ -87,13 +94,19 @@ import Testing
       for _ in 0..<Int.random(in: 1...4, using: &generator) {
         bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
       }
-      if Bool.random(using: &generator) { bytes = Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &generator))) }
+      if Bool.random(using: &generator) {
+        bytes = Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &generator)))
+      }
       let storage = try TensorStorage(byteCount: bytes.count, zeroed: false)
-      bytes.withUnsafeBytes { if let base = $0.baseAddress { storage.base.copyMemory(from: base, byteCount: $0.count) } }
+      bytes.withUnsafeBytes {
+        if let base = $0.baseAddress { storage.base.copyMemory(from: base, byteCount: $0.count) }
+      }
       _ = failure { _ = try NumPyFile.archive(.storage(storage)) }
     }
     for _ in 0..<2000 {
-      let bytes = (0..<Int.random(in: 0...60, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+      let bytes = (0..<Int.random(in: 0...60, using: &generator)).map { _ in
+        UInt8.random(in: 0...255, using: &generator)
+      }
       _ = failure { _ = try bytes.withUnsafeBytes { try Inflate.inflate($0, byteCount: 500) } }
     }
   }

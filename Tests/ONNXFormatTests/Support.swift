@@ -24,7 +24,9 @@ struct Proto {
     }
   }
 
-  static func node(_ type: String, _ inputs: [String], _ outputs: [String], name: String = "", _ more: (inout Proto) -> Void = { _ in }) -> Proto {
+  static func node(
+    _ type: String, _ inputs: [String], _ outputs: [String], name: String = "", _ more: (inout Proto) -> Void = { _ in }
+  ) -> Proto {
     Proto { node in
       for input in inputs { node.text(1, input) }
       for output in outputs { node.text(2, output) }
@@ -54,7 +56,9 @@ struct Proto {
     }
   }
 
-  static func model(_ graph: Proto, ir: Int64 = 8, opset: Int64 = 17, _ more: (inout Proto) -> Void = { _ in }) -> [UInt8] {
+  static func model(_ graph: Proto, ir: Int64 = 8, opset: Int64 = 17, _ more: (inout Proto) -> Void = { _ in })
+    -> [UInt8]
+  {
     Proto { model in
       model.int(1, ir)
       model.message(7, graph)

@@ -1,7 +1,7 @@
 import GraphIR
 import PassKit
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 /// One rule on one graph: how often it applies and what it says where it does not.
@@ -10,7 +10,10 @@ func outcome(_ rules: String, _ graph: String) throws -> (applied: Int, reasons:
   let manager = PassManager(stages: [PassManager.Stage(passes)], options: OptimizationOptions())
   let (model, report) = try manager.run(try ONNXText.parseModel(graph))
   #expect(report.failures.isEmpty, "\(report.failures)")
-  return (report.passes.reduce(0) { $0 + $1.applied }, report.nearMisses.map(\.reason), ONNXText.canonicalText(model.graph, types: false))
+  return (
+    report.passes.reduce(0) { $0 + $1.applied }, report.nearMisses.map(\.reason),
+    ONNXText.canonicalText(model.graph, types: false)
+  )
 }
 
 @Suite struct MatcherTests {
@@ -29,7 +32,8 @@ func outcome(_ rules: String, _ graph: String) throws -> (applied: Int, reasons:
   }
 
   @Test func optionalNodes() throws {
-    let rule = "rule R { match { a = Neg!(x) c = Cast?(a) y = Neg(c) } where { type(x) == type(y) } rewrite { y = Identity(x) } }"
+    let rule =
+      "rule R { match { a = Neg!(x) c = Cast?(a) y = Neg(c) } where { type(x) == type(y) } rewrite { y = Identity(x) } }"
     #expect(try outcome(rule, "\(Self.head) { n = Neg (x) y = Neg (n) }").applied == 1)
     #expect(try outcome(rule, "\(Self.head) { n = Neg (x) c = Cast <to = 1> (n) y = Neg (c) }").applied == 1)
   }
@@ -78,10 +82,13 @@ func outcome(_ rules: String, _ graph: String) throws -> (applied: Int, reasons:
     let rule = """
       rule R { match { n = Neg!(x) y = Abs(n) } where { rank(x) >= 3; opset >= 1 : "never" } rewrite { y = Abs(x) } }
       """
-    #expect(try outcome(rule, "\(Self.head) { n = Neg (x) y = Abs (n) }").reasons == ["rank(x) >= 3 does not hold, it is 2"])
+    #expect(
+      try outcome(rule, "\(Self.head) { n = Neg (x) y = Abs (n) }").reasons == ["rank(x) >= 3 does not hold, it is 2"])
     let own = rule.replacing("rank(x) >= 3;", with: "rank(x) >= 3 : \"too flat\";")
     #expect(try outcome(own, "\(Self.head) { n = Neg (x) y = Abs (n) }").reasons == ["too flat"])
     let opset = "rule R { match { n = Neg!(x) y = Abs(n) } where { last_dim(x) == 4 } rewrite { y = Abs(x) } }"
-    #expect(try outcome(opset, "g (float[2,N] x) => (float[2,N] y) { n = Neg (x) y = Abs (n) }").reasons.first?.hasPrefix("last_dim(x) == 4 is not known") == true)
+    #expect(
+      try outcome(opset, "g (float[2,N] x) => (float[2,N] y) { n = Neg (x) y = Abs (n) }").reasons.first?.hasPrefix(
+        "last_dim(x) == 4 is not known") == true)
   }
 }

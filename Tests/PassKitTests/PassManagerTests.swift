@@ -1,8 +1,8 @@
 import GraphIR
 import Operators
 import PassKit
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 /// A pass made of a closure.
@@ -17,10 +17,14 @@ private struct ClosurePass: Pass {
 @Suite struct PassManagerTests {
   static let text = "g (float[2] x) => (float[2] y) { a = Neg (x) b = Abs (a) y = Relu (b) }"
 
-  private func run(_ passes: [any Pass], _ text: String = text) throws -> (model: Model, report: OptimizationReport, source: Model) {
+  private func run(_ passes: [any Pass], _ text: String = text) throws -> (
+    model: Model, report: OptimizationReport, source: Model
+  ) {
     var source = try ONNXText.parseModel(text)
     source.number()
-    let (model, report) = try PassManager(stages: [PassManager.Stage(passes, rounds: 4)], options: OptimizationOptions()).run(source)
+    let (model, report) = try PassManager(
+      stages: [PassManager.Stage(passes, rounds: 4)], options: OptimizationOptions()
+    ).run(source)
     return (model, report, source)
   }
 
@@ -54,7 +58,8 @@ private struct ClosurePass: Pass {
   }
 
   @Test func aRewriteThatChangesTheShapeIsRolledBack() throws {
-    let passes = try RuleFile.parse("rule Wider { match { y = Abs(x) } rewrite { y = Concat<axis = 0>(x, x) } }", file: "r")
+    let passes = try RuleFile.parse(
+      "rule Wider { match { y = Abs(x) } rewrite { y = Concat<axis = 0>(x, x) } }", file: "r")
     expectUntouched(try run(passes), "Wider")
     let typed = try RuleFile.parse("rule Typed { match { y = Abs(x) } rewrite { y = IsNaN(x) } }", file: "r")
     expectUntouched(try run(typed), "Typed")
@@ -68,7 +73,9 @@ private struct ClosurePass: Pass {
     let result = try run(try RuleFile.parse(swap, file: "r"))
     expectUntouched(result, "Swap")
     #expect(result.report.failures.first?.contains("does not come to an end") == true)
-    expectUntouched(try run(try RuleFile.parse("rule Grow { match { y = Neg(x) } rewrite { y = Neg(Neg(Neg(x))) } }", file: "r")), "Grow")
+    expectUntouched(
+      try run(try RuleFile.parse("rule Grow { match { y = Neg(x) } rewrite { y = Neg(Neg(Neg(x))) } }", file: "r")),
+      "Grow")
   }
 
   @Test func aFailingPassDoesNotHinderOthers() throws {
@@ -80,7 +87,8 @@ private struct ClosurePass: Pass {
   }
 
   @Test func originsAreUnitedOnce() throws {
-    let rule = try RuleFile.parse("rule R { match { a = Neg!(x) y = Abs(a) } rewrite { y = Sqrt(Mul(x, x)) } }", file: "r")
+    let rule = try RuleFile.parse(
+      "rule R { match { a = Neg!(x) y = Abs(a) } rewrite { y = Sqrt(Mul(x, x)) } }", file: "r")
     let result = try run(rule)
     let origins = result.model.graph.nodes.map { result.model.graph[$0].origins.indices }
     #expect(origins == [[], [0, 1], [2]])

@@ -2,8 +2,8 @@ import Foundation
 import GraphIR
 import PassKit
 import Passes
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 enum Cases {
@@ -37,8 +37,11 @@ enum Cases {
   @Test(arguments: Pipelines.all.map(\.name))
   func everyPassHasCases(_ name: String) {
     let cases = Cases.of(name)
-    #expect(cases.contains { if case .becomes = $0.expectation { true } else { false } }, "\(name) has no case that is rewritten")
-    #expect(cases.contains { if case .unchanged = $0.expectation { true } else { false } }, "\(name) has no case that stays")
+    #expect(
+      cases.contains { if case .becomes = $0.expectation { true } else { false } },
+      "\(name) has no case that is rewritten")
+    #expect(
+      cases.contains { if case .unchanged = $0.expectation { true } else { false } }, "\(name) has no case that stays")
   }
 
   /// No result depends on a name, and the whole pipeline keeps outputs.

@@ -2,8 +2,8 @@ import Foundation
 import GraphIR
 import PassKit
 import Passes
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 /// The rules in Passes/Examples against the passes that they restate.
@@ -21,7 +21,8 @@ import Testing
     ("gelu", "GeluErf", "FuseGelu", "read"), ("gelu", "GeluErf", "FuseGelu", "two inputs"),
     ("gelu", "GeluErf", "FuseGelu", "opset"),
     ("hard_swish", "HardSwish", "FuseHardSwish", ""), ("canonical", "CastLikeOfKnownType", "ResolveCastLike", ""),
-    ("canonical", "ComposeTransposes", "MergeTransposes", "they compose"), ("canonical", "SoftmaxInPlace", "LiftSoftmax", ""),
+    ("canonical", "ComposeTransposes", "MergeTransposes", "they compose"),
+    ("canonical", "SoftmaxInPlace", "LiftSoftmax", ""),
     ("matmul_bias", "MatMulBias", "FuseMatMulBias", "bias"), ("matmul_bias", "MatMulBias", "FuseMatMulBias", "a bias"),
     ("matmul_bias", "MatMulBias", "FuseMatMulBias", "rank"), ("rms_norm", "RMSNorm", "FuseRMSNormalization", "Div"),
     ("rms_norm", "RMSNorm", "FuseRMSNormalization", "not"),
@@ -37,7 +38,8 @@ import Testing
     for item in cases {
       let model = try ONNXText.parseModel(item.before)
       func run(_ pass: any Pass) throws -> String {
-        let result = try PassManager(stages: [PassManager.Stage([pass], rounds: 4)], options: Cases.options(item)).run(model)
+        let result = try PassManager(stages: [PassManager.Stage([pass], rounds: 4)], options: Cases.options(item)).run(
+          model)
         #expect(result.report.failures.isEmpty, "\(result.report.failures)")
         return ONNXText.canonicalText(result.model.graph)
       }

@@ -4,8 +4,8 @@ import GraphIR
 import ONNXFormat
 import PassKit
 import Passes
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 /// Wrong passes are found out by numbers and named.
@@ -91,7 +91,8 @@ import Testing
       rule Wrong level 1 "wrong on purpose" { match { y = (Relu|Gelu|HardSwish|Erf|Softmax|Attention)(x, ...) } rewrite { y = Neg(x) } }
       """, file: "wrong.rules")
     let (_, report) = try optimizer.optimize(model)
-    guard report.passes.contains(where: { $0.name == "Wrong" && $0.applied > 0 }) || report.verification?.culprit != nil else {
+    guard report.passes.contains(where: { $0.name == "Wrong" && $0.applied > 0 }) || report.verification?.culprit != nil
+    else {
       print("\(entry): the wrong rule finds nothing here")
       return
     }

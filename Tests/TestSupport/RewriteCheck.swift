@@ -1,6 +1,6 @@
 public import GraphIR
-public import PassKit
 import Operators
+public import PassKit
 import Tensors
 
 /// What a rewrite is held against: text, idempotence, numbers, provenance. Gives sentences of what is wrong, none where all is well.
@@ -33,7 +33,9 @@ public struct RewriteCheck {
     switch expectation {
     case .becomes(let text):
       let expected = ONNXText.canonicalText(try ONNXText.parseModel(text).graph, types: false)
-      if found != expected { problems.append("expected\n\(expected)found\n\(found)near misses: \(report.nearMisses.map(\.reason))") }
+      if found != expected {
+        problems.append("expected\n\(expected)found\n\(found)near misses: \(report.nearMisses.map(\.reason))")
+      }
       if applied == 0 { problems.append("nothing was applied") }
       if result.graph.outputs.map({ result.graph[$0].name }) != source.graph.outputs.map({ source.graph[$0].name }) {
         problems.append("an output lost its name")
@@ -46,7 +48,9 @@ public struct RewriteCheck {
     }
     let again = try manager.run(result)
     let second = again.report.passes.reduce(0) { $0 + $1.applied }
-    if second != 0 { problems.append("a second run changes it again:\n\(ONNXText.canonicalText(again.model.graph, types: false))") }
+    if second != 0 {
+      problems.append("a second run changes it again:\n\(ONNXText.canonicalText(again.model.graph, types: false))")
+    }
     problems += provenance(source.graph, result.graph)
     let inputs = try SeededInputs.make(source.graph)
     let expected = try GraphEvaluator(source.graph, functions: source.functions).run(inputs)

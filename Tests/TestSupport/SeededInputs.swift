@@ -1,6 +1,6 @@
 public import GraphIR
-public import Tensors
 import Operators
+public import Tensors
 
 /// Inputs made from a graph's types alone, the same on every machine: floats in -1 ..< 1, small integers, open dimensions as
 /// small primes.
@@ -20,7 +20,9 @@ public enum SeededInputs {
       guard case .tensor(let type?, let shape?)? = graph[input].type else {
         throw CameoError.badInput("input \(graph[input].name) needs a type with a shape")
       }
-      for symbol in shape.flatMap({ $0.symbols.sorted() }) where dims[symbol] == nil { dims[symbol] = Dim(primes[dims.count % 5]) }
+      for symbol in shape.flatMap({ $0.symbols.sorted() }) where dims[symbol] == nil {
+        dims[symbol] = Dim(primes[dims.count % 5])
+      }
       let concrete = shape.compactMap { $0.substituting(dims).value }
       let count = try Tensor.elementCount(concrete)
       let numbers = (0..<count).map { _ in Double(Int64(next() >> 40)) * 0x1p-23 - 1 }

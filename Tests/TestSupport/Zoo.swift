@@ -58,7 +58,7 @@ public struct Zoo: Decodable, Sendable {
 extension Zoo.Model {
   public var isThere: Bool { FileManager.default.fileExists(atPath: Zoo.path(path)) }
   /// The set with the least to compute.
-  public var smallest: Zoo.Set { sets.min { $0.inputCount < $1.inputCount }! }
+  public var smallest: [Zoo.Set] { sets.min { $0.inputCount < $1.inputCount }.map { [$0] } ?? [] }
 }
 
 extension Zoo {

@@ -1,5 +1,5 @@
-import Cameo
 import CPUProvider
+import Cameo
 import GraphIR
 import InferenceRuntime
 import ONNXFormat
@@ -28,7 +28,7 @@ import Testing
   @Test(arguments: Zoo.present)
   func matchesGolden(_ entry: Zoo.Model) throws {
     let source = try ONNXImporter.load(path: Zoo.path(entry.path))
-    let cases = try (Repository.isFull ? entry.sets : [entry.smallest]).map { try Case(entry, $0) }
+    let cases = try (Repository.isFull ? entry.sets : entry.smallest).map { try Case(entry, $0) }
     for level in 0...3 {
       let model = try source.optimized(level: level)
       try check(model, cases, "level \(level)", providers: true)
@@ -48,7 +48,8 @@ import Testing
       if !providers || Repository.isFull {
         let values = try GraphEvaluator(graph, functions: model.functions).run(
           graph.inputs.map { id in sample.inputs[graph[id].name].map { .tensor($0) } })
-        sample.compare(Dictionary(zip(graph.outputs.map { graph[$0].name }, values)) { a, _ in a }, label + " evaluator")
+        sample.compare(
+          Dictionary(zip(graph.outputs.map { graph[$0].name }, values)) { a, _ in a }, label + " evaluator")
       }
       guard providers else { continue }
       let kinds: [(String, [any ExecutionProvider])] = [("reference", [ReferenceProvider()]), ("cpu", [CPUProvider()])]

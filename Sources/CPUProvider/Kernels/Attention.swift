@@ -27,7 +27,9 @@ enum AttentionKernels {
         (count, length, size) = (operand.shape[1], operand.shape[2], operand.shape[3])
         (batch, head, row) = (count * length * size, length * size, size)
       } else {
-        guard operand.rank == 3, let heads, heads > 0, operand.shape[2] % heads == 0 else { throw Refusal("rank \(operand.rank)") }
+        guard operand.rank == 3, let heads, heads > 0, operand.shape[2] % heads == 0 else {
+          throw Refusal("rank \(operand.rank)")
+        }
         (count, length, size) = (heads, operand.shape[1], operand.shape[2] / heads)
         (batch, head, row) = (length * heads * size, size, heads * size)
       }
@@ -39,7 +41,8 @@ enum AttentionKernels {
     let attributes = request.attributes
     guard request.output(3) == nil else { throw Refusal("the scores are wanted") }
     guard request.input(6) == nil else { throw Refusal("nonpad_kv_seqlen") }
-    guard try attributes.int("left_window_size", default: -1) == -1, try attributes.int("right_window_size", default: -1) == -1
+    guard try attributes.int("left_window_size", default: -1) == -1,
+      try attributes.int("right_window_size", default: -1) == -1
     else { throw Refusal("a window") }
     if let precision = try attributes.dataType("softmax_precision"), precision != .float, precision != .double {
       throw Refusal("softmax in \(precision)")
@@ -59,7 +62,9 @@ enum AttentionKernels {
     if let key = request.input(4), let value = request.input(5) {
       guard key.rank == 4, value.rank == 4 else { throw Refusal("a cache of rank \(key.rank)") }
       past = key.shape[2]
-      guard key.shape == [input.shape[0], k.count, past, k.size], value.shape == [input.shape[0], v.count, past, v.size] else {
+      guard key.shape == [input.shape[0], k.count, past, k.size],
+        value.shape == [input.shape[0], v.count, past, v.size]
+      else {
         throw Refusal("a cache of the shapes \(key.shape) and \(value.shape)")
       }
     } else if request.input(4) != nil || request.input(5) != nil {
@@ -68,12 +73,16 @@ enum AttentionKernels {
     let total = past + k.length
     let keepsCache = request.output(1) != nil && request.output(2) != nil
     guard past == 0 || keepsCache else { throw Refusal("a cache that is not handed on") }
-    guard request.output(1) == nil || keepsCache, request.output(2) == nil || keepsCache else { throw Refusal("half a cache") }
+    guard request.output(1) == nil || keepsCache, request.output(2) == nil || keepsCache else {
+      throw Refusal("half a cache")
+    }
     guard total > 0 else { throw Refusal("no keys") }
     var maskStrides = [0, 0, 0]
     var isBool = false
     if let mask = request.input(3) {
-      guard mask.type == .bool || mask.type == .float, mask.rank >= 1, mask.rank <= 4, mask.shape[mask.rank - 1] == total else {
+      guard mask.type == .bool || mask.type == .float, mask.rank >= 1, mask.rank <= 4,
+        mask.shape[mask.rank - 1] == total
+      else {
         throw Refusal("a mask \(mask.type)\(mask.shape)")
       }
       isBool = mask.type == .bool
@@ -82,7 +91,8 @@ enum AttentionKernels {
       maskStrides = Array(strides[..<3])
     }
     let settings = AttentionKernel.Settings(
-      batch: input.shape[0], q: q, k: k, v: v, past: past, total: total, keepsCache: keepsCache, isFlat: input.rank == 3,
+      batch: input.shape[0], q: q, k: k, v: v, past: past, total: total, keepsCache: keepsCache,
+      isFlat: input.rank == 3,
       scale: try attributes.optionalFloat("scale") ?? Float(1 / Double(q.size).squareRoot()),
       softcap: try attributes.float("softcap", default: 0), isCausal: try attributes.bool("is_causal"), isBool: isBool,
       maskBatch: maskStrides[0], maskHead: maskStrides[1], maskRow: maskStrides[2])
@@ -124,7 +134,9 @@ private final class AttentionKernel: Kernel, @unchecked Sendable {
   }
 
   override func run(_ call: KernelCall) {
-    if s.keepsCache { parallel(call, phase: 0, count: s.batch * s.k.count, grain: max(1, 16384 / (s.total * s.k.size))) }
+    if s.keepsCache {
+      parallel(call, phase: 0, count: s.batch * s.k.count, grain: max(1, 16384 / (s.total * s.k.size)))
+    }
     let work = s.q.length * s.total * (s.q.size + s.v.size)
     parallel(call, phase: 1, count: s.batch * s.q.count * blocks, grain: max(1, blocks * 65536 / max(1, work)))
   }
@@ -177,12 +189,15 @@ private final class AttentionKernel: Kernel, @unchecked Sendable {
         k_stride: s.keepsCache ? s.k.size : s.k.row, v_stride: s.keepsCache ? s.v.size : s.v.row,
         out_stride: s.isFlat ? s.q.count * s.v.size : s.v.size, q_length: s.q.length, kv_length: s.total,
         head_size: s.q.size, v_head_size: s.v.size, scale: s.scale, softcap: s.softcap, bias: bias,
-        bias_stride: s.maskRow, mask: mask, mask_stride: s.maskRow, causal: s.isCausal, causal_offset: s.past, window: 0,
+        bias_stride: s.maskRow, mask: mask, mask_stride: s.maskRow, causal: s.isCausal, causal_offset: s.past,
+        window: 0,
         masked_value: 0)
       let out =
         call.output(0, Float.self)
-        + (s.isFlat ? b * s.q.length * s.q.count * s.v.size + head * s.v.size : (b * s.q.count + head) * s.q.length * s.v.size)
-      ck_attention_f32(out, &a, block * rowBlock, min(s.q.length, (block + 1) * rowBlock), call.scratch + thread * scratch)
+        + (s.isFlat
+          ? b * s.q.length * s.q.count * s.v.size + head * s.v.size : (b * s.q.count + head) * s.q.length * s.v.size)
+      ck_attention_f32(
+        out, &a, block * rowBlock, min(s.q.length, (block + 1) * rowBlock), call.scratch + thread * scratch)
     }
   }
 }

@@ -7,9 +7,11 @@ import Tensors
 /// Element-wise arithmetic of two tensors with broadcasting, and sums of many.
 enum BinaryKernels {
   static let makers: [String: CPUProvider.Maker] = [
-    "Add": { try make($0, CK_BINARY_ADD) }, "Sub": { try make($0, CK_BINARY_SUB) }, "Mul": { try make($0, CK_BINARY_MUL) },
+    "Add": { try make($0, CK_BINARY_ADD) }, "Sub": { try make($0, CK_BINARY_SUB) },
+    "Mul": { try make($0, CK_BINARY_MUL) },
     "Div": { try make($0, CK_BINARY_DIV) }, "PRelu": { try make($0, CK_BINARY_PRELU) }, "Pow": { try power($0) },
-    "Max": { try many($0, CK_BINARY_MAX) }, "Min": { try many($0, CK_BINARY_MIN) }, "Sum": { try many($0, CK_BINARY_ADD) },
+    "Max": { try many($0, CK_BINARY_MAX) }, "Min": { try many($0, CK_BINARY_MIN) },
+    "Sum": { try many($0, CK_BINARY_ADD) },
   ]
 
   /// Extents of the result and strides of the operands, neighbouring axes merged where all walk on evenly.
@@ -18,7 +20,9 @@ enum BinaryKernels {
     var strides = operands.map { _ in [Int]() }
     let full = operands.map { Broadcast.strides(of: $0, to: shape) }
     for axis in shape.indices where shape[axis] != 1 {
-      if let last = dims.indices.last, operands.indices.allSatisfy({ strides[$0][last] == full[$0][axis] * shape[axis] }) {
+      if let last = dims.indices.last,
+        operands.indices.allSatisfy({ strides[$0][last] == full[$0][axis] * shape[axis] })
+      {
         dims[last] *= shape[axis]
         for index in operands.indices { strides[index][last] = full[index][axis] }
       } else {
@@ -36,7 +40,9 @@ enum BinaryKernels {
   /// Inputs of the result's own shape: the result may take their memory.
   static func whole(_ request: KernelRequest) -> [Int] {
     guard let result = request.output(0) else { return [] }
-    return request.inputs.indices.filter { request.input($0)?.count == result.count && request.input($0)?.type == result.type }
+    return request.inputs.indices.filter {
+      request.input($0)?.count == result.count && request.input($0)?.type == result.type
+    }
   }
 
   private static func power(_ request: KernelRequest) throws -> PreparedKernel {
@@ -90,19 +96,22 @@ enum BinaryKernels {
     case .float:
       kernel = RangeKernel("binary", count: result.count, grain: grain) { call, begin, end, _ in
         ck_binary_f32(
-          op, call.output(0, Float.self), call.input(0, Float.self), call.input(1, Float.self), rank, extents.base, sa.base,
+          op, call.output(0, Float.self), call.input(0, Float.self), call.input(1, Float.self), rank, extents.base,
+          sa.base,
           sb.base, begin, end, nil)
       }
     case .int64 where isSimple:
       kernel = RangeKernel("binary", count: result.count, grain: grain) { call, begin, end, _ in
         ck_binary_i64(
-          op, call.output(0, Int64.self), call.input(0, Int64.self), call.input(1, Int64.self), rank, extents.base, sa.base,
+          op, call.output(0, Int64.self), call.input(0, Int64.self), call.input(1, Int64.self), rank, extents.base,
+          sa.base,
           sb.base, begin, end)
       }
     case .int32 where isSimple:
       kernel = RangeKernel("binary", count: result.count, grain: grain) { call, begin, end, _ in
         ck_binary_i32(
-          op, call.output(0, Int32.self), call.input(0, Int32.self), call.input(1, Int32.self), rank, extents.base, sa.base,
+          op, call.output(0, Int32.self), call.input(0, Int32.self), call.input(1, Int32.self), rank, extents.base,
+          sa.base,
           sb.base, begin, end)
       }
     case .double where isSimple:

@@ -23,11 +23,15 @@ enum ConvKernels {
     guard groups > 0, channels % groups == 0, outChannels % groups == 0, w.shape[1] == channels / groups else {
       throw Refusal("\(groups) groups")
     }
-    guard channels > 0, w.rank == x.rank, w.shape[0] == outChannels else { throw Refusal("weights of the shape \(w.shape)") }
+    guard channels > 0, w.rank == x.rank, w.shape[0] == outChannels else {
+      throw Refusal("weights of the shape \(w.shape)")
+    }
     try request.requireCount(2, outChannels)
     let residual = request.input(3)
     if let residual, residual.shape != y.shape { throw Refusal("a residual of the shape \(residual.shape)") }
-    if groups == channels, channels > 1 || outChannels > 1, window.c.kernel.0 == 1, window.c.in.0 == 1, window.taps > 1, residual == nil {
+    if groups == channels, channels > 1 || outChannels > 1, window.c.kernel.0 == 1, window.c.in.0 == 1, window.taps > 1,
+      residual == nil
+    {
       return depthwise(request, window, batch: batch, channels: channels, outChannels: outChannels, activation)
     }
     if window.isPointwise, window.outputCount == 1 {
@@ -60,7 +64,8 @@ enum ConvKernels {
 
   /// One position: a product of the weights with a vector, for each item and group.
   private static func vector(
-    _ request: KernelRequest, batch: Int, channels: Int, groups: Int, rows: Int, hasResidual: Bool, _ activation: ck_activation
+    _ request: KernelRequest, batch: Int, channels: Int, groups: Int, rows: Int, hasResidual: Bool,
+    _ activation: ck_activation
   ) -> PreparedKernel {
     let add = Int32(CK_BINARY_ADD.rawValue)
     let kernel = RangeKernel(
@@ -74,7 +79,8 @@ enum ConvKernels {
         let group = item % groups
         let out = call.output(0, Float.self) + item * rows
         ck_gemv_rows_f32(
-          out, call.input(1, Float.self) + group * rows * channels, channels, call.input(0, Float.self) + item * channels,
+          out, call.input(1, Float.self) + group * rows * channels, channels,
+          call.input(0, Float.self) + item * channels,
           channels, first, last)
         let line = out + first
         if let bias = call.optional(2, Float.self) {
@@ -221,7 +227,8 @@ enum ConvKernels {
               out, positions, weights, packed, rowCount, columns, size, begin > 0 || isOverResidual, &epilogue)
           } else {
             ck_gemm_packed_f32(
-              out, positions, weights + begin, depth, 1, packed, columns, size, 0, rowCount, 0, columns, &epilogue, rest)
+              out, positions, weights + begin, depth, 1, packed, columns, size, 0, rowCount, 0, columns, &epilogue, rest
+            )
           }
           begin = end
         }

@@ -45,7 +45,8 @@ enum ConvTransposeKernels {
         let weights = call.input(1, Float.self) + (group * inside * outside + channel % outside) * taps
         if Blas.isLoaded {
           cameo_sgemm(
-            1, 0, Int64(taps), Int64(positions), Int64(inside), 1, weights, Int64(outside * taps), image, Int64(positions),
+            1, 0, Int64(taps), Int64(positions), Int64(inside), 1, weights, Int64(outside * taps), image,
+            Int64(positions),
             0, columns, Int64(positions))
         } else {
           ck_contract_f32(

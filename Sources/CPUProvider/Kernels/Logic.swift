@@ -49,7 +49,9 @@ enum LogicKernels {
 
   private static func compare(_ request: KernelRequest, _ comparison: Comparison) throws -> PreparedKernel {
     let (a, b) = (try request.operand(0), try request.operand(1))
-    guard a.type == b.type, try request.result().type == .bool else { throw Refusal("operands of \(a.type) and \(b.type)") }
+    guard a.type == b.type, try request.result().type == .bool else {
+      throw Refusal("operands of \(a.type) and \(b.type)")
+    }
     switch a.type {
     case .float: return try compare(request, comparison, Float.self)
     case .double: return try compare(request, comparison, Double.self)
@@ -60,7 +62,9 @@ enum LogicKernels {
     }
   }
 
-  private static func compare<T: Comparable>(_ request: KernelRequest, _ comparison: Comparison, _: T.Type) throws -> PreparedKernel {
+  private static func compare<T: Comparable>(_ request: KernelRequest, _ comparison: Comparison, _: T.Type) throws
+    -> PreparedKernel
+  {
     switch comparison {
     case .equal: return try map(request, T.self, UInt8.self) { $0 == $1 ? UInt8(1) : 0 }
     case .less: return try map(request, T.self, UInt8.self) { $0 < $1 ? UInt8(1) : 0 }
@@ -70,7 +74,9 @@ enum LogicKernels {
     }
   }
 
-  private static func logic(_ request: KernelRequest, _ function: @escaping (UInt8, UInt8) -> UInt8) throws -> PreparedKernel {
+  private static func logic(_ request: KernelRequest, _ function: @escaping (UInt8, UInt8) -> UInt8) throws
+    -> PreparedKernel
+  {
     try map(request, UInt8.self, UInt8.self, function)
   }
 
@@ -126,7 +132,9 @@ enum LogicKernels {
   private static func choose<T>(_ request: KernelRequest, _: T.Type) throws -> PreparedKernel {
     let result = try request.result()
     let operands = try (0..<3).map { try request.operand($0) }
-    guard operands[1].type == result.type, operands[2].type == result.type else { throw Refusal("operands of several types") }
+    guard operands[1].type == result.type, operands[2].type == result.type else {
+      throw Refusal("operands of several types")
+    }
     for operand in operands { try request.requireBroadcast(operand, to: result.shape) }
     let rows = Rows(result.shape, operands.map(\.shape))
     let (sc, sa, sb, length) = (rows.steps[0], rows.steps[1], rows.steps[2], rows.length)

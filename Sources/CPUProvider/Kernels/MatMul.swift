@@ -19,7 +19,9 @@ enum MatMulKernels {
   private static func gemm(_ request: KernelRequest) throws -> PreparedKernel {
     try request.requireFloat()
     let result = try request.result()
-    let (a, transA, transB) = (try request.operand(0), try request.attributes.bool("transA"), try request.attributes.bool("transB"))
+    let (a, transA, transB) = (
+      try request.operand(0), try request.attributes.bool("transA"), try request.attributes.bool("transB")
+    )
     var plan = GemmPlan(
       m: result.shape[0], n: result.shape[1], k: transA ? a.shape[0] : a.shape[1], transA: transA, transB: transB)
     guard plan.k > 0 else { throw Refusal("an empty sum") }

@@ -11,7 +11,8 @@ import Tensors
 /// Transpose, Slice, Expand, Tile, Concat and Split by element width.
 enum MoveKernels {
   static let makers: [String: CPUProvider.Maker] = [
-    "Transpose": { try transpose($0) }, "Slice": { try slice($0) }, "Expand": { try expand($0) }, "Tile": { try tile($0) },
+    "Transpose": { try transpose($0) }, "Slice": { try slice($0) }, "Expand": { try expand($0) },
+    "Tile": { try tile($0) },
     "Concat": { try concat($0) }, "Split": { try split($0) },
   ]
 
@@ -38,18 +39,22 @@ enum MoveKernels {
     let unit = groups.suffix(2).reduce(1) { $0 * product($1.map { x.shape[$0] }) }
     let blocks = x.count / max(1, unit)
     // Few blocks: cut inside them, by rows of the result.
-    let step = blocks >= 2 * request.threads ? unit : groups.last.map { product($0.map { x.shape[$0] }) * 16 } ?? x.count
+    let step =
+      blocks >= 2 * request.threads ? unit : groups.last.map { product($0.map { x.shape[$0] }) * 16 } ?? x.count
     let count = x.count
     let kernel = RangeKernel(
       "transpose", count: (count + step - 1) / step, grain: max(1, 16384 / max(1, step))
     ) { call, begin, end, _ in
-      ck_transpose(call.output(), call.input(0), width, rank, dims.base, perm.base, begin * step, min(count, end * step))
+      ck_transpose(
+        call.output(), call.input(0), width, rank, dims.base, perm.base, begin * step, min(count, end * step))
     }
     return PreparedKernel(kernel)
   }
 
   /// A strided walk over input 0 from an element offset.
-  private static func strided(_ name: String, width: Int, dims: [Int], strides: [Int], offset: Int) throws -> PreparedKernel {
+  private static func strided(_ name: String, width: Int, dims: [Int], strides: [Int], offset: Int) throws
+    -> PreparedKernel
+  {
     var merged: [Int] = []
     var steps: [Int] = []
     for (axis, extent) in dims.enumerated() where extent != 1 {
@@ -111,12 +116,15 @@ enum MoveKernels {
     let parts = try request.inputs.indices.map { try request.operand($0).shape[axis] * inner }
     let sizes = Longs(parts)
     let total = parts.reduce(0, +)
-    guard total == y.shape[axis] * inner, try request.inputs.indices.allSatisfy({ index in
-      let part = try request.operand(index)
-      return part.type == y.type && part.rank == y.rank
-    }) else { throw Refusal("parts that do not fit") }
+    guard total == y.shape[axis] * inner,
+      try request.inputs.indices.allSatisfy({ index in
+        let part = try request.operand(index)
+        return part.type == y.type && part.rank == y.rank
+      })
+    else { throw Refusal("parts that do not fit") }
     return PreparedKernel(
-      RangeKernel("concat", count: product(y.shape[..<axis]), grain: max(1, 65536 / max(1, total))) { call, begin, end, _ in
+      RangeKernel("concat", count: product(y.shape[..<axis]), grain: max(1, 65536 / max(1, total))) {
+        call, begin, end, _ in
         for row in begin..<end {
           var target = call.output() + row * total
           for part in 0..<sizes.count {
@@ -136,7 +144,8 @@ enum MoveKernels {
     let total = x.shape[axis] * inner
     guard (0..<sizes.count).reduce(0, { $0 + sizes[$1] }) == total else { throw Refusal("parts that do not fit") }
     return PreparedKernel(
-      RangeKernel("split", count: product(x.shape[..<axis]), grain: max(1, 65536 / max(1, total))) { call, begin, end, _ in
+      RangeKernel("split", count: product(x.shape[..<axis]), grain: max(1, 65536 / max(1, total))) {
+        call, begin, end, _ in
         for row in begin..<end {
           var source = call.input(0) + row * total
           for part in 0..<sizes.count {

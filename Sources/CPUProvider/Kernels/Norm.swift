@@ -11,7 +11,8 @@ import Tensors
 /// Normalizations in float32.
 enum NormKernels {
   static let makers: [String: CPUProvider.Maker] = [
-    "LayerNormalization": { try layer($0) }, "RMSNormalization": { try rms($0) }, "BatchNormalization": { try batch($0) },
+    "LayerNormalization": { try layer($0) }, "RMSNormalization": { try rms($0) },
+    "BatchNormalization": { try batch($0) },
     "InstanceNormalization": { try instance($0) }, "GroupNormalization": { try group($0) }, "LRN": { try lrn($0) },
   ]
 
@@ -25,8 +26,12 @@ enum NormKernels {
   private static func layer(_ request: KernelRequest) throws -> PreparedKernel {
     let (rows, n, _) = try rows(request)
     let epsilon = try request.attributes.float("epsilon")
-    for index in 1...2 { if let operand = request.input(index), operand.count != n { throw Refusal("scale or bias of \(operand.count)") } }
-    for index in 1...2 { if let output = request.output(index), output.type != .float { throw Refusal("statistics of \(output.type)") } }
+    for index in 1...2 {
+      if let operand = request.input(index), operand.count != n { throw Refusal("scale or bias of \(operand.count)") }
+    }
+    for index in 1...2 {
+      if let output = request.output(index), output.type != .float { throw Refusal("statistics of \(output.type)") }
+    }
     let kernel = RangeKernel("layernorm", count: rows, grain: max(1, 16384 / n)) { call, begin, end, _ in
       ck_layernorm_f32(
         call.output(0, Float.self), call.input(0, Float.self), nil, nil, call.optional(1, Float.self),
@@ -42,7 +47,8 @@ enum NormKernels {
     if let scale = request.input(1), scale.count != n { throw Refusal("a scale of \(scale.count)") }
     let kernel = RangeKernel("rmsnorm", count: rows, grain: max(1, 16384 / n)) { call, begin, end, _ in
       ck_rmsnorm_f32(
-        call.output(0, Float.self), call.input(0, Float.self), nil, nil, call.optional(1, Float.self), n, epsilon, begin, end,
+        call.output(0, Float.self), call.input(0, Float.self), nil, nil, call.optional(1, Float.self), n, epsilon,
+        begin, end,
         nil)
     }
     return PreparedKernel(kernel, inPlaceInputs: [0])
@@ -50,13 +56,17 @@ enum NormKernels {
 
   private static func batch(_ request: KernelRequest) throws -> PreparedKernel {
     try request.requireFloat([0])
-    guard try !request.attributes.bool("training_mode"), request.output(1) == nil else { throw Refusal("training mode") }
+    guard try !request.attributes.bool("training_mode"), request.output(1) == nil else {
+      throw Refusal("training mode")
+    }
     let x = try request.operand(0)
     guard x.rank >= 2, let scale = try request.constantFloats(1), let bias = try request.constantFloats(2),
       let mean = try request.constantFloats(3), let variance = try request.constantFloats(4)
     else { throw Refusal("statistics are left out") }
     let channels = x.shape[1]
-    guard [scale, bias, mean, variance].allSatisfy({ $0.count == channels }) else { throw Refusal("statistics of another size") }
+    guard [scale, bias, mean, variance].allSatisfy({ $0.count == channels }) else {
+      throw Refusal("statistics of another size")
+    }
     let epsilon = Double(try request.attributes.float("epsilon"))
     var factors: [Float] = []
     var shifts: [Float] = []
@@ -67,7 +77,8 @@ enum NormKernels {
     }
     let (a, b) = (Floats(factors), Floats(shifts))
     let plane = product(x.shape[2...])
-    let kernel = RangeKernel("batchnorm", count: x.shape[0] * channels, grain: max(1, 32768 / max(1, plane))) { call, begin, end, _ in
+    let kernel = RangeKernel("batchnorm", count: x.shape[0] * channels, grain: max(1, 32768 / max(1, plane))) {
+      call, begin, end, _ in
       ck_channel_affine_f32(
         call.output(0, Float.self), call.input(0, Float.self), a.base, b.base, channels, plane, begin, end, nil)
     }
@@ -91,14 +102,17 @@ enum NormKernels {
     guard x.rank >= 2, groups > 0, x.shape[1] % groups == 0 else { throw Refusal("\(groups) groups") }
     let (channels, plane) = (x.shape[1], product(x.shape[2...]))
     for index in 1...2 {
-      if let operand = request.input(index), operand.count != channels { throw Refusal("scale or bias of \(operand.count)") }
+      if let operand = request.input(index), operand.count != channels {
+        throw Refusal("scale or bias of \(operand.count)")
+      }
     }
     let epsilon = try request.attributes.float("epsilon")
     let kernel = RangeKernel(
       "groupnorm", count: x.shape[0] * groups, grain: max(1, 16384 / max(1, channels / groups * plane))
     ) { call, begin, end, _ in
       ck_groupnorm_f32(
-        call.output(0, Float.self), call.input(0, Float.self), call.optional(1, Float.self), call.optional(2, Float.self),
+        call.output(0, Float.self), call.input(0, Float.self), call.optional(1, Float.self),
+        call.optional(2, Float.self),
         channels, groups, plane, epsilon, begin, end)
     }
     return PreparedKernel(kernel, inPlaceInputs: [0])

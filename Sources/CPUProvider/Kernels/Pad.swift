@@ -21,17 +21,23 @@ enum PadKernels {
     }
   }
 
-  private static func make<T: BitwiseCopyable & FixedWidthInteger>(_ request: KernelRequest, _: T.Type) throws -> PreparedKernel {
+  private static func make<T: BitwiseCopyable & FixedWidthInteger>(_ request: KernelRequest, _: T.Type) throws
+    -> PreparedKernel
+  {
     let (x, y) = (try request.operand(0), try request.result())
     guard x.rank > 0, x.count > 0 else { throw Refusal("rank \(x.rank)") }
     let mode = try request.attributes.string("mode", default: "constant")
     guard let pads = try request.constantInts(1) else { throw Refusal("pads are left out") }
     var axes = try request.constantInts(3) ?? Array(0..<x.rank)
     axes = axes.map { $0 < 0 ? $0 + x.rank : $0 }
-    guard pads.count == 2 * axes.count, axes.allSatisfy({ x.shape.indices.contains($0) }), x.rank == y.rank else { throw Refusal("\(pads.count) pads") }
+    guard pads.count == 2 * axes.count, axes.allSatisfy({ x.shape.indices.contains($0) }), x.rank == y.rank else {
+      throw Refusal("\(pads.count) pads")
+    }
     var fill = T.zero
     if let value = request.input(2) {
-      guard let tensor = value.constant, tensor.byteCount == MemoryLayout<T>.size else { throw Refusal("the value is computed") }
+      guard let tensor = value.constant, tensor.byteCount == MemoryLayout<T>.size else {
+        throw Refusal("the value is computed")
+      }
       fill = tensor.baseAddress.loadUnaligned(as: T.self)
     }
     var tables: [[Int]] = x.shape.map { Array(0..<$0) }
@@ -63,7 +69,9 @@ enum PadKernels {
     let isPlain = tables[rank - 1].indices.allSatisfy { ($0 >= start && $0 < start + run) || last[$0] < 0 }
     let outer = Longs(Array(y.shape.dropLast()))
     let strides = Tensor.strides(x.shape)
-    let steps = tables.dropLast().enumerated().map { axis, table in Longs(table.map { $0 < 0 ? -1 : $0 * strides[axis] }) }
+    let steps = tables.dropLast().enumerated().map { axis, table in
+      Longs(table.map { $0 < 0 ? -1 : $0 * strides[axis] })
+    }
     let kernel = RangeKernel("pad", count: y.count / length, grain: max(1, 32768 / length)) { call, begin, end, _ in
       for row in begin..<end {
         var rest = row

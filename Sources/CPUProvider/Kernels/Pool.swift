@@ -30,7 +30,8 @@ enum PoolKernels {
       RangeKernel("maxpool", count: planes, grain: grain(window)) { call, begin, end, _ in
         var geometry = geometry
         ck_maxpool_f32(
-          call.output(0, Float.self), call.optionalOutput(1, Int64.self), call.input(0, Float.self), &geometry, isColumnMajor,
+          call.output(0, Float.self), call.optionalOutput(1, Int64.self), call.input(0, Float.self), &geometry,
+          isColumnMajor,
           begin, end)
       })
   }

@@ -26,30 +26,38 @@ enum RecurrentKernels {
         throw Refusal("activations \(names)")
       }
     }
-    for index in 0..<3 { if let output = request.output(index), output.type != .float { throw Refusal("a result of \(output.type)") } }
+    for index in 0..<3 {
+      if let output = request.output(index), output.type != .float { throw Refusal("a result of \(output.type)") }
+    }
     let (length, batch, size) = (x.shape[0], x.shape[1], x.shape[2])
     let w = try request.operand(1)
     let r = try request.operand(2)
     guard w.rank == 3, r.rank == 3, r.shape[2] > 0, length > 0 else { throw Refusal("weights of rank \(w.rank)") }
     let hidden = r.shape[2]
     let directions = w.shape[0]
-    guard w.shape == [directions, gates * hidden, size], r.shape == [directions, gates * hidden, hidden], size > 0, batch > 0,
+    guard w.shape == [directions, gates * hidden, size], r.shape == [directions, gates * hidden, hidden], size > 0,
+      batch > 0,
       directions == (try request.attributes.string("direction", default: "forward") == "bidirectional" ? 2 : 1)
     else { throw Refusal("weights of the shapes \(w.shape) and \(r.shape)") }
     try request.requireCount(3, directions * 2 * gates * hidden)
     try request.requireCount(5, directions * batch * hidden)
     try request.requireCount(6, directions * batch * hidden)
     try request.requireCount(7, directions * 3 * hidden)
-    if let all = request.output(0), all.count != length * directions * batch * hidden { throw Refusal("a result of \(all.shape)") }
+    if let all = request.output(0), all.count != length * directions * batch * hidden {
+      throw Refusal("a result of \(all.shape)")
+    }
     for index in 1..<3 {
-      if let last = request.output(index), last.count != directions * batch * hidden { throw Refusal("a result of \(last.shape)") }
+      if let last = request.output(index), last.count != directions * batch * hidden {
+        throw Refusal("a result of \(last.shape)")
+      }
     }
     let direction = try request.attributes.string("direction", default: "forward")
     let kernel = RecurrentKernel(
       gates: gates, length: length, batch: batch, size: size, hidden: hidden, directions: w.shape[0],
       isReverse: direction == "reverse", clip: try request.attributes.optionalFloat("clip") ?? 0,
       inputForget: gates == 4 ? try request.attributes.bool("input_forget") : false,
-      linearBeforeReset: gates == 3 ? try request.attributes.bool("linear_before_reset") : false, threads: request.threads)
+      linearBeforeReset: gates == 3 ? try request.attributes.bool("linear_before_reset") : false,
+      threads: request.threads)
     return PreparedKernel(kernel, scratchBytes: kernel.scratchBytes)
   }
 }
@@ -106,7 +114,9 @@ private final class RecurrentKernel: Kernel, @unchecked Sendable {
     super.init(gates == 4 ? "lstm" : "gru")
   }
 
-  private func products(_ call: KernelCall) -> UnsafeMutableRawPointer { call.scratch + projected + recurrent + 4 * state }
+  private func products(_ call: KernelCall) -> UnsafeMutableRawPointer {
+    call.scratch + projected + recurrent + 4 * state
+  }
 
   /// `phase` is the direction.
   override func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int) {
@@ -169,7 +179,9 @@ private final class RecurrentKernel: Kernel, @unchecked Sendable {
         }
       }
       if let last = call.optionalOutput(1, Float.self) { (last + direction * rows).update(from: h, count: rows) }
-      if gates == 4, let last = call.optionalOutput(2, Float.self) { (last + direction * rows).update(from: c, count: rows) }
+      if gates == 4, let last = call.optionalOutput(2, Float.self) {
+        (last + direction * rows).update(from: c, count: rows)
+      }
     }
   }
 

@@ -32,15 +32,21 @@ enum ReduceKernels {
       if try request.attributes.bool("noop_with_empty_axes") { throw Refusal("no axes") }
       axes = Array(0..<x.rank)
     }
-    axes = Set(axes.map { $0 < 0 ? $0 + x.rank : $0 }).filter { x.shape.indices.contains($0) && x.shape[$0] != 1 }.sorted()
+    axes = Set(axes.map { $0 < 0 ? $0 + x.rank : $0 }).filter { x.shape.indices.contains($0) && x.shape[$0] != 1 }
+      .sorted()
     if axes.isEmpty {
-      guard operation == CK_REDUCE_SUM || operation == CK_REDUCE_MEAN || operation == CK_REDUCE_MAX || operation == CK_REDUCE_MIN else {
+      guard
+        operation == CK_REDUCE_SUM || operation == CK_REDUCE_MEAN || operation == CK_REDUCE_MAX
+          || operation == CK_REDUCE_MIN
+      else {
         throw Refusal("axes of extent 1 only")
       }
       return kernel(operation, outer: x.count, reduce: 1, inner: 1)
     }
     let (first, last) = (axes[0], axes[axes.count - 1])
-    guard (first...last).allSatisfy({ axes.contains($0) || x.shape[$0] == 1 }) else { throw Refusal("axes that are no neighbours") }
+    guard (first...last).allSatisfy({ axes.contains($0) || x.shape[$0] == 1 }) else {
+      throw Refusal("axes that are no neighbours")
+    }
     return kernel(
       operation, outer: product(x.shape[..<first]), reduce: product(x.shape[first...last]),
       inner: product(x.shape[(last + 1)...]))

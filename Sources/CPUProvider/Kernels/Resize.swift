@@ -11,8 +11,11 @@ enum ResizeKernels {
   private static func make(_ request: KernelRequest) throws -> PreparedKernel {
     try request.requireFloat([0])
     let (x, y) = (try request.operand(0), try request.result())
-    guard x.rank == 3 || x.rank == 4, x.shape[..<2] == y.shape[..<2] else { throw Refusal("axes other than the last two") }
-    guard try request.attributes.string("coordinate_transformation_mode", default: "half_pixel") != "tf_crop_and_resize",
+    guard x.rank == 3 || x.rank == 4, x.shape[..<2] == y.shape[..<2] else {
+      throw Refusal("axes other than the last two")
+    }
+    guard
+      try request.attributes.string("coordinate_transformation_mode", default: "half_pixel") != "tf_crop_and_resize",
       try request.attributes.string("keep_aspect_ratio_policy", default: "stretch") == "stretch"
     else { throw Refusal("regions or kept aspect ratios") }
     var axes = try request.attributes.optionalInts("axes") ?? []
@@ -20,7 +23,9 @@ enum ResizeKernels {
     var scales = [Double](repeating: 1, count: x.rank)
     if let sizes = request.input(3), sizes.count > 0 {
       for axis in axes { scales[axis] = Double(y.shape[axis]) / Double(x.shape[axis]) }
-    } else if let operand = request.input(2), let given = try operand.constant?.elements(as: Double.self), given.count == axes.count {
+    } else if let operand = request.input(2), let given = try operand.constant?.elements(as: Double.self),
+      given.count == axes.count
+    {
       for (index, axis) in axes.enumerated() { scales[axis] = given[index] }
     } else {
       throw Refusal("scales are computed")
@@ -48,7 +53,8 @@ enum ResizeKernels {
       return PreparedKernel(
         RangeKernel("resize nearest", count: planes, grain: grain) { call, begin, end, _ in
           ck_resize_nearest_f32(
-            call.output(0, Float.self), call.input(0, Float.self), inHeight, inWidth, outHeight, outWidth, rowTable.base,
+            call.output(0, Float.self), call.input(0, Float.self), inHeight, inWidth, outHeight, outWidth,
+            rowTable.base,
             columnTable.base, 0, begin, end)
         })
     }

@@ -22,13 +22,16 @@ enum UnaryKernels {
     table["LeakyRelu"] = { try make($0, ck_activation(CK_UNARY_LEAKY_RELU, try $0.attributes.float("alpha"))) }
     table["Elu"] = { try make($0, ck_activation(CK_UNARY_ELU, try $0.attributes.float("alpha"))) }
     table["Celu"] = { try make($0, ck_activation(CK_UNARY_CELU, try $0.attributes.float("alpha"))) }
-    table["ThresholdedRelu"] = { try make($0, ck_activation(CK_UNARY_THRESHOLDED_RELU, try $0.attributes.float("alpha"))) }
+    table["ThresholdedRelu"] = {
+      try make($0, ck_activation(CK_UNARY_THRESHOLDED_RELU, try $0.attributes.float("alpha")))
+    }
     table["Swish"] = { try make($0, ck_activation(CK_UNARY_SILU, try $0.attributes.float("alpha", default: 1))) }
     table["Selu"] = {
       try make($0, ck_activation(CK_UNARY_SELU, try $0.attributes.float("alpha"), try $0.attributes.float("gamma")))
     }
     table["HardSigmoid"] = {
-      try make($0, ck_activation(CK_UNARY_HARD_SIGMOID, try $0.attributes.float("alpha"), try $0.attributes.float("beta")))
+      try make(
+        $0, ck_activation(CK_UNARY_HARD_SIGMOID, try $0.attributes.float("alpha"), try $0.attributes.float("beta")))
     }
     table["Gelu"] = {
       let isTanh = try $0.attributes.string("approximate", default: "none") == "tanh"

@@ -70,7 +70,8 @@ public struct Closeness: Sendable {
     if result.maxAbs == 0 { return result }
     result.maxRel = peak > 0 ? result.maxAbs / peak : .infinity
     result.rmse = (noise / Double(max(a.count, 1))).squareRoot()
-    result.sqnrDecibel = noise > 0 && signal > 0 ? 10 * logarithm10(signal / noise) : (noise > 0 ? -.infinity : .infinity)
+    result.sqnrDecibel =
+      noise > 0 && signal > 0 ? 10 * logarithm10(signal / noise) : (noise > 0 ? -.infinity : .infinity)
     result.cosine = signal > 0 && other > 0 ? dot / (signal.squareRoot() * other.squareRoot()) : 0
     return result
   }

@@ -51,11 +51,17 @@ struct InputGenerator {
           if node.input(1) == value, let data = node.input(0) {
             let axis = (try? AttributeReader(node).int("axis", default: 0)) ?? 0
             let shape = graph[data].type?.concreteShape
-            if let shape, axis >= 0, axis < shape.count { limit = min(limit ?? .max, shape[axis]) } else { limit = min(limit ?? .max, 2) }
+            if let shape, axis >= 0, axis < shape.count {
+              limit = min(limit ?? .max, shape[axis])
+            } else {
+              limit = min(limit ?? .max, 2)
+            }
           }
         case "Equal":
           for other in node.inputs where other != value {
-            if let number = graph.constant(other), number.count == 1, let found = try? number.ints() { choices += found }
+            if let number = graph.constant(other), number.count == 1, let found = try? number.ints() {
+              choices += found
+            }
           }
         case "Cast", "Reshape", "Unsqueeze", "Squeeze", "Identity", "Flatten", "Slice":
           if node.input(0) == value, let output = node.output(0) { work.append(output) }
@@ -130,19 +136,25 @@ struct InputGenerator {
       if let given = options.inputs[info.name] { return given }
       if info.constant != nil { return nil }
       guard case .tensor(let element?, let shape?) = info.type else {
-        if case .tensor = info.type { throw CameoError.badInput("input \(info.name) has no shape to make seeded inputs for") }
+        if case .tensor = info.type {
+          throw CameoError.badInput("input \(info.name) has no shape to make seeded inputs for")
+        }
         throw CameoError.unsupported("seeded inputs of type \(info.type?.description ?? "unknown") for \(info.name)")
       }
       let bindings = dims.mapValues { Dim($0) }
       let concrete = try shape.map { dim -> Int in
-        guard let value = dim.substituting(bindings).value else { throw CameoError.badInput("dimension \(dim) of input \(info.name) is open") }
+        guard let value = dim.substituting(bindings).value else {
+          throw CameoError.badInput("dimension \(dim) of input \(info.name) is open")
+        }
         return value
       }
       return .tensor(try tensor(element, concrete, roles[input] ?? .plain, variant, &random))
     }
   }
 
-  private func tensor(_ type: DataType, _ shape: [Int], _ role: Role, _ variant: String, _ random: inout SeededRandom) throws -> Tensor {
+  private func tensor(_ type: DataType, _ shape: [Int], _ role: Role, _ variant: String, _ random: inout SeededRandom)
+    throws -> Tensor
+  {
     if type == .string {
       let count = try Tensor.elementCount(shape)
       return try Tensor(strings: (0..<count).map { "s\($0 % 7)" }, shape: shape)

@@ -1,7 +1,7 @@
 public import GraphIR
+import Operators
 public import PassKit
 public import Tensors
-import Operators
 
 /// How an optimized model is held against its source.
 public struct VerificationOptions: Sendable {
@@ -79,7 +79,8 @@ public final class Verifier {
     }
     if cases.isEmpty { cases = fallback }
     guard !cases.isEmpty else {
-      throw (failure ?? CameoError.badInput("no inputs were found")).within("verification: the source model does not run on seeded inputs")
+      throw (failure ?? CameoError.badInput("no inputs were found")).within(
+        "verification: the source model does not run on seeded inputs")
     }
     self.cases = cases
   }
@@ -89,7 +90,9 @@ public final class Verifier {
     outputs.isEmpty
       || outputs.contains { value in
         guard let tensor = value.tensor else { return true }
-        guard tensor.dataType.isFloatingPoint, let view = try? ElementView<Double>(tensor) else { return tensor.count > 0 }
+        guard tensor.dataType.isFloatingPoint, let view = try? ElementView<Double>(tensor) else {
+          return tensor.count > 0
+        }
         return (0..<view.count).contains { view[$0].isFinite }
       }
   }
@@ -97,7 +100,9 @@ public final class Verifier {
   /// Holds `candidate` against the source on every case.
   public func check(_ candidate: Model) throws -> VerificationRecord {
     let start = ContinuousClock.now
-    var worst = source.graph.outputs.map { VerificationRecord.Output(name: source.graph[$0].name, maxAbs: 0, maxRel: 0) }
+    var worst = source.graph.outputs.map {
+      VerificationRecord.Output(name: source.graph[$0].name, maxAbs: 0, maxRel: 0)
+    }
     for sample in cases {
       let results: [Value]
       do {
@@ -117,7 +122,8 @@ public final class Verifier {
       }
     }
     return VerificationRecord(
-      passed: worst.allSatisfy { $0.maxRel <= tolerance }, tolerance: tolerance, cases: cases.map(\.label), outputs: worst,
+      passed: worst.allSatisfy { $0.maxRel <= tolerance }, tolerance: tolerance, cases: cases.map(\.label),
+      outputs: worst,
       milliseconds: (ContinuousClock.now - start).milliseconds)
   }
 }

@@ -1,3 +1,5 @@
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,7 +7,6 @@
 #else
   import Darwin
 #endif
-import Tensors
 
 /// A file written beside its destination and renamed over it: an error leaves the destination as it was. A destination that is
 /// no regular file (a pipe, /dev/null) is written directly.

@@ -101,12 +101,15 @@ struct LoweringDriver {
 
   /// True where two versions of an operator differ in the types that they take only: a node means the same in both.
   private func saysTheSame(_ name: OperatorName, _ a: Int, _ b: Int) -> Bool {
-    let all = SchemaRegistry.versions(domain: name.domain, name: name.name).filter { $0 >= min(a, b) && $0 <= max(a, b) }
+    let all = SchemaRegistry.versions(domain: name.domain, name: name.name).filter {
+      $0 >= min(a, b) && $0 <= max(a, b)
+    }
     let schemas = all.compactMap { SchemaRegistry.schema(domain: name.domain, name: name.name, opset: $0) }
     guard let first = schemas.first else { return false }
     func parameters(_ list: [OperatorSchema.FormalParameter]) -> [String] { list.map { "\($0.name) \($0.option)" } }
     return schemas.dropFirst().allSatisfy { other in
-      !other.isDeprecated && other.attributes == first.attributes && parameters(other.inputs) == parameters(first.inputs)
+      !other.isDeprecated && other.attributes == first.attributes
+        && parameters(other.inputs) == parameters(first.inputs)
         && parameters(other.outputs) == parameters(first.outputs)
     }
   }
@@ -167,7 +170,8 @@ struct LoweringDriver {
     }
     guard graph[id].outputs.count <= schema.outputCount.upperBound else {
       throw CameoError.unsupported(
-        "operator \(name) of opset \(opset) has \(schema.outputCount.upperBound) outputs, not \(graph[id].outputs.count)")
+        "operator \(name) of opset \(opset) has \(schema.outputCount.upperBound) outputs, not \(graph[id].outputs.count)"
+      )
     }
     for (index, input) in inputs.enumerated() {
       guard let input, case .tensor(let element?, _) = graph[input].type, let formal = schema.input(at: index),

@@ -145,9 +145,11 @@ struct MessageWriter {
   private func constantAttribute(_ name: String, _ tensor: Tensor) -> (String, Attribute) {
     switch (name, tensor.dataType, tensor.rank) {
     case ("value_int", .int64, 0): if let value = try? tensor.scalar(as: Int64.self) { return (name, .int(value)) }
-    case ("value_ints", .int64, 1): if let values = try? tensor.elements(as: Int64.self) { return (name, .ints(values)) }
+    case ("value_ints", .int64, 1):
+      if let values = try? tensor.elements(as: Int64.self) { return (name, .ints(values)) }
     case ("value_float", .float, 0): if let value = try? tensor.scalar(as: Float.self) { return (name, .float(value)) }
-    case ("value_floats", .float, 1): if let values = try? tensor.elements(as: Float.self) { return (name, .floats(values)) }
+    case ("value_floats", .float, 1):
+      if let values = try? tensor.elements(as: Float.self) { return (name, .floats(values)) }
     case ("value_string", .string, 0): return (name, .string(tensor.strings[0]))
     case ("value_strings", .string, 1): return (name, .strings(tensor.strings))
     default: break

@@ -24,8 +24,9 @@ struct NameTable {
     if name.isEmpty || used.contains(name) {
       let stem = label.isEmpty ? "value" : label
       repeat {
-        counters[stem, default: 0] += 1
-        name = "\(stem)_\(counters[stem]!)"
+        let number = counters[stem, default: 0] + 1
+        counters[stem] = number
+        name = "\(stem)_\(number)"
       } while used.contains(name)
     }
     used.insert(name)

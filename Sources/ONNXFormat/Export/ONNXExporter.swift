@@ -28,9 +28,11 @@ public enum ONNXExporter {
       let name = path.split(separator: "/").last.map(String.init) ?? path
       var isBeside = options.externalData == .beside
       if options.externalData == .automatic { isBeside = inlineByteCount(lowered) > 1900 << 20 }
-      var message = try encode(model, lowered, options, external: isBeside ? ExternalPlan(location: name + ".data") : nil)
+      var message = try encode(
+        model, lowered, options, external: isBeside ? ExternalPlan(location: name + ".data") : nil)
       if message.external == nil && message.writer.byteCount > Int(Int32.max) {
-        throw CameoError.limit("the model takes \(message.writer.byteCount) bytes; a file holds 2 GiB: use external data")
+        throw CameoError.limit(
+          "the model takes \(message.writer.byteCount) bytes; a file holds 2 GiB: use external data")
       }
       var data: FileOutput?
       if let plan = message.external, !plan.entries.isEmpty {
@@ -160,7 +162,9 @@ public enum ONNXExporter {
     var total = 0
     func add(_ graph: Graph) {
       for id in graph.allValues {
-        if let tensor = graph[id].constant?.tensor { total = total.addingReportingOverflow(tensor.byteCount).partialValue }
+        if let tensor = graph[id].constant?.tensor {
+          total = total.addingReportingOverflow(tensor.byteCount).partialValue
+        }
       }
     }
     add(lowered.graph)

@@ -1,3 +1,5 @@
+import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,7 +7,6 @@
 #else
   import Darwin
 #endif
-import Tensors
 
 /// The data files beside a model: each is resolved inside the model's folder and mapped once.
 final class ExternalData {
@@ -33,7 +34,9 @@ final class ExternalData {
     guard let folder else {
       throw CameoError.badInput("external data \(location): the model was not read from a file, so it has no folder")
     }
-    guard !location.isEmpty, !location.utf8.contains(0) else { throw CameoError.badInput("external data without a location") }
+    guard !location.isEmpty, !location.utf8.contains(0) else {
+      throw CameoError.badInput("external data without a location")
+    }
     guard location.utf8.first != UInt8(ascii: "/") else {
       throw CameoError.badInput("external data \(location): an absolute path is refused")
     }

@@ -1,3 +1,7 @@
+public import GraphIR
+import Operators
+public import Tensors
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,9 +9,6 @@
 #else
   import Darwin
 #endif
-public import GraphIR
-import Operators
-public import Tensors
 
 /// How a model is read.
 public struct ImportOptions: Sendable {
@@ -115,7 +116,9 @@ public enum ONNXImporter {
         let function = model.functions[index]
         model.functions[index].body = Graph()
         var body = function.body
-        try within("function \(function.operatorName)") { try UpgradeDriver(opsets: function.opsets, functions: []).run(on: &body) }
+        try within("function \(function.operatorName)") {
+          try UpgradeDriver(opsets: function.opsets, functions: []).run(on: &body)
+        }
         model.functions[index].body = body
       }
     }

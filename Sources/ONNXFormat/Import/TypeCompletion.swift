@@ -16,7 +16,8 @@ struct TypeCompletion {
     inference.release()
     for id in graph.allValues where !graph[id].isConstant {
       let index = Int(id.index)
-      guard graph[id].type?.shape == nil || graph[id].type?.dataType == nil, index < facts.count, let type = facts[index].type,
+      guard graph[id].type?.shape == nil || graph[id].type?.dataType == nil, index < facts.count,
+        let type = facts[index].type,
         type != graph[id].type
       else { continue }
       previous.append((id, graph[id].type))

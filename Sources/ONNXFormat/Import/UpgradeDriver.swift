@@ -56,7 +56,8 @@ struct UpgradeDriver {
     if let most = SchemaRegistry.schema(domain: name.domain, name: name.name, opset: opset)?.outputCount.upperBound,
       before.outputs.count > most
     {
-      throw CameoError.badInput("\(name) has \(before.outputs.count) outputs; opset \(opset) gives it at most \(most)").within(place)
+      throw CameoError.badInput("\(name) has \(before.outputs.count) outputs; opset \(opset) gives it at most \(most)")
+        .within(place)
     }
     let form = SourceForm(
       operatorName: name, attributes: before.attributes, inputs: before.inputs, outputs: before.outputs, opset: opset)
@@ -104,6 +105,8 @@ struct UpgradeDriver {
     {
       return true
     }
-    return !zip(node.attributes, form.attributes).allSatisfy { $0.name == $1.name && $0.value.isIdentical(to: $1.value) }
+    return !zip(node.attributes, form.attributes).allSatisfy {
+      $0.name == $1.name && $0.value.isIdentical(to: $1.value)
+    }
   }
 }

@@ -66,7 +66,9 @@ public enum NumPyFile {
       let exact = data.lowerBound..<data.lowerBound + size
       if !header.isSwapped && !header.isFortranOrder {
         if size >= 1024 { return try Tensor(dataType: type, shape: header.shape, storage: source.slice(exact)) }
-        return try Tensor.makeRaw(type, header.shape) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: source.bytes[exact])) }
+        return try Tensor.makeRaw(type, header.shape) {
+          $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: source.bytes[exact]))
+        }
       }
       let width = type.bitWidth / 8
       let part = type.isComplex ? width / 2 : width
@@ -79,7 +81,8 @@ public enum NumPyFile {
           }
         }
       }
-    case .unicode(let length): return try strings(header, count, source, data, width: length * 4) { text(ucs4: $0, header.isSwapped) }
+    case .unicode(let length):
+      return try strings(header, count, source, data, width: length * 4) { text(ucs4: $0, header.isSwapped) }
     case .bytes(let length):
       return try strings(header, count, source, data, width: length) { bytes in
         String(decoding: bytes[..<((bytes.lastIndex { $0 != 0 } ?? -1) + 1)], as: UTF8.self)

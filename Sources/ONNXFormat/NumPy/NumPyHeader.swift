@@ -31,7 +31,9 @@ struct NumPyHeader {
       ? Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)))
       : Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self)))
     let start = isLong ? 12 : 10
-    guard length <= bytes.count - start, length <= 1 << 20 else { throw CameoError.badInput("the .npy header is cut off") }
+    guard length <= bytes.count - start, length <= 1 << 20 else {
+      throw CameoError.badInput("the .npy header is cut off")
+    }
     dataOffset = start + length
     var parser = LiteralParser(text: Array(bytes[start..<dataOffset]))
     let fields = try parser.dictionary()
@@ -53,7 +55,9 @@ struct NumPyHeader {
       isSwapped = order == ">"
       text.removeFirst()
     }
-    if let code = text.first, code == "U" || code == "S", let length = Int(text.dropFirst()), length >= 0, length < 1 << 28 {
+    if let code = text.first, code == "U" || code == "S", let length = Int(text.dropFirst()), length >= 0,
+      length < 1 << 28
+    {
       return (code == "U" ? .unicode(length: length) : .bytes(length: length), isSwapped)
     }
     guard let type = codes.first(where: { $0.code == text })?.type else {
@@ -64,7 +68,8 @@ struct NumPyHeader {
 
   private static let codes: [(code: String, type: DataType)] = [
     ("f2", .float16), ("f4", .float), ("f8", .double), ("i1", .int8), ("i2", .int16), ("i4", .int32), ("i8", .int64),
-    ("u1", .uint8), ("u2", .uint16), ("u4", .uint32), ("u8", .uint64), ("b1", .bool), ("c8", .complex64), ("c16", .complex128),
+    ("u1", .uint8), ("u2", .uint16), ("u4", .uint32), ("u8", .uint64), ("b1", .bool), ("c8", .complex64),
+    ("c16", .complex128),
   ]
 
   /// numpy's name of a type; nil where numpy has none.
@@ -82,7 +87,9 @@ struct NumPyHeader {
     let total = (start + text.count + 1 + 63) / 64 * 64
     text += [UInt8](repeating: UInt8(ascii: " "), count: total - start - text.count - 1) + [UInt8(ascii: "\n")]
     var bytes = magic + [isLong ? 2 : 1, 0]
-    for shift in stride(from: 0, to: isLong ? 32 : 16, by: 8) { bytes.append(UInt8(truncatingIfNeeded: text.count >> shift)) }
+    for shift in stride(from: 0, to: isLong ? 32 : 16, by: 8) {
+      bytes.append(UInt8(truncatingIfNeeded: text.count >> shift))
+    }
     return bytes + text
   }
 }
@@ -167,7 +174,9 @@ private struct LiteralParser {
       skipSpace()
       let start = position
       while position < text.count, text[position] >= 48, text[position] <= 57 { position += 1 }
-      guard let value = Int(String(decoding: text[start..<position], as: UTF8.self)), result.count < 1024 else { throw malformed() }
+      guard let value = Int(String(decoding: text[start..<position], as: UTF8.self)), result.count < 1024 else {
+        throw malformed()
+      }
       // numpy 1 on Python 2 wrote 3L.
       _ = accept("L")
       result.append(value)

@@ -33,7 +33,9 @@ enum ZipReader {
     var place = try u32(end + 16)
     if end >= 20, try u32(end - 20) == 0x0706_4b50, count == 0xffff || place == 0xffff_ffff {
       let record = try u64(end - 12)
-      guard record <= bytes.count, try u32(record) == 0x0606_4b50 else { throw CameoError.badInput("the archive's directory is malformed") }
+      guard record <= bytes.count, try u32(record) == 0x0606_4b50 else {
+        throw CameoError.badInput("the archive's directory is malformed")
+      }
       count = try u64(record + 32)
       place = try u64(record + 48)
     }
@@ -123,7 +125,8 @@ struct ZipWriter {
     let shown = isWide ? 0xffff_ffff : size
     // Version, flags (UTF-8 names), method, time, date (1980-01-01), crc, sizes.
     let common =
-      Self.little(isWide ? 45 : 20, 2) + Self.little(0x800, 2) + Self.little(0, 2) + Self.little(0, 2) + Self.little(0x21, 2)
+      Self.little(isWide ? 45 : 20, 2) + Self.little(0x800, 2) + Self.little(0, 2) + Self.little(0, 2)
+      + Self.little(0x21, 2)
       + Self.little(Int(crc.value), 4) + Self.little(shown, 4) + Self.little(shown, 4) + Self.little(utf8.count, 2)
     try output.write(Self.little(0x0403_4b50, 4) + common + Self.little(extra.count, 2) + utf8 + extra)
     for piece in pieces {
@@ -134,8 +137,10 @@ struct ZipWriter {
     }
     let wideExtra =
       isWide
-      ? Self.little(1, 2) + Self.little(24, 2) + Self.little(size, 8) + Self.little(size, 8) + Self.little(position, 8) : []
-    directory += Self.little(0x0201_4b50, 4) + Self.little(isWide ? 45 : 20, 2) + common + Self.little(wideExtra.count, 2)
+      ? Self.little(1, 2) + Self.little(24, 2) + Self.little(size, 8) + Self.little(size, 8) + Self.little(position, 8)
+      : []
+    directory +=
+      Self.little(0x0201_4b50, 4) + Self.little(isWide ? 45 : 20, 2) + common + Self.little(wideExtra.count, 2)
     directory += Self.little(0, 2) + Self.little(0, 2) + Self.little(0, 2) + Self.little(0, 4)
     directory += Self.little(isWide ? 0xffff_ffff : position, 4) + utf8 + wideExtra
     count += 1
@@ -155,7 +160,8 @@ struct ZipWriter {
     let shown = min(count, 0xffff)
     try output.write(
       Self.little(0x0605_4b50, 4) + Self.little(0, 4) + Self.little(shown, 2) + Self.little(shown, 2)
-        + Self.little(min(directory.count, 0xffff_ffff), 4) + Self.little(min(position, 0xffff_ffff), 4) + Self.little(0, 2))
+        + Self.little(min(directory.count, 0xffff_ffff), 4) + Self.little(min(position, 0xffff_ffff), 4)
+        + Self.little(0, 2))
     try output.commit()
   }
 }
@@ -186,10 +192,12 @@ struct CRC32 {
         let low = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) ^ crc
         let high = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
         crc =
-          table[7 * 256 + Int(low & 0xff)] ^ table[6 * 256 + Int(low >> 8 & 0xff)] ^ table[5 * 256 + Int(low >> 16 & 0xff)]
+          table[7 * 256 + Int(low & 0xff)] ^ table[6 * 256 + Int(low >> 8 & 0xff)]
+          ^ table[5 * 256 + Int(low >> 16 & 0xff)]
           ^ table[4 * 256 + Int(low >> 24)]
         crc ^=
-          table[3 * 256 + Int(high & 0xff)] ^ table[2 * 256 + Int(high >> 8 & 0xff)] ^ table[256 + Int(high >> 16 & 0xff)]
+          table[3 * 256 + Int(high & 0xff)] ^ table[2 * 256 + Int(high >> 8 & 0xff)]
+          ^ table[256 + Int(high >> 16 & 0xff)]
           ^ table[Int(high >> 24)]
         offset += 8
       }

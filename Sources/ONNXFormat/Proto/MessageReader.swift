@@ -70,14 +70,18 @@ final class MessageReader {
       case 2: graph.name = try reader.string(field)
       case 5:
         let message = try tensor(reader.message(field))
-        guard !message.name.isEmpty else { throw reader.malformed("an initializer without a name", at: field.tagOffset) }
+        guard !message.name.isEmpty else {
+          throw reader.malformed("an initializer without a name", at: field.tagOffset)
+        }
         graph.initializers.append(
           InitializerMessage(
             name: message.name, value: .tensor(message.tensor), documentation: message.documentation,
             metadata: message.metadata, unknown: message.unknown))
       case 15:
         let (value, message) = try sparse(reader.message(field))
-        guard !message.name.isEmpty else { throw reader.malformed("an initializer without a name", at: field.tagOffset) }
+        guard !message.name.isEmpty else {
+          throw reader.malformed("an initializer without a name", at: field.tagOffset)
+        }
         graph.initializers.append(
           InitializerMessage(
             name: message.name, value: .sparse(value), documentation: message.documentation,

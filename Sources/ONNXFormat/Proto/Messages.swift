@@ -112,7 +112,9 @@ enum UnnamedDimension {
 
   /// True for these and for the names that shape inference makes up (`d12_1`).
   static func isGenerated(_ name: String) -> Bool {
-    guard name.utf8.first == UInt8(ascii: "d"), let underscore = name.utf8.firstIndex(of: UInt8(ascii: "_")) else { return false }
+    guard name.utf8.first == UInt8(ascii: "d"), let underscore = name.utf8.firstIndex(of: UInt8(ascii: "_")) else {
+      return false
+    }
     let digits = name.utf8[name.utf8.index(after: name.utf8.startIndex)..<underscore]
     return !digits.isEmpty && digits.allSatisfy { $0 >= 48 && $0 <= 57 }
   }

@@ -74,7 +74,9 @@ extension MessageReader {
     return TensorMessage(tensor: tensor, name: name, documentation: documentation, metadata: metadata, unknown: unknown)
   }
 
-  private func externalTensor(_ entries: [MetadataEntry], _ type: DataType, _ shape: [Int], _ count: Int) throws -> Tensor {
+  private func externalTensor(_ entries: [MetadataEntry], _ type: DataType, _ shape: [Int], _ count: Int) throws
+    -> Tensor
+  {
     guard type != .string, let bytes = type.byteCount(elements: count) else {
       throw CameoError.badInput("a tensor \(type)\(shape) cannot be stored outside")
     }

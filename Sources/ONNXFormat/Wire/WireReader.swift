@@ -24,13 +24,17 @@ struct WireReader {
   /// Messages nested deeper than this are refused: three levels a control-flow body.
   static let maximumDepth = 200
 
+  /// What the empty buffer points at; never read.
+  private nonisolated(unsafe) static let nothing = UnsafeRawPointer(
+    UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1))
+
   let base: UnsafeRawPointer
   private(set) var position: Int
   let end: Int
   let depth: Int
 
   init(_ buffer: UnsafeRawBufferPointer) {
-    base = buffer.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!
+    base = buffer.baseAddress ?? WireReader.nothing
     position = 0
     end = buffer.count
     depth = 0
@@ -104,7 +108,9 @@ struct WireReader {
   mutating func bytes() throws -> Range<Int> {
     let start = position
     let length = try varint()
-    guard length <= UInt64(end - position) else { throw malformed("a field of \(length) bytes runs past its message", at: start) }
+    guard length <= UInt64(end - position) else {
+      throw malformed("a field of \(length) bytes runs past its message", at: start)
+    }
     let range = position..<position + Int(length)
     position = range.upperBound
     return range
@@ -123,7 +129,9 @@ struct WireReader {
   }
 
   private mutating func skipGroup(_ field: WireField, level: Int) throws {
-    guard level < Self.maximumDepth else { throw CameoError.limit("messages nest too deeply at byte \(field.tagOffset)") }
+    guard level < Self.maximumDepth else {
+      throw CameoError.limit("messages nest too deeply at byte \(field.tagOffset)")
+    }
     while position < end {
       let start = position
       let tag = try varint()
@@ -174,7 +182,9 @@ struct WireReader {
   /// A reader of the embedded message.
   mutating func message(_ field: WireField) throws -> WireReader {
     let range = try range(field)
-    guard depth < Self.maximumDepth else { throw CameoError.limit("messages nest too deeply at byte \(field.tagOffset)") }
+    guard depth < Self.maximumDepth else {
+      throw CameoError.limit("messages nest too deeply at byte \(field.tagOffset)")
+    }
     return WireReader(base: base, range: range, depth: depth + 1)
   }
 
@@ -193,7 +203,9 @@ struct WireReader {
   mutating func fixedRun(_ field: WireField, width: Int) throws -> Range<Int> {
     if field.type == .bytes {
       let range = try bytes()
-      guard range.count % width == 0 else { throw malformed("a packed field ends inside an element", at: field.tagOffset) }
+      guard range.count % width == 0 else {
+        throw malformed("a packed field ends inside an element", at: field.tagOffset)
+      }
       return range
     }
     try require(field, width == 4 ? .fixed32 : .fixed64)

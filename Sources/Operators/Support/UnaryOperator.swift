@@ -43,22 +43,31 @@ public struct UnaryOperator: Operator {
     if let integer, !input.dataType.isFloatingPoint || float == nil {
       let f = try integer(context.attributes)
       let view = try ElementView<Int64>(input)
-      return [.tensor(try Tensor.make(type, input.shape, as: Int64.self) { out in
-        for i in 0..<view.count { out[i] = f(view[i]) }
-      })]
+      return [
+        .tensor(
+          try Tensor.make(type, input.shape, as: Int64.self) { out in
+            for i in 0..<view.count { out[i] = f(view[i]) }
+          })
+      ]
     }
     guard let float else { throw CameoError.unsupported("\(name) of \(input.dataType)") }
     let f = try float(context.attributes)
     if input.dataType == .float && type == .float {
       let view = try ElementView<Float>(input)
-      return [.tensor(try Tensor.make(type, input.shape, as: Float.self) { out in
-        for i in 0..<view.count { out[i] = Float(f(Double(view[i]))) }
-      })]
+      return [
+        .tensor(
+          try Tensor.make(type, input.shape, as: Float.self) { out in
+            for i in 0..<view.count { out[i] = Float(f(Double(view[i]))) }
+          })
+      ]
     }
     let view = try ElementView<Double>(input)
-    return [.tensor(try Tensor.make(type, input.shape, as: Double.self) { out in
-      for i in 0..<view.count { out[i] = f(view[i]) }
-    })]
+    return [
+      .tensor(
+        try Tensor.make(type, input.shape, as: Double.self) { out in
+          for i in 0..<view.count { out[i] = f(view[i]) }
+        })
+    ]
   }
 
   public func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {

@@ -6,7 +6,9 @@ extension Graph {
   /// Upgrade: the attribute becomes a constant input at `index` (int64 1-D for ints, scalar for int, float for floats).
   /// An attribute reference in a function body becomes a Constant node that holds the reference.
   /// Nothing happens where the attribute is absent.
-  public mutating func moveAttributeToInput(_ name: String, of id: NodeID, at index: Int, as type: DataType? = nil) throws {
+  public mutating func moveAttributeToInput(_ name: String, of id: NodeID, at index: Int, as type: DataType? = nil)
+    throws
+  {
     guard let attribute = self[id][name] else { return }
     let value: ValueID
     switch attribute {
@@ -44,7 +46,9 @@ extension Graph {
 
   /// Lowering: the constant input at `index` becomes an attribute; trailing left-out inputs go. Throws `.unsupported` where the
   /// input is not constant. Nothing happens where it is left out.
-  public mutating func moveInputToAttribute(_ index: Int, of id: NodeID, named name: String, _ convert: (Tensor) throws -> Attribute) throws {
+  public mutating func moveInputToAttribute(
+    _ index: Int, of id: NodeID, named name: String, _ convert: (Tensor) throws -> Attribute
+  ) throws {
     defer { trimInputs(of: id) }
     guard let input = self[id].input(index) else { return }
     guard let tensor = constant(input) else {

@@ -30,10 +30,14 @@ public struct CanonicalView: Sendable {
     case "Sum" where node.inputs.count == 2:
       return [plain, CanonicalView(operatorName: OperatorName("Add"), inputs: plain.inputs)]
     case "Pow":
-      guard let base = node.input(0), let exponent = node.input(1), context.uniform(exponent) == 2 else { return [plain] }
+      guard let base = node.input(0), let exponent = node.input(1), context.uniform(exponent) == 2 else {
+        return [plain]
+      }
       return [plain, CanonicalView(operatorName: OperatorName("Mul"), inputs: [.value(base), .value(base)])]
     case "Mul":
-      guard let a = node.input(0), a == node.input(1), let two = try? Tensor.scalar(Float(2), .float) else { return [plain] }
+      guard let a = node.input(0), a == node.input(1), let two = try? Tensor.scalar(Float(2), .float) else {
+        return [plain]
+      }
       return [plain, CanonicalView(operatorName: OperatorName("Pow"), inputs: [.value(a), .computed(two)])]
     default:
       return [plain]

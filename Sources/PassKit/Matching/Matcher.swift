@@ -66,7 +66,8 @@ final class Matcher {
   func match(at anchor: NodeID) -> Match? {
     guard let result = pattern.results.first, let (index, output) = definitions[result] else { return nil }
     var state = State(
-      nodes: Array(repeating: nil, count: pattern.nodes.count), skipped: Array(repeating: false, count: pattern.nodes.count),
+      nodes: Array(repeating: nil, count: pattern.nodes.count),
+      skipped: Array(repeating: false, count: pattern.nodes.count),
       bindings: [:])
     guard let value = context.graph[anchor].output(output) else { return nil }
     region = context.graph[anchor].region
@@ -120,7 +121,10 @@ final class Matcher {
       }
     }
     if !sawOperator {
-      fail(state, "\(node.operatorName) stands where \(wanted.operators.map(\.description).joined(separator: " or ")) was expected", id)
+      fail(
+        state,
+        "\(node.operatorName) stands where \(wanted.operators.map(\.description).joined(separator: " or ")) was expected",
+        id)
     }
     return nil
   }
@@ -132,7 +136,8 @@ final class Matcher {
       OperatorRegistry[context.graph[id].operatorName]?.traits.contains(.elementwise) ?? false
     else { return nil }
     for (position, input) in wanted.inputs.enumerated() {
-      guard case .constant(_, let test) = input, test.isUniform, let tensor = inputs[position]?.tensor(context), tensor.rank > 0,
+      guard case .constant(_, let test) = input, test.isUniform, let tensor = inputs[position]?.tensor(context),
+        tensor.rank > 0,
         let other = inputs[1 - position]?.valueID, test.accepts(.computed(tensor), context)
       else { continue }
       if tensor.count == 1, let rank = context.rank(other), tensor.rank <= rank { continue }
@@ -221,7 +226,9 @@ final class Matcher {
       let expected = pattern.nodes[index].operators.map(\.description).joined(separator: " or ")
       fail(state, "a graph input or constant stands where \(expected) was expected", reader)
     }
-    if pattern.nodes[index].isOptional, state.nodes[index] == nil, case .value(let through)? = pattern.nodes[index].inputs.first {
+    if pattern.nodes[index].isOptional, state.nodes[index] == nil,
+      case .value(let through)? = pattern.nodes[index].inputs.first
+    {
       var next = state
       next.skipped[index] = true
       next.bindings[name] = operand
@@ -232,7 +239,8 @@ final class Matcher {
 
   /// All goals met: look for pattern nodes that no result reached, then check that inner values are not read elsewhere.
   private func finish(_ state: State) -> State? {
-    for (index, node) in pattern.nodes.enumerated() where state.nodes[index] == nil && !state.skipped[index] && !node.isOptional {
+    for (index, node) in pattern.nodes.enumerated()
+    where state.nodes[index] == nil && !state.skipped[index] && !node.isOptional {
       for case .value(let name) in node.inputs {
         guard let value = state.bindings[name]?.valueID else { continue }
         for reader in context.graph.consumers(value) where context.graph[reader].region == region {

@@ -36,7 +36,8 @@ public struct PatternNode: Sendable {
   public var label: String { outputs.lazy.compactMap { $0 }.first ?? operators[0].name }
 
   public init(
-    _ operators: String..., domain: String = "", inputs: [PatternInput], outputs: [String?], attributes: [PatternAttribute] = []
+    _ operators: String..., domain: String = "", inputs: [PatternInput], outputs: [String?],
+    attributes: [PatternAttribute] = []
   ) {
     self.operators = operators.map { OperatorName($0, domain: domain) }
     self.inputs = inputs
@@ -44,7 +45,9 @@ public struct PatternNode: Sendable {
     self.attributes = attributes
   }
 
-  public init(operators: [OperatorName], inputs: [PatternInput], outputs: [String?], attributes: [PatternAttribute] = []) {
+  public init(
+    operators: [OperatorName], inputs: [PatternInput], outputs: [String?], attributes: [PatternAttribute] = []
+  ) {
     self.operators = operators
     self.inputs = inputs
     self.outputs = outputs

@@ -33,7 +33,8 @@ public struct PatternRule: RewriteRule {
   }
 
   public var anchors: Set<OperatorName> {
-    guard let result = pattern.results.first, let node = pattern.nodes.first(where: { $0.outputs.contains(result) }) else { return [] }
+    guard let result = pattern.results.first, let node = pattern.nodes.first(where: { $0.outputs.contains(result) })
+    else { return [] }
     var anchors = Set(node.operators)
     // The spellings that `CanonicalView` sees through.
     if anchors.contains(OperatorName("Mul")) { anchors.formUnion([OperatorName("Div"), OperatorName("Pow")]) }
@@ -49,7 +50,8 @@ public struct PatternRule: RewriteRule {
       return nil
     }
     if !allowsSharedInner { try checkSharing(match, context) }
-    var change = GraphChange(rule: name, covers: match.matchedNodes, isFusion: isFusion, region: context.graph[node].region)
+    var change = GraphChange(
+      rule: name, covers: match.matchedNodes, isFusion: isFusion, region: context.graph[node].region)
     try body(match, context, &change)
     return change
   }
@@ -63,9 +65,12 @@ public struct PatternRule: RewriteRule {
       for case .some(let output) in context.graph[id].outputs where !results.contains(output) {
         for use in context.graph[output].uses {
           switch use {
-          case .output: throw Refusal("the value \(context.graph[output].name) inside the pattern is an output of the graph", at: id)
+          case .output:
+            throw Refusal(
+              "the value \(context.graph[output].name) inside the pattern is an output of the graph", at: id)
           case .node(let reader, _) where !inside.contains(reader):
-            throw Refusal("the value \(context.graph[output].name) inside the pattern is also read elsewhere", at: reader)
+            throw Refusal(
+              "the value \(context.graph[output].name) inside the pattern is also read elsewhere", at: reader)
           default: break
           }
         }
@@ -113,7 +118,9 @@ public struct RewritePass: Pass {
         do {
           guard let change = try rules[index].rewrite(id, in: context), !change.isEmpty else { continue }
           changes += 1
-          if changes > limit { throw CameoError(.limit, "more than \(limit) changes: the rule does not come to an end") }
+          if changes > limit {
+            throw CameoError(.limit, "more than \(limit) changes: the rule does not come to an end")
+          }
           let result = try context.apply(change)
           var again = result.added + result.touched
           for added in result.added {

@@ -117,7 +117,9 @@ public struct VerificationRecord: Sendable, Codable {
   /// The pass that was found to change the result, where one was.
   public var culprit: String?
 
-  public init(passed: Bool, tolerance: Double, cases: [String], outputs: [Output], milliseconds: Double, culprit: String? = nil) {
+  public init(
+    passed: Bool, tolerance: Double, cases: [String], outputs: [Output], milliseconds: Double, culprit: String? = nil
+  ) {
     self.passed = passed
     self.tolerance = tolerance
     self.cases = cases

@@ -77,7 +77,9 @@ enum RuleArithmetic {
     graph.addNode(OperatorName(name), inputs: values, outputs: [output], attributes: attributes)
     graph.setOutputs([output])
     do {
-      guard let result = try GraphEvaluator(graph).run([]).first?.tensor else { throw Refusal("\(name) gave no tensor") }
+      guard let result = try GraphEvaluator(graph).run([]).first?.tensor else {
+        throw Refusal("\(name) gave no tensor")
+      }
       return result
     } catch let error as CameoError {
       throw Refusal("\(name) cannot be computed: \(error.reason)")

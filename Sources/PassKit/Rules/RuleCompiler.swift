@@ -30,10 +30,14 @@ struct RuleCompiler {
   private mutating func build(_ name: String) throws -> PatternRule {
     for statement in rule.match {
       for output in statement.outputs where !output.text.isEmpty {
-        if !defined.insert(output.text).inserted { throw scanner.error(at: output.offset, "\(output.text) is defined twice") }
+        if !defined.insert(output.text).inserted {
+          throw scanner.error(at: output.offset, "\(output.text) is defined twice")
+        }
       }
     }
-    for statement in rule.match { try add(statement.call, outputs: statement.outputs.map { $0.text.isEmpty ? nil : $0.text }) }
+    for statement in rule.match {
+      try add(statement.call, outputs: statement.outputs.map { $0.text.isEmpty ? nil : $0.text })
+    }
     try findResults()
     let names = defined.union(variables).union(constants)
     let captured = Set(captures.map(\.name))
@@ -45,7 +49,8 @@ struct RuleCompiler {
     let captures = captures
     let isFusion = rule.match.count > 1
     return PatternRule(name, isFusion: isFusion, match: Pattern(nodes, results: results)) { match, context, change in
-      let scope = RuleScope(match: match, context: context, attributes: try RuleAttributeCapture.bind(captures, match, context))
+      let scope = RuleScope(
+        match: match, context: context, attributes: try RuleAttributeCapture.bind(captures, match, context))
       for condition in guards { try scope.check(condition) }
       try rewrite.fill(&change, scope)
     }
@@ -57,7 +62,9 @@ struct RuleCompiler {
       if results.isEmpty { throw scanner.error(at: rule.offset, "the last node of the match has no output to rewrite") }
     }
     for result in rule.results {
-      guard defined.contains(result.text) else { throw scanner.error(at: result.offset, "the match does not compute \(result.text)") }
+      guard defined.contains(result.text) else {
+        throw scanner.error(at: result.offset, "the match does not compute \(result.text)")
+      }
       results.append(result.text)
     }
   }
@@ -66,7 +73,9 @@ struct RuleCompiler {
 
   private mutating func add(_ call: MatchCall, outputs: [String?]) throws {
     for name in call.operators { try checkOperator(name, at: call.offset) }
-    let schema = call.operators.count == 1 ? SchemaRegistry.newest(domain: call.operators[0].domain, name: call.operators[0].name) : nil
+    let schema =
+      call.operators.count == 1
+      ? SchemaRegistry.newest(domain: call.operators[0].domain, name: call.operators[0].name) : nil
     if let schema, call.inputs.count > schema.inputCount.upperBound {
       throw scanner.error(at: call.offset, "\(call.operators[0]) takes at most \(schema.inputCount.upperBound) inputs")
     }
@@ -156,14 +165,16 @@ struct RuleCompiler {
     var builder = TextBuilder(parser)
     let value = try builder.build(syntax)
     if let kind, Int(value.kind.rawValue) != kind.rawValue {
-      throw scanner.error(at: syntax.offset, "\(syntax.name) is of kind \(kind.name), \(value.kind.textName) was written")
+      throw scanner.error(
+        at: syntax.offset, "\(syntax.name) is of kind \(kind.name), \(value.kind.textName) was written")
     }
     return value
   }
 
   private func literal(_ syntax: TensorSyntax) throws -> Tensor {
     var builder = TextBuilder(parser)
-    guard case .tensor(let tensor) = try builder.build(AttributeSyntax("value", .tensor(syntax), offset: syntax.offset)) else {
+    guard case .tensor(let tensor) = try builder.build(AttributeSyntax("value", .tensor(syntax), offset: syntax.offset))
+    else {
       throw scanner.error(at: syntax.offset, "a tensor was expected")
     }
     return tensor
@@ -178,7 +189,8 @@ struct RuleCompiler {
     case .tensor(let syntax): _ = try literal(syntax)
     case .name(let name):
       guard names.contains(name) || name == "opset" || DataType(name: name) != nil else {
-        throw fail(captured.contains(name) ? "\(name) is an attribute: write $\(name)" : "\(name) is not bound by the match")
+        throw fail(
+          captured.contains(name) ? "\(name) is an attribute: write $\(name)" : "\(name) is not bound by the match")
       }
     case .capture(let name):
       guard captured.contains(name) || constants.contains(name) else {
@@ -207,7 +219,9 @@ struct RuleAttributeCapture: Sendable {
   let attribute: String
 
   /// The captured attributes of a match; one that stands twice must be the same in both places.
-  static func bind(_ captures: [RuleAttributeCapture], _ match: Match, _ context: PassContext) throws -> [String: Attribute?] {
+  static func bind(_ captures: [RuleAttributeCapture], _ match: Match, _ context: PassContext) throws -> [String:
+    Attribute?]
+  {
     var result: [String: Attribute?] = [:]
     for capture in captures {
       guard let id = match.nodes[capture.node] else {

@@ -35,9 +35,11 @@ public enum RuleFile {
   /// "line 3, column 7: reason" becomes "x.rules:3:7: reason".
   private static func located(_ error: CameoError, _ file: String) -> CameoError {
     let words = error.reason.split(separator: " ", maxSplits: 4, omittingEmptySubsequences: false)
-    guard words.count == 5, words[0] == "line", words[2] == "column", words[1].hasSuffix(","), words[3].hasSuffix(":") else {
+    guard words.count == 5, words[0] == "line", words[2] == "column", words[1].hasSuffix(","), words[3].hasSuffix(":")
+    else {
       return CameoError(error.kind, "\(file): \(error.reason)", path: error.path)
     }
-    return CameoError(error.kind, "\(file):\(words[1].dropLast()):\(words[3].dropLast()): \(words[4])", path: error.path)
+    return CameoError(
+      error.kind, "\(file):\(words[1].dropLast()):\(words[3].dropLast()): \(words[4])", path: error.path)
   }
 }

@@ -7,8 +7,10 @@ enum RuleFunctions {
   /// Names with the number of arguments that they take.
   static let arity: [String: ClosedRange<Int>] = [
     "rank": 1...1, "shape": 1...1, "dim": 2...2, "last_dim": 1...1, "type": 1...1, "value": 1...1, "count": 1...1,
-    "constant": 1...1, "single_use": 1...1, "is_output": 1...1, "matched": 1...1, "same_shape": 2...2, "broadcasts": 2...2,
-    "is_float": 1...1, "sqrt": 1...1, "exp": 1...1, "log": 1...1, "abs": 1...1, "min": 2...2, "max": 2...2, "reshape": 2...2,
+    "constant": 1...1, "single_use": 1...1, "is_output": 1...1, "matched": 1...1, "same_shape": 2...2,
+    "broadcasts": 2...2,
+    "is_float": 1...1, "sqrt": 1...1, "exp": 1...1, "log": 1...1, "abs": 1...1, "min": 2...2, "max": 2...2,
+    "reshape": 2...2,
     "transpose": 1...2, "cast": 2...2, "fill": 3...3, "permute": 2...2,
   ]
 
@@ -19,14 +21,18 @@ enum RuleFunctions {
     case "shape": return .list(try shape(arguments[0], scope).map { .dim($0) })
     case "last_dim": return try dim(arguments[0], -1, scope)
     case "dim":
-      guard let index = try scope.computed(arguments[1]).integer else { throw Refusal("the index of a dimension is not known") }
+      guard let index = try scope.computed(arguments[1]).integer else {
+        throw Refusal("the index of a dimension is not known")
+      }
       return try dim(arguments[0], index, scope)
     case "count": return .dim(try shape(arguments[0], scope).reduce(1, *))
     case "type":
       if case .tensor(let tensor, _) = try scope.evaluate(arguments[0]) { return .type(tensor.dataType) }
       return .type(try type(arguments[0], scope))
     case "is_float":
-      if case .tensor(let tensor, _) = try scope.evaluate(arguments[0]) { return .bool(tensor.dataType.isFloatingPoint) }
+      if case .tensor(let tensor, _) = try scope.evaluate(arguments[0]) {
+        return .bool(tensor.dataType.isFloatingPoint)
+      }
       return .bool(try type(arguments[0], scope).isFloatingPoint)
     case "value":
       let value = try scope.computed(arguments[0])
@@ -56,13 +62,16 @@ enum RuleFunctions {
     case "sqrt", "exp", "log", "abs":
       let operatorName = name.prefix(1).uppercased() + name.dropFirst()
       if case .tensor(let tensor, let isWeak) = values[0] {
-        let result = try RuleArithmetic.run(operatorName, [try tensor.converted(to: .double)]).converted(to: tensor.dataType)
+        let result = try RuleArithmetic.run(operatorName, [try tensor.converted(to: .double)]).converted(
+          to: tensor.dataType)
         return .tensor(result, isWeak: isWeak)
       }
       guard let number = values[0].double else { throw Refusal("\(name) needs a number") }
       return .number(try RuleArithmetic.run(operatorName, [try .scalar(number, .double)]).scalar(as: Double.self))
     case "min", "max":
-      if case .dim(let a) = values[0], case .dim(let b) = values[1] { return .dim(name == "min" ? Dim.min(a, b) : Dim.max(a, b)) }
+      if case .dim(let a) = values[0], case .dim(let b) = values[1] {
+        return .dim(name == "min" ? Dim.min(a, b) : Dim.max(a, b))
+      }
       guard let a = values[0].double, let b = values[1].double else { throw Refusal("\(name) needs numbers") }
       return .number(name == "min" ? Swift.min(a, b) : Swift.max(a, b))
     case "reshape":
@@ -91,7 +100,9 @@ enum RuleFunctions {
       else { throw Refusal("fill needs a number, an element type and a known shape") }
       return .tensor(try .of([Double](repeating: number, count: count), type, shape: shape), isWeak: false)
     case "permute":
-      guard let items = values[0].integers, let order = values[1].integers, order.allSatisfy({ items.indices.contains($0) }) else {
+      guard let items = values[0].integers, let order = values[1].integers,
+        order.allSatisfy({ items.indices.contains($0) })
+      else {
         throw Refusal("permute needs two lists of axes")
       }
       return .ints(order.map { items[$0] })

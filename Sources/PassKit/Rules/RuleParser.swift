@@ -173,7 +173,9 @@ struct RuleParser {
 
   private mutating func matchOperand() throws -> MatchOperand {
     let offset = here()
-    if scanner.matches("$") { return .capture(try scanner.expectIdentifier("a constant's name after '$'"), offset: offset) }
+    if scanner.matches("$") {
+      return .capture(try scanner.expectIdentifier("a constant's name after '$'"), offset: offset)
+    }
     if let text = try scanner.string() {
       if text.isEmpty { return .absent }
       throw scanner.error(at: offset, "a text cannot be matched; \"\" is an input left out")

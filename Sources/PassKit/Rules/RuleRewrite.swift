@@ -27,7 +27,8 @@ struct RuleRewrite: Sendable {
         }
         if case .name(let name) = expression.node, made.contains(name) { return }
         for name in expression.names where made.contains(name) {
-          throw scanner.error(at: expression.offset, "\(name) is computed by the rewrite, it is not known when the rule applies")
+          throw scanner.error(
+            at: expression.offset, "\(name) is computed by the rewrite, it is not known when the rule applies")
         }
         try check(expression, made)
       case .call(let call):
@@ -40,12 +41,15 @@ struct RuleRewrite: Sendable {
           guard schema.inputCount.contains(call.inputs.count) else {
             throw scanner.error(
               at: call.offset,
-              "\(name) takes \(schema.inputCount.lowerBound) to \(schema.inputCount.upperBound) inputs, \(call.inputs.count) are given")
+              "\(name) takes \(schema.inputCount.lowerBound) to \(schema.inputCount.upperBound) inputs, \(call.inputs.count) are given"
+            )
           }
         }
         domains.insert(name.domain)
         for (attribute, value, offset) in call.attributes {
-          if let schema, schema.attribute(attribute) == nil { throw scanner.error(at: offset, "\(name) has no attribute \(attribute)") }
+          if let schema, schema.attribute(attribute) == nil {
+            throw scanner.error(at: offset, "\(name) has no attribute \(attribute)")
+          }
           for read in value.names where made.contains(read) {
             throw scanner.error(at: offset, "\(read) is computed by the rewrite, it is not known when the rule applies")
           }
@@ -60,7 +64,9 @@ struct RuleRewrite: Sendable {
         throw scanner.error(at: statement.outputs.first?.offset ?? rule.offset, "an expression has one result")
       }
       for output in statement.outputs where !output.text.isEmpty {
-        if !made.insert(output.text).inserted { throw scanner.error(at: output.offset, "\(output.text) is defined twice") }
+        if !made.insert(output.text).inserted {
+          throw scanner.error(at: output.offset, "\(output.text) is defined twice")
+        }
       }
     }
     for result in results where !made.contains(result) {
@@ -74,10 +80,15 @@ struct RuleRewrite: Sendable {
   func fill(_ change: inout GraphChange, _ scope: RuleScope) throws {
     let context = scope.context
     guard context.mayEmit(opset: opset.version) else {
-      throw Refusal("\(opset.name) needs opset \(opset.version), the output is limited to \(context.options.opsetCeiling)")
+      throw Refusal(
+        "\(opset.name) needs opset \(opset.version), the output is limited to \(context.options.opsetCeiling)")
     }
-    if domains.contains("com.microsoft"), context.options.target == .onnx { throw Refusal("com.microsoft needs the target ort") }
-    if domains.contains("ai.cameo"), context.options.target != .cameo { throw Refusal("ai.cameo needs the target cameo") }
+    if domains.contains("com.microsoft"), context.options.target == .onnx {
+      throw Refusal("com.microsoft needs the target ort")
+    }
+    if domains.contains("ai.cameo"), context.options.target != .cameo {
+      throw Refusal("ai.cameo needs the target cameo")
+    }
     var names: [String: GraphChange.Ref] = [:]
     for statement in statements {
       switch statement.value {
@@ -95,7 +106,8 @@ struct RuleRewrite: Sendable {
   }
 
   private func add(
-    _ call: RewriteCall, outputs: Int, _ change: inout GraphChange, _ names: [String: GraphChange.Ref], _ scope: RuleScope
+    _ call: RewriteCall, outputs: Int, _ change: inout GraphChange, _ names: [String: GraphChange.Ref],
+    _ scope: RuleScope
   ) throws -> [GraphChange.Ref] {
     let schema = SchemaRegistry.newest(domain: call.operatorName.domain, name: call.operatorName.name)
     var inputs: [GraphChange.Ref?] = []
@@ -125,9 +137,14 @@ struct RuleRewrite: Sendable {
   /// inputs of the same type parameter, else that of the result.
   private func type(of index: Int, _ call: RewriteCall, _ schema: OperatorSchema?, _ scope: RuleScope) -> DataType? {
     let parameter = schema?.input(at: index)
-    if let parameter, parameter.constraint == nil, let only = DataType(name: String(parameter.type.dropFirst(7).dropLast())) { return only }
+    if let parameter, parameter.constraint == nil,
+      let only = DataType(name: String(parameter.type.dropFirst(7).dropLast()))
+    {
+      return only
+    }
     for (other, input) in call.inputs.enumerated() where other != index {
-      guard case .expression(let expression)? = input, schema == nil || schema?.input(at: other)?.type == parameter?.type,
+      guard case .expression(let expression)? = input,
+        schema == nil || schema?.input(at: other)?.type == parameter?.type,
         case .graph(let id)? = try? scope.evaluate(expression), let type = scope.context.dataType(id)
       else { continue }
       return type

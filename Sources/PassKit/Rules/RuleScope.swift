@@ -25,7 +25,9 @@ struct RuleScope {
       throw Refusal("\(name) is not there")
     case .capture(let name):
       if let operand = match[name] {
-        guard let tensor = operand.tensor(context) else { throw Refusal("\(name) is not constant", at: node(named: name)) }
+        guard let tensor = operand.tensor(context) else {
+          throw Refusal("\(name) is not constant", at: node(named: name))
+        }
         return .tensor(tensor, isWeak: operand.valueID == nil)
       }
       guard let attribute = attributes[name] ?? nil else { throw Refusal("the attribute \(name) is not given") }
@@ -60,7 +62,9 @@ struct RuleScope {
   }
 
   func condition(_ expression: RuleExpression) throws -> Bool {
-    guard case .bool(let value) = try evaluate(expression) else { throw Refusal("a condition is neither true nor false") }
+    guard case .bool(let value) = try evaluate(expression) else {
+      throw Refusal("a condition is neither true nor false")
+    }
     return value
   }
 
@@ -130,7 +134,8 @@ struct RuleScope {
     do {
       if try self.condition(condition.condition) { return }
     } catch let refusal as Refusal {
-      throw Refusal(condition.sentence ?? "\(condition.text) is not known: \(refusal.reason)", at: refusal.node ?? place)
+      throw Refusal(
+        condition.sentence ?? "\(condition.text) is not known: \(refusal.reason)", at: refusal.node ?? place)
     }
     if let sentence = condition.sentence { throw Refusal(sentence, at: place) }
     var details = ""

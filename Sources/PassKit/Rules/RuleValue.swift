@@ -45,7 +45,8 @@ enum RuleValue {
     switch self {
     case .dim(let dim): dim.value.map { Double($0) }
     case .number(let value): value
-    case .tensor(let tensor, _) where tensor.count == 1 && tensor.dataType != .string: try? tensor.scalar(as: Double.self)
+    case .tensor(let tensor, _) where tensor.count == 1 && tensor.dataType != .string:
+      try? tensor.scalar(as: Double.self)
     default: nil
     }
   }

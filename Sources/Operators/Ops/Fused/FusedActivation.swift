@@ -15,7 +15,9 @@ public struct FusedActivation: Sendable {
   /// nil where the node has none. Throws for a name that is not known and for a wrong number of parameters.
   public init?(_ attributes: AttributeReader) throws {
     guard let name = try attributes.optionalString("activation"), !name.isEmpty else { return nil }
-    guard let count = FusedActivation.known[name] else { throw CameoError.unsupported("activation \(name) is not known") }
+    guard let count = FusedActivation.known[name] else {
+      throw CameoError.unsupported("activation \(name) is not known")
+    }
     var parameters = try attributes.optionalFloats("activation_params") ?? []
     if name == "Swish" && parameters.isEmpty { parameters = [1] }
     guard parameters.count == count else {

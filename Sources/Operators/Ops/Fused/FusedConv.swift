@@ -26,13 +26,13 @@ enum FusedProduct {
     let function = try FusedActivation(context.attributes)?.function
     let view = try ElementView<Float>(product)
     let added = try other.map { try ElementView<Float>($0) }
-    guard try other == nil || Broadcast.shape(product.shape, other!.shape) == product.shape else {
-      throw CameoError.badInput("\(other!) cannot be added to \(product)")
+    if let other, try Broadcast.shape(product.shape, other.shape) != product.shape {
+      throw CameoError.badInput("\(other) cannot be added to \(product)")
     }
     let width = product.shape.last ?? 1
     let isWhole = other?.count == product.count
-    guard other == nil || isWhole || other!.count == width || other!.count == 1 else {
-      throw CameoError.unsupported("\(other!) is neither a row nor of the result's shape")
+    if let other, !isWhole, other.count != width, other.count != 1 {
+      throw CameoError.unsupported("\(other) is neither a row nor of the result's shape")
     }
     return try Tensor.make(type, product.shape, as: Float.self) { out in
       for i in 0..<view.count {

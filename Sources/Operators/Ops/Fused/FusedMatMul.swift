@@ -38,7 +38,9 @@ struct FusedMatMul: Operator {
     if try context.attributes.bool("transB") { b = try swapped(b) }
     let product = try MatrixProduct.compute(a, b, as: .float, Float.self, inDouble: context.accumulatesInDouble)
     let alpha = try context.attributes.float("alpha", default: 1)
-    return [.tensor(try FusedProduct.finish(context, product, scale: alpha, adding: try context.optionalTensor(2), as: type))]
+    return [
+      .tensor(try FusedProduct.finish(context, product, scale: alpha, adding: try context.optionalTensor(2), as: type))
+    ]
   }
 }
 

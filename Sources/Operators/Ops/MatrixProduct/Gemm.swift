@@ -58,12 +58,13 @@ struct Gemm: Operator {
     let x = try ElementView<T>(a)
     let y = try ElementView<T>(b)
     let c = try context.optionalTensor(2)
-    let strides = try c.map { c in
-      guard try Broadcast.shape([m, n], c.shape) == [m, n] else {
-        throw CameoError.badInput("C of Gemm has the shape \(c.shape)")
-      }
-      return Broadcast.strides(of: c.shape, to: [m, n])
-    } ?? [0, 0]
+    let strides =
+      try c.map { c in
+        guard try Broadcast.shape([m, n], c.shape) == [m, n] else {
+          throw CameoError.badInput("C of Gemm has the shape \(c.shape)")
+        }
+        return Broadcast.strides(of: c.shape, to: [m, n])
+      } ?? [0, 0]
     let bias = try c.map { try ElementView<T>($0) }
     let zero = T(0)
     return try Tensor.make(a.dataType, [m, n], as: T.self) { out in
