@@ -33,7 +33,9 @@ import Testing
     let labels = try #require(expected["label"]).ints()
     let logits = try #require(expected["\(kind)_logits"])
     let model = try Self.optimized(kind, level: level).model
-    for (name, providers) in [("reference", [ReferenceProvider()]), ("cpu", [CPUProvider()])] as [(String, [any ExecutionProvider])] {
+    for (name, providers) in [("reference", [ReferenceProvider()]), ("cpu", [CPUProvider()])]
+      as [(String, [any ExecutionProvider])]
+    {
       let output = try #require(try Session(model, providers: providers).run(["image": images])["logits"])
       let closeness = Closeness.between(logits, output)
       #expect(closeness.maxRel <= 1e-4, "\(kind), level \(level), \(name)")

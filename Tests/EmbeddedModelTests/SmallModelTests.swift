@@ -16,7 +16,9 @@ import Testing
     let files = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
     return files.filter { $0.hasSuffix(".onnx") }.map { String($0.dropLast(5)) }.sorted()
   }()
-  static let computed = names.filter { FileManager.default.fileExists(atPath: folder.appending(path: $0 + ".expected.npz").path) }
+  static let computed = names.filter {
+    FileManager.default.fileExists(atPath: folder.appending(path: $0 + ".expected.npz").path)
+  }
 
   private static func load(_ name: String) throws -> Model {
     try ONNXImporter.load(path: folder.appending(path: name + ".onnx").path)
@@ -33,7 +35,11 @@ import Testing
     for id in model.graph.inputs {
       let name = model.graph[id].name
       if let tensor = arrays[name] {
-        if case .optional? = model.graph[id].type { result[name] = .optional(.tensor(tensor)) } else { result[name] = .tensor(tensor) }
+        if case .optional? = model.graph[id].type {
+          result[name] = .optional(.tensor(tensor))
+        } else {
+          result[name] = .tensor(tensor)
+        }
         continue
       }
       let elements = (0..<arrays.count).compactMap { arrays["\(name).\($0)"] }
@@ -58,13 +64,15 @@ import Testing
       written.discardSourceForms = level % 2 == 1
       let again = try ONNXImporter.load(bytes: try ONNXExporter.serialize(model, options: written))
       let kinds: [(String, Model, [any ExecutionProvider])] = [
-        ("reference", model, [ReferenceProvider()]), ("cpu", model, [CPUProvider()]), ("written", again, [ReferenceProvider()]),
+        ("reference", model, [ReferenceProvider()]), ("cpu", model, [CPUProvider()]),
+        ("written", again, [ReferenceProvider()]),
       ]
       for (kind, model, providers) in kinds {
         let found = try Session(model, providers: providers).run(values: inputs)
         for (output, tensor) in expected {
           let value = try #require(found[output], "\(name): \(output)")
-          #expect(Closeness.between(.tensor(tensor), value).maxRel <= 1e-5, "\(name), level \(level), \(kind): \(output)")
+          #expect(
+            Closeness.between(.tensor(tensor), value).maxRel <= 1e-5, "\(name), level \(level), \(kind): \(output)")
         }
       }
     }
@@ -100,7 +108,8 @@ import Testing
       let edges = (node.inputs + node.outputs).map { $0.map { graph[$0].name } ?? "" }.joined(separator: ",")
       let metadata = node.metadata.map { $0.key + "=" + $0.value }.joined(separator: ",")
       let attributes = node.attributes.map(\.name).sorted().joined(separator: ",")
-      lines.append("\(node.operatorName) \(node.name) \(edges) \(attributes) \(node.documentation) \(metadata) \(node.overload)")
+      lines.append(
+        "\(node.operatorName) \(node.name) \(edges) \(attributes) \(node.documentation) \(metadata) \(node.overload)")
     }
     for id in graph.allValues {
       let value = graph[id]

@@ -31,7 +31,13 @@ struct Hostile: CustomTestStringConvertible, Sendable {
     for _ in 0..<400 {
       deep = Wire.graph(
         nodes: [
-          Wire.node("If", ["c"], ["y"], name: "branch", attributes: [Wire { $0.text(1, "then_branch"); $0.message(6, deep); $0.int(20, 5) }])
+          Wire.node(
+            "If", ["c"], ["y"], name: "branch",
+            attributes: [
+              Wire {
+                $0.text(1, "then_branch"); $0.message(6, deep); $0.int(20, 5)
+              }
+            ])
         ], outputs: y)
     }
     var random: UInt64 = 7
@@ -49,22 +55,31 @@ struct Hostile: CustomTestStringConvertible, Sendable {
       Hostile(name: "truncated", bytes: Array(good.dropLast(9)), names: ["byte"]),
       Hostile(name: "text", bytes: Array("this is no model\n".utf8)),
       Hostile(
-        name: "cycle", bytes: model([Wire.node("Add", ["x", "b"], ["a"], name: "one"), Wire.node("Relu", ["a"], ["b"], name: "two"), Wire.node("Relu", ["b"], ["y"])]),
+        name: "cycle",
+        bytes: model([
+          Wire.node("Add", ["x", "b"], ["a"], name: "one"), Wire.node("Relu", ["a"], ["b"], name: "two"),
+          Wire.node("Relu", ["b"], ["y"]),
+        ]),
         names: ["cycle"]),
       Hostile(name: "own input", bytes: model([Wire.node("Add", ["x", "y"], ["y"], name: "self")]), names: ["self"]),
       Hostile(name: "missing initializer", bytes: model([add]), names: ["sum", "w"]),
       Hostile(name: "missing output", bytes: model([Wire.node("Relu", ["x"], ["z"])]), names: ["y"]),
       Hostile(
         name: "wrong type", bytes: model([add], [Wire.tensor("w", 7, [2], raw: Wire.int64s([1, 2]))]), names: ["sum"]),
-      Hostile(name: "unknown type", bytes: model([add], [Wire.tensor("w", 99, [2], raw: [0, 0])]), names: ["w", "99"]),
+      Hostile(
+        name: "unknown type", bytes: model([add], [Wire.tensor("w", 99, [2], raw: [0, 0])]), names: ["w", "99"]),
       Hostile(name: "too few bytes", bytes: model([add], [Wire.tensor("w", 1, [2], raw: [0, 0, 0, 0])]), names: ["w"]),
       Hostile(name: "negative dimension", bytes: model([add], [Wire.tensor("w", 1, [-2], raw: [])]), names: ["w"]),
       Hostile(
-        name: "overflowing shape", bytes: model([add], [Wire.tensor("w", 1, [1 << 40, 1 << 40], raw: [])]), names: ["w"]),
-      Hostile(name: "duplicate names", bytes: model([relu, Wire.node("Abs", ["x"], ["y"], name: "again")]), names: ["y"]),
+        name: "overflowing shape", bytes: model([add], [Wire.tensor("w", 1, [1 << 40, 1 << 40], raw: [])]), names: ["w"]
+      ),
+      Hostile(
+        name: "duplicate names", bytes: model([relu, Wire.node("Abs", ["x"], ["y"], name: "again")]), names: ["y"]),
       Hostile(
         name: "duplicate initializers",
-        bytes: model([add], [Wire.tensor("w", 1, [1], raw: [0, 0, 0, 0]), Wire.tensor("w", 1, [1], raw: [0, 0, 0, 0])]), names: ["w"]),
+        bytes: model(
+          [add], [Wire.tensor("w", 1, [1], raw: [0, 0, 0, 0]), Wire.tensor("w", 1, [1], raw: [0, 0, 0, 0])]),
+        names: ["w"]),
       Hostile(
         name: "more outputs than the operator has",
         bytes: Wire.model(
@@ -73,24 +88,41 @@ struct Hostile: CustomTestStringConvertible, Sendable {
             nodes: [Wire.node("Softmax", ["x"], ["a", "b"], name: "soft"), Wire.node("Add", ["a", "b"], ["y"])],
             inputs: [Wire.value("x", 1, [2, 3, 4])], outputs: y)), names: ["soft"]),
       Hostile(name: "deep nesting", bytes: Wire.model(deep), names: ["deep"]),
-      Hostile(name: "newer IR", bytes: Wire.model(ir: 99, Wire.graph(nodes: [relu], inputs: x, outputs: y)), names: ["99"]),
-      Hostile(name: "newer opset", bytes: Wire.model(opset: 99, Wire.graph(nodes: [relu], inputs: x, outputs: y)), names: ["99"]),
-      Hostile(name: "line break in a name", bytes: model([Wire.node("Add", ["x", "w\nv"], ["y"], name: "two\nlines")]), names: ["two"]),
-      Hostile(name: "external data missing", bytes: model([add], [Wire.external("w", "nowhere.bin")]), names: ["nowhere.bin"]),
-      Hostile(name: "external data short", bytes: model([add], [Wire.external("w", "short.bin")]), names: ["short.bin"]),
-      Hostile(name: "external data above", bytes: model([add], [Wire.external("w", "../outside.bin")]), names: ["outside.bin"]),
-      Hostile(name: "external data absolute", bytes: model([add], [Wire.external("w", "/etc/passwd")]), names: ["/etc/passwd"]),
-      Hostile(name: "external data by symlink", bytes: model([add], [Wire.external("w", "link.bin")]), names: ["link.bin"]),
       Hostile(
-        name: "external offset overflows", bytes: model([add], [Wire.external("w", "short.bin", offset: "9223372036854775807")]),
+        name: "newer IR", bytes: Wire.model(ir: 99, Wire.graph(nodes: [relu], inputs: x, outputs: y)), names: ["99"]),
+      Hostile(
+        name: "newer opset", bytes: Wire.model(opset: 99, Wire.graph(nodes: [relu], inputs: x, outputs: y)),
+        names: ["99"]),
+      Hostile(
+        name: "line break in a name", bytes: model([Wire.node("Add", ["x", "w\nv"], ["y"], name: "two\nlines")]),
+        names: ["two"]),
+      Hostile(
+        name: "external data missing", bytes: model([add], [Wire.external("w", "nowhere.bin")]), names: ["nowhere.bin"]),
+      Hostile(
+        name: "external data short", bytes: model([add], [Wire.external("w", "short.bin")]), names: ["short.bin"]),
+      Hostile(
+        name: "external data above", bytes: model([add], [Wire.external("w", "../outside.bin")]), names: ["outside.bin"]
+      ),
+      Hostile(
+        name: "external data absolute", bytes: model([add], [Wire.external("w", "/etc/passwd")]), names: ["/etc/passwd"]
+      ),
+      Hostile(
+        name: "external data by symlink", bytes: model([add], [Wire.external("w", "link.bin")]), names: ["link.bin"]),
+      Hostile(
+        name: "external offset overflows",
+        bytes: model([add], [Wire.external("w", "short.bin", offset: "9223372036854775807")]),
         names: ["short.bin"]),
       Hostile(
         name: "unknown operator", bytes: model([Wire.node("Mystery", ["x"], ["y"], name: "what", domain: "nobody")]),
         names: ["what", "Mystery"], onlyRunning: true),
-      Hostile(name: "reshape to nothing fitting", bytes: model([reshape], shape([3, 5])), names: ["bend"], onlyRunning: true),
-      Hostile(name: "reshape overflows", bytes: model([reshape], shape([.max, .max])), names: ["bend"], onlyRunning: true),
-      Hostile(name: "past the memory budget", bytes: model([fill], shape([1 << 40])), names: ["fill"], onlyRunning: true),
-      Hostile(name: "expand overflows", bytes: model([expand], shape([1 << 62, 4, 2])), names: ["grow"], onlyRunning: true),
+      Hostile(
+        name: "reshape to nothing fitting", bytes: model([reshape], shape([3, 5])), names: ["bend"], onlyRunning: true),
+      Hostile(
+        name: "reshape overflows", bytes: model([reshape], shape([.max, .max])), names: ["bend"], onlyRunning: true),
+      Hostile(
+        name: "past the memory budget", bytes: model([fill], shape([1 << 40])), names: ["fill"], onlyRunning: true),
+      Hostile(
+        name: "expand overflows", bytes: model([expand], shape([1 << 62, 4, 2])), names: ["grow"], onlyRunning: true),
     ]
   }()
 }
@@ -154,7 +186,9 @@ struct Hostile: CustomTestStringConvertible, Sendable {
       try process.run()
       let text = String(decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
       process.waitUntilExit()
-      #expect(process.terminationReason == .exit && process.terminationStatus == 2, "\(arguments): \(process.terminationStatus) \(text)")
+      #expect(
+        process.terminationReason == .exit && process.terminationStatus == 2,
+        "\(arguments): \(process.terminationStatus) \(text)")
       let lines = text.split(separator: "\n")
       #expect(lines.last?.hasPrefix("cameo: error: ") == true, "\(text)")
       #expect(lines.last?.contains("bad.onnx") == true, "\(text)")

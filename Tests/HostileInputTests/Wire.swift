@@ -50,7 +50,8 @@ struct Wire {
   }
 
   static func node(
-    _ type: String, _ inputs: [String], _ outputs: [String], name: String = "", domain: String = "", attributes: [Wire] = []
+    _ type: String, _ inputs: [String], _ outputs: [String], name: String = "", domain: String = "",
+    attributes: [Wire] = []
   ) -> Wire {
     Wire { wire in
       for input in inputs { wire.text(1, input) }
@@ -95,7 +96,11 @@ struct Wire {
       wire.int(2, 1)
       wire.text(8, name)
       for (key, value) in [("location", location), ("offset", offset), ("length", length)] {
-        wire.message(13, Wire { $0.text(1, key); $0.text(2, value) })
+        wire.message(
+          13,
+          Wire {
+            $0.text(1, key); $0.text(2, value)
+          })
       }
       wire.int(14, 1)
     }

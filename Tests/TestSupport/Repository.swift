@@ -11,7 +11,8 @@ public enum Repository {
 
   /// Where fetched models are: `$CAMEO_CACHE`, else `.cache` in the repository.
   public static let cache: URL =
-    ProcessInfo.processInfo.environment["CAMEO_CACHE"].map { URL(fileURLWithPath: $0) } ?? root.appending(path: ".cache")
+    ProcessInfo.processInfo.environment["CAMEO_CACHE"].map { URL(fileURLWithPath: $0) }
+    ?? root.appending(path: ".cache")
 
   public static let models = root.appending(path: "Models")
 

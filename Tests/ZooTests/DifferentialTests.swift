@@ -1,5 +1,5 @@
-import Cameo
 import CPUProvider
+import Cameo
 import GraphIR
 import InferenceRuntime
 import ONNXFormat
@@ -48,7 +48,8 @@ import Testing
       if !providers || Repository.isFull {
         let values = try GraphEvaluator(graph, functions: model.functions).run(
           graph.inputs.map { id in sample.inputs[graph[id].name].map { .tensor($0) } })
-        sample.compare(Dictionary(zip(graph.outputs.map { graph[$0].name }, values)) { a, _ in a }, label + " evaluator")
+        sample.compare(
+          Dictionary(zip(graph.outputs.map { graph[$0].name }, values)) { a, _ in a }, label + " evaluator")
       }
       guard providers else { continue }
       let kinds: [(String, [any ExecutionProvider])] = [("reference", [ReferenceProvider()]), ("cpu", [CPUProvider()])]
