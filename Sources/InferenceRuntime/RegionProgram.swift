@@ -116,7 +116,13 @@ final class RegionProgram: @unchecked Sendable {
         guard let value = environment[input.value] else { continue }
         if let slot = input.boxed {
           context.boxed[slot] = value
-        } else if let tensor = value.tensor {
+        } else if let operand = input.operand {
+          // A body may be handed something else than what it declares.
+          guard let tensor = value.tensor, tensor.dataType == operand.type, tensor.shape == operand.shape else {
+            throw CameoError.badInput(
+              "value \(core.graph[input.value].name) is \(value.tensor.map { "\($0)" } ?? "no tensor"), "
+                + "\(operand.type)\(operand.shape) was expected")
+          }
           context.bind(input: port, to: UnsafeMutableRawPointer(mutating: tensor.baseAddress))
         }
       }

@@ -33,7 +33,9 @@ struct Mutator {
         for field in message.fields where message.kind == .node && field.number == 4 {
           if case .text(let name) = field.content { operators.insert(name) }
         }
-        if message.kind != .model, bodies[message.kind, default: []].count < 400 { bodies[message.kind, default: []].append(message) }
+        if message.kind != .model, bodies[message.kind, default: []].count < 400 {
+          bodies[message.kind, default: []].append(message)
+        }
       }
     }
     self.operators = operators.sorted { $0.lexicographicallyPrecedes($1) }
@@ -71,7 +73,9 @@ struct Mutator {
       switch message.kind {
       case .node, .attribute, .dimension, .typeTensor, .opset: return true
       case .tensor:
-        return message.fields.allSatisfy { if case .data(let bytes) = $0.content { bytes.count <= Message.weightLimit } else { true } }
+        return message.fields.allSatisfy {
+          if case .data(let bytes) = $0.content { bytes.count <= Message.weightLimit } else { true }
+        }
       default: return false
       }
     }
@@ -145,7 +149,8 @@ struct Mutator {
   private func number(_ old: UInt64, _ random: inout Generator) -> UInt64 {
     let signed = Int64(bitPattern: old)
     let choices: [Int64] = [
-      -1, 0, 1, 2, 3, 7, 16, -2, -7, .min, .max, .min + 1, .max - 1, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 40, 1 << 62, -(1 << 31),
+      -1, 0, 1, 2, 3, 7, 16, -2, -7, .min, .max, .min + 1, .max - 1, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 40, 1 << 62,
+      -(1 << 31),
       -(1 << 62), signed &+ 1, signed &- 1, signed &* 2, 0 &- signed, 1 << 20, 65_536, Int64(bitPattern: random.next()),
     ]
     return UInt64(bitPattern: choices.randomElement(using: &random)!)
@@ -153,7 +158,8 @@ struct Mutator {
 
   private func change(_ message: inout Message, _ random: inout Generator) {
     guard !message.fields.isEmpty else {
-      message.fields.append(.init(number: UInt64.random(in: 1...30, using: &random), content: .varint(number(0, &random))))
+      message.fields.append(
+        .init(number: UInt64.random(in: 1...30, using: &random), content: .varint(number(0, &random))))
       return
     }
     let at = Int.random(in: message.fields.indices, using: &random)
@@ -162,7 +168,8 @@ struct Mutator {
     case 1: message.fields.insert(message.fields[at], at: Int.random(in: 0...message.fields.count, using: &random))
     case 2: message.fields.swapAt(at, Int.random(in: message.fields.indices, using: &random))
     case 3:
-      message.fields.append(.init(number: UInt64.random(in: 1...30, using: &random), content: .varint(number(0, &random))))
+      message.fields.append(
+        .init(number: UInt64.random(in: 1...30, using: &random), content: .varint(number(0, &random))))
     default:
       switch message.fields[at].content {
       case .varint(let old): message.fields[at].content = .varint(number(old, &random))
@@ -183,14 +190,18 @@ struct Mutator {
         }
         message.fields[at].content = .data(bytes)
       case .message(let inner):
-        if let other = bodies[inner.kind]?.randomElement(using: &random) { message.fields[at].content = .message(other) }
+        if let other = bodies[inner.kind]?.randomElement(using: &random) {
+          message.fields[at].content = .message(other)
+        }
       }
     }
   }
 
   private func text(_ old: [UInt8], _ owner: Message, _ number: UInt64, _ random: inout Generator) -> [UInt8] {
     // Another text of the same field here, or of any node: edges that go elsewhere, cycles, duplicate names.
-    if owner.kind == .node, number == 4, Int.random(in: 0..<4, using: &random) > 0 { return operators.randomElement(using: &random)! }
+    if owner.kind == .node, number == 4, Int.random(in: 0..<4, using: &random) > 0 {
+      return operators.randomElement(using: &random)!
+    }
     if let other = bodies[owner.kind]?.randomElement(using: &random), Int.random(in: 0..<3, using: &random) == 0 {
       for field in other.fields where field.number == number {
         if case .text(let bytes) = field.content { return bytes }
@@ -222,13 +233,19 @@ struct Mutator {
     case 0:
       if let at = place() { bytes.removeSubrange(at...) }
     case 1:
-      if let at = place() { bytes.insert(contentsOf: (0..<Int.random(in: 1...9, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }, at: at) }
+      if let at = place() {
+        bytes.insert(
+          contentsOf: (0..<Int.random(in: 1...9, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random)
+          }, at: at)
+      }
     case 2:
       if let at = place() { bytes.removeSubrange(at..<min(bytes.count, at + Int.random(in: 1...9, using: &random))) }
     default:
       for _ in 0..<Int.random(in: 1...6, using: &random) {
         guard let at = place() else { continue }
-        bytes[at] = Bool.random(using: &random) ? UInt8.random(in: 0...255, using: &random) : bytes[at] ^ (1 << UInt8.random(in: 0...7, using: &random))
+        bytes[at] =
+          Bool.random(using: &random)
+          ? UInt8.random(in: 0...255, using: &random) : bytes[at] ^ (1 << UInt8.random(in: 0...7, using: &random))
       }
     }
   }

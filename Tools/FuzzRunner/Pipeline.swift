@@ -76,9 +76,10 @@ enum Pipeline {
       if type == .string {
         return .tensor(try Tensor(strings: [String](repeating: "a", count: Tensor.elementCount(dims)), shape: dims))
       }
-      return .tensor(try Tensor.make(type, dims, as: Float.self) { out in
-        for index in 0..<((try? Tensor.elementCount(dims)) ?? 0) { out[index] = Float(index % 3) }
-      })
+      return .tensor(
+        try Tensor.make(type, dims, as: Float.self) { out in
+          for index in 0..<((try? Tensor.elementCount(dims)) ?? 0) { out[index] = Float(index % 3) }
+        })
     }
   }
 }

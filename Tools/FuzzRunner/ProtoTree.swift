@@ -20,7 +20,8 @@ struct Message {
 
   /// The ONNX messages whose insides are changed; other ones are kept as text.
   enum Kind: Int, CaseIterable {
-    case model, graph, node, attribute, tensor, sparse, valueInfo, type, typeTensor, typeSequence, typeMap, shape, dimension
+    case model, graph, node, attribute, tensor, sparse, valueInfo, type, typeTensor, typeSequence, typeMap, shape,
+      dimension
     case opset, entry, function
 
     func inner(_ field: UInt64) -> Kind? {
@@ -121,7 +122,9 @@ struct Message {
       case .text(let bytes), .data(let bytes):
         varint(field.number << 3 | 2)
         varint(UInt64(bytes.count))
-        if case .data = field.content, bytes.count > Message.weightLimit { weights.append(out.count..<out.count + bytes.count) }
+        if case .data = field.content, bytes.count > Message.weightLimit {
+          weights.append(out.count..<out.count + bytes.count)
+        }
         out += bytes
       case .message(let inner):
         var part: [UInt8] = []

@@ -23,7 +23,8 @@ guard !mutator.sources.isEmpty else {
   exit(64)
 }
 
-if let show = option("show").flatMap({ Int($0) }), let at = arguments.firstIndex(of: "--show"), at + 2 < arguments.count {
+if let show = option("show").flatMap({ Int($0) }), let at = arguments.firstIndex(of: "--show"), at + 2 < arguments.count
+{
   let made = mutator.make(seed: seed, index: show)
   try Data(made.bytes).write(to: URL(fileURLWithPath: arguments[at + 2]))
   say(made.name)
@@ -82,8 +83,12 @@ let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     while !range.isEmpty {
       let child = Process()
       child.executableURL = own
-      child.arguments = paths + ["--child"] + (arguments.contains("--trap") ? ["--trap"] : []) + ["--seed", "\(seed)", "--from", "\(range.lowerBound)", "--count", "\(range.count)"]
-      child.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, own in own }
+      child.arguments =
+        paths + ["--child"] + (arguments.contains("--trap") ? ["--trap"] : []) + [
+          "--seed", "\(seed)", "--from", "\(range.lowerBound)", "--count", "\(range.count)",
+        ]
+      child.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, own in own
+      }
       let pipe = Pipe()
       let errors = Pipe()
       child.standardOutput = pipe
@@ -116,7 +121,9 @@ let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         findings.record("seed \(seed) case \(current), \(stage): \(reason) \(fatal)")
         range = last + 1..<range.upperBound
       } else {
-        if child.terminationStatus != 0 { findings.record("cases \(range): exit \(child.terminationStatus) \(complaint())") }
+        if child.terminationStatus != 0 {
+          findings.record("cases \(range): exit \(child.terminationStatus) \(complaint())")
+        }
         break
       }
     }
