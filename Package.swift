@@ -49,8 +49,7 @@ let package = Package(
     .target(name: "Tensors"),
     // L0
     .target(name: "CRegistry"),
-    // Optimized in debug builds too: the tests run real models.
-    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(name: "CKernels"),
     .target(name: "CBLAS"),
     .target(
       name: "CONNX",

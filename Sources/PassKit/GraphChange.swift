@@ -81,6 +81,15 @@ public struct GraphChange: Sendable {
     return .new(slots - 1)
   }
 
+  /// Puts the data movement that a match passed over (`Match.movements`) on another value, in the same order.
+  public mutating func repeating(_ movements: [NodeID], on value: Ref, in graph: Graph) -> Ref {
+    movements.reduce(value) { moved, id in
+      let source = graph[id]
+      let inputs = source.inputs.enumerated().map { $0.offset == 0 ? moved : $0.element.map { Ref.existing($0) } }
+      return node(source.type, domain: source.domain, inputs, source.attributes, name: source.name, covers: [id])
+    }
+  }
+
   /// Every reader of `old` reads `new`; the name of a graph output stays with the output.
   public mutating func replace(_ old: ValueID, with new: Ref) { replacements.append((old, new)) }
   public mutating func replace(_ old: ValueID, with new: ValueID) { replacements.append((old, .existing(new))) }

@@ -92,3 +92,47 @@ func outcome(_ rules: String, _ graph: String) throws -> (applied: Int, reasons:
         "last_dim(x) == 4 is not known") == true)
   }
 }
+
+/// `PatternInput.moved`: data movement between two matched nodes, put back behind the rewrite.
+@Suite struct MovementTests {
+  private func run(_ body: String) throws -> (applied: Int, text: String) {
+    let pattern = Pattern(
+      [
+        PatternNode("Neg", inputs: [.value("x")], outputs: ["a"]).key(),
+        PatternNode("Relu", inputs: [.moved("a")], outputs: ["y"]),
+      ], results: ["y"])
+    let rule = PatternRule("NegRelu", match: pattern) { match, context, change in
+      guard let x = match.value("x"), let y = match.value("y") else { return }
+      let low = change.constant(try .scalar(Float(0), .float))
+      let minimum = change.node("Min", [.existing(x), low], covers: [])
+      let positive = change.node("Abs", [minimum])
+      change.replace(y, with: change.repeating(match.movements["a"] ?? [], on: positive, in: context.graph))
+    }
+    let pass = RewritePass("Movement", level: 1, summary: "test", rules: [rule])
+    let manager = PassManager(stages: [PassManager.Stage([pass])], options: OptimizationOptions())
+    let source = "g (float[2,3] x) => (float[3,2] y) <int64[2] s = {3, 2}> \(body)"
+    let (model, report) = try manager.run(try ONNXText.parseModel(source))
+    #expect(report.failures.isEmpty, "\(report.failures)")
+    return (report.passes.reduce(0) { $0 + $1.applied }, ONNXText.print(model.graph))
+  }
+
+  @Test func oneMoveInBetween() throws {
+    let result = try run("{ n = Neg (x) t = Transpose <perm = [1, 0]> (n) y = Relu (t) }")
+    #expect(result.applied == 1)
+    #expect(result.text.contains("Transpose") && result.text.contains("Abs") && !result.text.contains("Relu"))
+  }
+
+  @Test func severalMovesInBetween() throws {
+    let result = try run("{ n = Neg (x) i = Identity (n) r = Reshape (i, s) y = Relu (r) }")
+    #expect(result.applied == 1)
+    #expect(result.text.contains("Reshape"))
+  }
+
+  @Test func noMove() throws {
+    #expect(try run("{ r = Reshape (x, s) n = Neg (r) y = Relu (n) }").applied == 1)
+  }
+
+  @Test func computationInBetweenIsNoMove() throws {
+    #expect(try run("{ n = Neg (x) e = Exp (n) t = Transpose <perm = [1, 0]> (e) y = Relu (t) }").applied == 0)
+  }
+}

@@ -41,12 +41,15 @@ func main() throws {
   let level = Int(option("level") ?? "0") ?? 0
   var optimize = 0.0
   if level > 0 {
-    optimize = try milliseconds { try model.graph.sortTopologically(); try Probe.optimize(&model, level: level) }
+    optimize = try milliseconds {
+      try model.graph.sortTopologically(); try Probe.optimize(&model, level: level)
+    }
   }
   var options = SessionOptions()
   options.threads = Int(option("threads") ?? "2") ?? 2
   let provider = option("provider") ?? "cpu"
-  let session = try Session(model, providers: provider == "cpu" ? [CPUProvider()] : [ReferenceProvider()], options: options)
+  let session = try Session(
+    model, providers: provider == "cpu" ? [CPUProvider()] : [ReferenceProvider()], options: options)
   let inputs = try readList(folder + "/inputs/list.txt")
   let golden = try readList(folder + "/golden/list.txt")
   let named = Dictionary(uniqueKeysWithValues: inputs)
@@ -67,7 +70,9 @@ func main() throws {
   var times: [Double] = []
   var how = "run"
   var allocations = -1
-  if let binding = try? Binding(session, inputs: Dictionary(uniqueKeysWithValues: inputs.map { ($0.0, $0.1.shape) }), values: named) {
+  if let binding = try? Binding(
+    session, inputs: Dictionary(uniqueKeysWithValues: inputs.map { ($0.0, $0.1.shape) }), values: named)
+  {
     how = "bound"
     for (name, tensor) in inputs { try binding.bind(input: name, to: tensor) }
     var bound: [Tensor] = []
@@ -93,7 +98,8 @@ func main() throws {
   let name = (path as NSString).deletingLastPathComponent.split(separator: "/").last ?? ""
   let p50 = times.isEmpty ? 0 : times[times.count / 2]
   print(
-    "\(name)/\((folder as NSString).lastPathComponent) err \(String(format: "%.2e", worst)) load \(String(format: "%.1f", load)) opt \(String(format: "%.1f", optimize)) prepare \(String(format: "%.1f", prepare)) first \(String(format: "%.1f", first)) p50 \(String(format: "%.2f", p50)) min \(String(format: "%.2f", times.first ?? 0)) \(how) | stages \(plans.count) steps \(plans.map(\.assignments.count).reduce(0, +)) mallocs \(allocations) peak \(mib(peak)) bound \(mib(bound)) ratio \(String(format: "%.3f", Double(peak) / Double(max(1, bound)))) sum \(mib(sum)) scratch \(mib(scratch)) packed \(mib(session.packedBytes))")
+    "\(name)/\((folder as NSString).lastPathComponent) err \(String(format: "%.2e", worst)) load \(String(format: "%.1f", load)) opt \(String(format: "%.1f", optimize)) prepare \(String(format: "%.1f", prepare)) first \(String(format: "%.1f", first)) p50 \(String(format: "%.2f", p50)) min \(String(format: "%.2f", times.first ?? 0)) \(how) | stages \(plans.count) steps \(plans.map(\.assignments.count).reduce(0, +)) mallocs \(allocations) peak \(mib(peak)) bound \(mib(bound)) ratio \(String(format: "%.3f", Double(peak) / Double(max(1, bound)))) sum \(mib(sum)) scratch \(mib(scratch)) packed \(mib(session.packedBytes))"
+  )
   var reference: [String: Int] = [:]
   for plan in plans {
     for step in plan.allAssignments where step.provider == "reference" && !step.isElided {
@@ -101,7 +107,9 @@ func main() throws {
     }
   }
   if provider == "cpu" {
-    for (key, count) in reference.sorted(by: { $0.value > $1.value }).prefix(12) { print("    reference x\(count): \(key)") }
+    for (key, count) in reference.sorted(by: { $0.value > $1.value }).prefix(12) {
+      print("    reference x\(count): \(key)")
+    }
   }
   if arguments.contains("--nodes") {
     for plan in plans { for step in plan.allAssignments { print("  \(step.provider) \(step.kernel) \(step.label)") } }

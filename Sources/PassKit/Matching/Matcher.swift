@@ -6,6 +6,8 @@ import Tensors
 public struct Match: Sendable {
   /// By pattern node index; nil for an optional node that is absent.
   public internal(set) var nodes: [NodeID?]
+  /// The data movement that `PatternInput.moved` passed over, from the value outwards, by the value's name.
+  public internal(set) var movements: [String: [NodeID]] = [:]
   var bindings: [String: Operand]
   let pattern: Pattern
 
@@ -21,8 +23,10 @@ public struct Match: Sendable {
     return nil
   }
 
-  /// Every matched node.
-  public var matchedNodes: [NodeID] { nodes.compactMap { $0 } }
+  /// Every matched node, data movement in between included.
+  public var matchedNodes: [NodeID] {
+    nodes.compactMap { $0 } + movements.sorted { $0.key < $1.key }.flatMap(\.value)
+  }
 }
 
 /// Finds a pattern from a given node backwards, with backtracking over operand orders, optional nodes and spellings.
@@ -53,6 +57,7 @@ final class Matcher {
     var nodes: [NodeID?]
     var skipped: [Bool]
     var bindings: [String: Operand]
+    var movements: [String: [NodeID]] = [:]
     var keyMatched = false
     var matched = 0
   }
@@ -73,7 +78,7 @@ final class Matcher {
     region = context.graph[anchor].region
     state.bindings[result] = .value(value)
     guard let final = match(anchor, index, state, []) else { return nil }
-    return Match(nodes: final.nodes, bindings: final.bindings, pattern: pattern)
+    return Match(nodes: final.nodes, movements: final.movements, bindings: final.bindings, pattern: pattern)
   }
 
   private func fail(_ state: State, _ reason: @autoclosure () -> String, _ node: NodeID?) {
@@ -198,10 +203,31 @@ final class Matcher {
           return nil
         }
         return solve([.value(operand, name, reader: reader)] + rest, state)
+      case .moved(let name):
+        guard let operand else {
+          fail(state, "an input is left out", reader)
+          return nil
+        }
+        return solveMoved(operand, name, reader, rest, state)
       }
     case .value(let operand, let name, let reader):
       return solve(operand, name, reader, rest, state)
     }
+  }
+
+  /// The value itself, else what stands behind one more node that only moves data.
+  private func solveMoved(
+    _ operand: Operand, _ name: String, _ reader: NodeID, _ rest: [Goal], _ state: State
+  ) -> State? {
+    if let result = solve([.value(operand, name, reader: reader)] + rest, state) { return result }
+    guard let value = operand.valueID, let producer = context.graph.producer(value), !state.nodes.contains(producer),
+      context.graph[producer].region == region, context.graph[producer].output(0) == value,
+      OperatorRegistry[context.graph[producer].operatorName]?.traits.contains(.dataMovement) ?? false,
+      let source = context.graph[producer].input(0)
+    else { return nil }
+    var next = state
+    next.movements[name, default: []].insert(producer, at: 0)
+    return solveMoved(.value(source), name, producer, rest, next)
   }
 
   private func solve(_ operand: Operand, _ name: String, _ reader: NodeID, _ rest: [Goal], _ state: State) -> State? {

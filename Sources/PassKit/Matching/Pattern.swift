@@ -68,6 +68,9 @@ public struct PatternNode: Sendable {
 public enum PatternInput: Sendable {
   /// A node's output or a variable.
   case value(String)
+  /// The same behind any chain of nodes that only move data (Reshape, Transpose, Squeeze, Identity, ...), none included.
+  /// `Match.movements` tells which stood there; `GraphChange.repeating` puts them on the rewrite's result.
+  case moved(String)
   /// A constant that passes the test; bound to the name where there is one.
   case constant(String?, ConstantTest)
   /// Left out.
