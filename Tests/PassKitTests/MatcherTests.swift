@@ -136,3 +136,23 @@ func outcome(_ rules: String, _ graph: String) throws -> (applied: Int, reasons:
     #expect(try run("{ n = Neg (x) e = Exp (n) t = Transpose <perm = [1, 0]> (e) y = Relu (t) }").applied == 0)
   }
 }
+
+@Suite struct MovementInRulesTests {
+  static let rule = "rule R { match { a = Neg!(x) y = Relu(~a) } rewrite { m = Min(x, 0.0) y = Abs(m) } }"
+
+  @Test(arguments: ["t = Transpose <perm = [1, 0]> (n)", "i = Identity (n) t = Reshape (i, s)"])
+  func movementIsPutBack(_ middle: String) throws {
+    let result = try outcome(
+      Self.rule, "g (float[2,3] x) => (float[3,2] y) <int64[2] s = {3, 2}> { n = Neg (x) \(middle) y = Relu (t) }")
+    #expect(result.applied == 1)
+    #expect(result.text.contains("Abs") && !result.text.contains("Relu"))
+    #expect(result.text.contains("Transpose") || result.text.contains("Reshape"))
+  }
+
+  @Test func onePlaceOnly() {
+    #expect(throws: CameoError.self) {
+      try RuleFile.parse(
+        "rule R { match { a = Neg(x) b = Exp(x) y = Add(~a, ~b) } rewrite { y = Abs(x) } }", file: "t.rules")
+    }
+  }
+}

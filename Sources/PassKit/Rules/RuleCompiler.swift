@@ -15,6 +15,7 @@ struct RuleCompiler {
   private var captures: [RuleAttributeCapture] = []
   private var results: [String] = []
   private var anonymous = 0
+  private var hasMovement = false
 
   init(_ rule: RuleSyntax, _ parser: RuleParser) {
     self.rule = rule
@@ -144,6 +145,15 @@ struct RuleCompiler {
       defined.insert(name)
       try add(inner, outputs: [name])
       return .value(name)
+    case .moved(let inner, let offset):
+      guard !hasMovement else {
+        throw scanner.error(at: offset, "a rule looks through data movement in one place only")
+      }
+      hasMovement = true
+      guard case .value(let name) = try input(inner, of: call) else {
+        throw scanner.error(at: offset, "~ stands before a value")
+      }
+      return .moved(name)
     }
   }
 

@@ -173,6 +173,7 @@ struct RuleParser {
 
   private mutating func matchOperand() throws -> MatchOperand {
     let offset = here()
+    if scanner.matches("~") { return .moved(try matchOperand(), offset: offset) }
     if scanner.matches("$") {
       return .capture(try scanner.expectIdentifier("a constant's name after '$'"), offset: offset)
     }

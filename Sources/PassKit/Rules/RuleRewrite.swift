@@ -100,8 +100,10 @@ struct RuleRewrite: Sendable {
         names[statement.outputs[0].text] = try ref(expression, type, &change, names, scope)
       }
     }
+    let movement = scope.match.movements.values.first ?? []
     for result in results {
-      if let old = scope.match.value(result), let new = names[result] { change.replace(old, with: new) }
+      guard let old = scope.match.value(result), let new = names[result] else { continue }
+      change.replace(old, with: change.repeating(movement, on: new, in: context.graph))
     }
   }
 

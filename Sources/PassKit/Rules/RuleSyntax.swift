@@ -52,6 +52,8 @@ indirect enum MatchOperand: Sendable {
   /// `_`: anything, left out included.
   case any
   case call(MatchCall)
+  /// `~a`: behind nodes that only move data, which the rewrite puts back behind its result.
+  case moved(MatchOperand, offset: Int)
 }
 
 /// `rank(x) >= 2 : "sentence"`.
