@@ -30,7 +30,10 @@ extension InferenceContext {
   /// The count of elements of input `index` (a 1-D tensor), where known.
   func length(_ index: Int) -> Int? {
     if let symbols = symbols(index) { return symbols.count }
-    guard let shape = shape(index), shape.count == 1 else { return nil }
-    return shape[0].value
+    // A rank that a file merely claims is not believed past any real one: each axis costs a symbol.
+    guard let shape = shape(index), shape.count == 1, let value = shape[0].value, (0...256).contains(value) else {
+      return nil
+    }
+    return value
   }
 }

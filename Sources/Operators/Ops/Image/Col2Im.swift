@@ -8,7 +8,7 @@ struct Col2Im: Operator {
   func infer(_ context: inout InferenceContext) throws {
     try context.require(rank: 3...3, of: 0)
     let x = context.shape(0)
-    let rank = context.shape(1)?.first?.value ?? context.symbols(1)?.count
+    let rank = context.length(1)
     guard let rank else { return context.set(0, context.dataType(0), nil) }
     let block = context.ints(2)?.reduce(1, *)
     let channels =
