@@ -53,7 +53,6 @@ public enum FuseAttention {
       // Behind: [Cast] [guard] MatMul with the probabilities on the left.
       var covers = [id]
       var current = probabilities
-      var guarded = false
       var behind: NodeID?
       for _ in 0..<4 {
         let readers = graph.consumers(current)
@@ -66,13 +65,11 @@ public enum FuseAttention {
         } else if let (nodes, next) = Core.nanGuard(current, readers, context) {
           covers += nodes
           current = next
-          guarded = true
         } else {
           behind = readers.first { graph[$0].is("MatMul") && graph[$0].input(0) == current }
           break
         }
       }
-      _ = guarded
       guard let product = behind, let value = graph[product].input(1), let result = graph[product].output(0) else {
         return nil
       }
