@@ -131,7 +131,7 @@ public struct AppliedChange: Sendable {
 extension Graph {
   /// Applies `change`. Covered nodes and their producers go where nothing reads them any more. The order of nodes is restored
   /// later, by `sortTopologically`.
-  mutating func apply(_ change: GraphChange, isKept: (NodeID) -> Bool) -> AppliedChange {
+  mutating func apply(_ change: GraphChange) -> AppliedChange {
     var result = AppliedChange()
     let region = change.region ?? change.covers.first.map { self[$0].region } ?? .main
     var slots = [ValueID?](repeating: nil, count: change.slots)
@@ -202,7 +202,7 @@ extension Graph {
     }
     let made = Array(zip(result.added, change.nodes))
     let folded = Set(change.covers.flatMap { self[$0].inputs.compactMap { $0 } }.filter { !self[$0].origins.isEmpty })
-    result.removed += removeDead(candidates, isKept: isKept)
+    result.removed += removeDead(candidates)
     result.added.removeAll { !self[$0].isAlive }
     result.touched.removeAll { !self[$0].isAlive }
     handOverOrigins(change, made, slots, folded, result)
@@ -253,11 +253,11 @@ extension Graph {
   }
 
   /// Removes those of `candidates` whose outputs nobody reads, then their producers likewise.
-  mutating func removeDead(_ candidates: [NodeID], isKept: (NodeID) -> Bool) -> [NodeID] {
+  mutating func removeDead(_ candidates: [NodeID]) -> [NodeID] {
     var removed: [NodeID] = []
     var work = candidates
     while let id = work.popLast() {
-      guard self[id].isAlive, !isKept(id) else { continue }
+      guard self[id].isAlive else { continue }
       let isRead = self[id].outputs.contains { output in output.map { !self[$0].uses.isEmpty } ?? false }
       if isRead { continue }
       var producers: Set<NodeID> = Set(self[id].inputs.compactMap { producer($0) })

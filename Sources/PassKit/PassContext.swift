@@ -107,7 +107,7 @@ public final class PassContext {
     let before = change.isFusion ? describe(change.covers) : []
     let known = Dictionary(change.replacements.map { ($0.old, inference[$0.old]) }, uniquingKeysWith: { a, _ in a })
     inference.release()
-    let result = graph.apply(change) { _ in false }
+    let result = graph.apply(change)
     inference.extend(to: graph, inferring: result.added, then: result.touched)
     for (old, new) in result.replaced {
       guard let before = known[old], let reason = before.contradiction(of: inference[new]) else { continue }
