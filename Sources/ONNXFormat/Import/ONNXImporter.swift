@@ -176,7 +176,7 @@ public enum ONNXImporter {
   private static func checkDomains(_ graph: Graph, _ opsets: [String: Int], _ model: Model) throws {
     for id in graph.allNodes {
       let name = graph[id].operatorName
-      if opsets[name.domain] == nil, SchemaRegistry.latestOpset[name.domain] != nil,
+      if opsets[name.domain] == nil, SchemaRegistry.latestOpset(of: name.domain) != nil,
         !SchemaRegistry.versions(domain: name.domain, name: name.name).isEmpty,
         model.function(name, overload: graph[id].overload) == nil
       {
