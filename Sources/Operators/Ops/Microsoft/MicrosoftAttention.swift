@@ -35,7 +35,6 @@ struct MicrosoftAttention: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let heads = try c.heads()
     let input = try c.given(0, "input")
@@ -64,8 +63,10 @@ struct MicrosoftAttention: ComposedOperator {
     if isSlice {
       let starts = try AttentionForms.repeated(&c, past, like: input)
       call.q = try AttentionForms.split(&c, q, heads: heads)
-      caches[0] = try AttentionForms.write(&c, try AttentionForms.split(&c, k, heads: heads), into: caches[0], at: starts)
-      caches[1] = try AttentionForms.write(&c, try AttentionForms.split(&c, v, heads: heads), into: caches[1], at: starts)
+      caches[0] = try AttentionForms.write(
+        &c, try AttentionForms.split(&c, k, heads: heads), into: caches[0], at: starts)
+      caches[1] = try AttentionForms.write(
+        &c, try AttentionForms.split(&c, v, heads: heads), into: caches[1], at: starts)
       call.k = try c.slice(caches[0], from: try c.ints([0]), to: total, axis: 2)
       call.v = try c.slice(caches[1], from: try c.ints([0]), to: total, axis: 2)
     } else if !caches.isEmpty {
@@ -88,7 +89,8 @@ struct MicrosoftAttention: ComposedOperator {
     let width = try c.number(try c.shape(weights)[1], "the width of weights")
     var sizes = try c.attributes.optionalInts("qkv_hidden_sizes") ?? []
     if sizes.isEmpty { sizes = [Int](repeating: width / 3, count: 3) }
-    guard sizes.count == 3, sizes.allSatisfy({ $0 > 0 && $0 <= width }), sizes.reduce(0, +) == width, sizes[0] == sizes[1]
+    guard sizes.count == 3, sizes.allSatisfy({ $0 > 0 && $0 <= width }), sizes.reduce(0, +) == width,
+      sizes[0] == sizes[1]
     else { throw CameoError.badInput("Q, K and V of the widths \(sizes) from weights with \(width) columns") }
     var all = try c.node("MatMul", [try c.wide(input), weights])
     if let bias = try c.widened(c.input(2)) {

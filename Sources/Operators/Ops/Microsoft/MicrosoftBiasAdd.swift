@@ -17,7 +17,6 @@ struct MicrosoftBiasAdd: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let x = try c.given(0, "X")
     let sum = try c.add(try c.wide(x), try c.wide(try c.given(1, "bias")))

@@ -24,7 +24,6 @@ struct MicrosoftBiasDropout: ComposedOperator {
     """
   }
 
-
   let traits: OperatorTraits = .random
 
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {

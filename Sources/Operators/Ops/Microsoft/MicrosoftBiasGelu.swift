@@ -16,7 +16,6 @@ struct MicrosoftBiasGelu: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let a = try c.given(0, "A")
     let b = try c.given(1, "B")

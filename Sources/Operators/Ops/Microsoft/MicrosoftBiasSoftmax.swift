@@ -21,7 +21,6 @@ struct MicrosoftBiasSoftmax: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let data = try c.given(0, "data")
     let x = try c.wide(data)

@@ -16,7 +16,6 @@ struct MicrosoftBiasSplitGelu: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let x = try c.given(0, "X")
     let rank = try c.rank(x)

@@ -17,7 +17,6 @@ struct MicrosoftCDist: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let metric = try c.attributes.string("metric")
     guard metric == "euclidean" || metric == "sqeuclidean" else {

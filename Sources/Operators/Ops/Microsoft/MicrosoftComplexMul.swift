@@ -17,7 +17,6 @@ struct MicrosoftComplexMul: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] { [try ComplexProduct.compose(&c, conjugates: false)] }
 }
 

@@ -24,7 +24,6 @@ struct MicrosoftConvTransposeWithDynamicPads: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     var attributes = c.node.attributes
     if let pads = c.input(2) {
@@ -36,4 +35,6 @@ struct MicrosoftConvTransposeWithDynamicPads: ComposedOperator {
 }
 
 @used @section("cameo_operators")
-private let registration: RegistryRecord = (0, { OperatorRegistry.submit(MicrosoftConvTransposeWithDynamicPads(), to: $0) })
+private let registration: RegistryRecord = (
+  0, { OperatorRegistry.submit(MicrosoftConvTransposeWithDynamicPads(), to: $0) }
+)

@@ -37,11 +37,11 @@ struct MicrosoftDecoderMaskedMultiHeadAttention: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let form = MultiHead(
       bias: 10, mask: 3, attentionBias: 4, pastKey: 5, pastLength: 7, indirection: 9,
-      sharesBuffer: try c.attributes.int("past_present_share_buffer", default: 0) != 0, isCausal: false, packsFlat: true)
+      sharesBuffer: try c.attributes.int("past_present_share_buffer", default: 0) != 0, isCausal: false, packsFlat: true
+    )
     return try form.compose(&c)
   }
 
@@ -51,4 +51,6 @@ struct MicrosoftDecoderMaskedMultiHeadAttention: ComposedOperator {
 }
 
 @used @section("cameo_operators")
-private let registration: RegistryRecord = (0, { OperatorRegistry.submit(MicrosoftDecoderMaskedMultiHeadAttention(), to: $0) })
+private let registration: RegistryRecord = (
+  0, { OperatorRegistry.submit(MicrosoftDecoderMaskedMultiHeadAttention(), to: $0) }
+)

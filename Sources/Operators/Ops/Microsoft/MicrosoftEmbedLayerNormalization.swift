@@ -29,7 +29,6 @@ struct MicrosoftEmbedLayerNormalization: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let ids = try c.given(0, "input_ids")
     let words = try c.given(2, "word_embedding")

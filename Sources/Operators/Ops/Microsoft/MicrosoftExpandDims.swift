@@ -16,7 +16,6 @@ struct MicrosoftExpandDims: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let axis = try c.reshape(try c.cast(try c.given(1, "axis"), .int64), [1])
     return [try c.node("Unsqueeze", [try c.given(0, "X"), axis])]

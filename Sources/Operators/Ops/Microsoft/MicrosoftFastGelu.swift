@@ -16,7 +16,6 @@ struct MicrosoftFastGelu: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let x = try c.given(0, "X")
     guard let bias = c.input(1) else { return [try c.gelu(x, tanh: true)] }

@@ -27,7 +27,6 @@ struct MicrosoftFusedConv: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let x = try c.given(0, "X")
     return [try c.cast(try FusedProducts.conv(&c, try c.wide(x), addend: try c.widened(c.input(3))), try c.type(x))]

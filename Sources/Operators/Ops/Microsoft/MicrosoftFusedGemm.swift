@@ -26,7 +26,6 @@ struct MicrosoftFusedGemm: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let a = try c.given(0, "A")
     let type = try c.type(a)

@@ -22,7 +22,6 @@ struct MicrosoftFusedMatMul: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     [try FusedProducts.matMul(&c, transA: "transA", transB: "transB")]
   }

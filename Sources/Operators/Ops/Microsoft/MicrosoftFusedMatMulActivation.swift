@@ -27,7 +27,6 @@ struct MicrosoftFusedMatMulActivation: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let type = try c.type(try c.given(0, "A"))
     let product = try FusedProducts.matMul(&c, transA: "transA", transB: "transB", isWide: true)

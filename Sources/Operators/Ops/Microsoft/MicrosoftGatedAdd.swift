@@ -17,7 +17,6 @@ struct MicrosoftGatedAdd: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let gate = try c.given(2, "gate")
     if let last = c.facts(gate).shape?.last { try c.requireEqual(last, 1, "the last dimension of gate") }

@@ -20,7 +20,6 @@ struct MicrosoftGatedRMSNorm: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let x = try c.given(0, "X")
     let scale = try c.given(1, "scale")

@@ -17,7 +17,6 @@ struct MicrosoftGatherND: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     [try c.node("GatherND", [try c.given(0, "data"), try c.cast(try c.given(1, "indices"), .int64)])]
   }

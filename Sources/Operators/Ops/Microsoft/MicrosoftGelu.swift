@@ -15,7 +15,6 @@ struct MicrosoftGelu: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] { [try c.gelu(try c.given(0, "X"))] }
 }
 

@@ -17,7 +17,6 @@ struct MicrosoftGemmFastGelu: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let x = try c.given(0, "X")
     var product = try c.node("MatMul", [try c.wide(x), try c.wide(try c.given(1, "W"))])

@@ -20,7 +20,6 @@ struct MicrosoftGridSample: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let mode = try c.attributes.string("mode")
     let names = ["bilinear": "linear", "bicubic": "cubic", "nearest": "nearest"]

@@ -23,7 +23,6 @@ struct MicrosoftGroupNorm: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     try GroupNormal.compose(&c, skip: nil, bias: nil)
   }

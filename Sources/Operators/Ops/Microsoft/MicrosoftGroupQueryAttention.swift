@@ -58,7 +58,6 @@ struct MicrosoftGroupQueryAttention: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     var form = try GroupQuery(&c)
     return try form.compose(&c)

@@ -15,7 +15,6 @@ struct MicrosoftInverse: Operator {
     """
   }
 
-
   func infer(_ context: inout InferenceContext) throws {
     try context.require(rank: 2...Int.max, of: 0)
     var shape = context.shape(0)

@@ -18,7 +18,6 @@ struct MicrosoftIsAllFinite: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let (infinite, nan) = (try c.attributes.bool("isinf_only"), try c.attributes.bool("isnan_only"))
     guard !(infinite && nan) else { throw CameoError.badInput("isinf_only and isnan_only are both set") }

@@ -38,7 +38,6 @@ struct MicrosoftMultiHeadAttention: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let form = MultiHead(
       bias: 3, mask: 4, attentionBias: 5, pastKey: 6, pastLength: 8, indirection: 9, sharesBuffer: c.has(8),

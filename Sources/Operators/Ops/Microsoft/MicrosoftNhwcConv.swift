@@ -23,7 +23,6 @@ struct MicrosoftNhwcConv: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let x = try c.given(0, "X")
     let rank = try c.rank(x)

@@ -26,7 +26,6 @@ struct MicrosoftNhwcFusedConv: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let x = try c.given(0, "X")
     let rank = try c.rank(x)

@@ -18,7 +18,6 @@ struct MicrosoftPad: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let pads = try c.reshape(try c.given(1, "pads"), [-1])
     let value = try c.input(2).map { try c.node("Reshape", [$0, try c.ints([])]) }

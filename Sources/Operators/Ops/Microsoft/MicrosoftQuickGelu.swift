@@ -16,7 +16,6 @@ struct MicrosoftQuickGelu: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let x = try c.given(0, "X")
     let alpha = try c.attributes.float("alpha")

@@ -17,7 +17,6 @@ struct MicrosoftRange: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let start = try c.given(0, "start")
     let step = try c.input(2) ?? c.scalar(1, try c.type(start))

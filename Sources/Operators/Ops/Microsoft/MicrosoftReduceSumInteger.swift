@@ -18,7 +18,6 @@ struct MicrosoftReduceSumInteger: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let data = try c.given(0, "data")
     let type = try c.type(data)

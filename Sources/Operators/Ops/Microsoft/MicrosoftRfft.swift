@@ -19,7 +19,6 @@ struct MicrosoftRfft: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     try MicrosoftRfft.check(c.attributes)
     let x = try c.given(0, "X")

@@ -26,7 +26,6 @@ struct MicrosoftRotaryEmbedding: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let x = try c.given(0, "input")
     try c.require(x, ranks: 3...4, "input")

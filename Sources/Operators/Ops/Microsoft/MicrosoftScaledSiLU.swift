@@ -19,7 +19,6 @@ struct MicrosoftScaledSiLU: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let x = try c.given(0, "X")
     let type = try c.type(x)

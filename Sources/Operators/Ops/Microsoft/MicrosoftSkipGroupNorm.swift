@@ -26,7 +26,6 @@ struct MicrosoftSkipGroupNorm: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     try GroupNormal.compose(&c, skip: try c.given(3, "skip"), bias: c.input(4))
   }

@@ -25,7 +25,6 @@ struct MicrosoftSkipLayerNormalization: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     try SkipNormalization.compose(&c, isRMS: false, beta: c.input(3), bias: c.input(4))
   }

@@ -24,7 +24,6 @@ struct MicrosoftSkipSimplifiedLayerNormalization: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     try SkipNormalization.compose(&c, isRMS: true, beta: nil, bias: c.input(3))
   }
@@ -33,4 +32,6 @@ struct MicrosoftSkipSimplifiedLayerNormalization: ComposedOperator {
 }
 
 @used @section("cameo_operators")
-private let registration: RegistryRecord = (0, { OperatorRegistry.submit(MicrosoftSkipSimplifiedLayerNormalization(), to: $0) })
+private let registration: RegistryRecord = (
+  0, { OperatorRegistry.submit(MicrosoftSkipSimplifiedLayerNormalization(), to: $0) }
+)

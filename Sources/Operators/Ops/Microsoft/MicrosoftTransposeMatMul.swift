@@ -19,7 +19,6 @@ struct MicrosoftTransposeMatMul: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     [try FusedProducts.matMul(&c, transA: "transA", transB: "transB")]
   }

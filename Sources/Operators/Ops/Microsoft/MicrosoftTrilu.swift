@@ -17,7 +17,6 @@ struct MicrosoftTrilu: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     [try c.node("Trilu", [try c.given(0, "X"), c.input(1)], c.node.attributes)]
   }

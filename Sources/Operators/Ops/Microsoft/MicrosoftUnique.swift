@@ -18,7 +18,6 @@ struct MicrosoftUnique: ComposedOperator {
     """
   }
 
-
   func compose<C: Composer>(_ c: inout C) throws -> [C.Ref?] {
     let x = try c.given(0, "x")
     try c.require(x, ranks: 1...1, "x")
