@@ -33,13 +33,20 @@ public struct FunctionBody: Sendable {
   /// outputs are the call's, without those left out. nil where the operator has none. Throws `.unsupported` where this
   /// call has none.
   public static func graph(of node: Node, inputTypes: [ValueType?]) throws -> Graph? {
-    guard let body = all[node.operatorName] else { return nil }
+    guard let body = all[node.operatorName] else {
+      do {
+        return try WritingComposer.body(of: node, inputs: inputTypes.map { type in type.map { ValueFacts(type: $0) } })
+      } catch let undecided as Undecided { throw CameoError.unsupported(undecided.description) }
+    }
     var call = try CallBuilder(node, inputTypes)
     try body.write(&call)
     return try call.finish()
   }
 
-  public static func exists(for name: OperatorName) -> Bool { all[name] != nil }
+  /// True for composed operators, too: their composition is their body.
+  public static func exists(for name: OperatorName) -> Bool {
+    all[name] != nil || OperatorRegistry[name] is any ComposedOperator
+  }
 
   /// Every operator that has a body, sorted.
   public static var names: [OperatorName] { all.keys.sorted { ($0.domain, $0.name) < ($1.domain, $1.name) } }

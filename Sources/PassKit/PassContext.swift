@@ -93,9 +93,10 @@ public final class PassContext {
   }
 
   /// True where operators of that since-version may be emitted.
-  public func mayEmit(opset: Int) -> Bool {
-    opset <= max(options.opsetCeiling, options.maximumOpset == nil ? sourceOpset : 0)
-  }
+  public func mayEmit(opset: Int) -> Bool { opset <= emittableOpset }
+
+  /// The newest since-version that may be emitted.
+  public var emittableOpset: Int { max(options.opsetCeiling, options.maximumOpset == nil ? sourceOpset : 0) }
 
   /// Makes the change. Returns what was added, removed and touched.
   @discardableResult

@@ -49,10 +49,17 @@ enum FusedProducts {
     return try c.activation(name, x, parameters, axis: try c.attributes.optionalInt("activation_axis"))
   }
 
-  /// activation(Conv(x, W, B) + addend), channels first.
-  static func conv<C: Composer>(_ c: inout C, _ x: C.Ref, addend: C.Ref?) throws -> C.Ref {
+  /// activation(Conv(x, W, B) + addend), channels first; W has its channels last where `weightsRank` is given.
+  static func conv<C: Composer>(
+    _ c: inout C, _ x: C.Ref, addend: C.Ref?, weightsRank: Int? = nil
+  ) throws -> C.Ref {
     let names: Set<String> = ["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"]
-    var inputs: [C.Ref?] = [x, try c.wide(try c.given(1, "W"))]
+    var weights = try c.wide(try c.given(1, "W"))
+    if let weightsRank {
+      try c.require(weights, ranks: weightsRank...weightsRank, "W")
+      weights = try ChannelsLast.toFirst(&c, weights, rank: weightsRank)
+    }
+    var inputs: [C.Ref?] = [x, weights]
     if let bias = c.input(2) { inputs.append(try c.wide(bias)) }
     var y = try c.node("Conv", inputs, c.node.attributes.filter { names.contains($0.name) })
     if let addend { y = try c.add(y, addend) }

@@ -28,15 +28,34 @@ struct MicrosoftGridSample: ComposedOperator {
     }
     let x = try c.given(0, "X")
     try c.require(x, ranks: 4...4, "X")
+    var grid = try c.given(1, "Grid")
+    let padding = try c.attributes.string("padding_mode")
+    if mode == "bicubic" && padding == "border" { grid = try onBorder(&c, x, grid) }
     return [
       try c.node(
-        "GridSample", [x, try c.given(1, "Grid")],
+        "GridSample", [x, grid],
         [
           NamedAttribute("align_corners", .int(Int64(try c.attributes.int("align_corners")))),
           NamedAttribute("mode", .string(standard)),
-          NamedAttribute("padding_mode", .string(try c.attributes.string("padding_mode"))),
+          NamedAttribute("padding_mode", .string(padding)),
         ])
     ]
+  }
+
+  /// A point of which one coordinate is outside is moved onto the border before its neighbours are looked up; the standard
+  /// moves the neighbours alone.
+  private func onBorder<C: Composer>(_ c: inout C, _ x: C.Ref, _ grid: C.Ref) throws -> C.Ref {
+    let shape = try c.shape(x)
+    let edges = try [3, 2].map { axis in
+      let size = try c.number(shape[axis], "the height or width of X")
+      return try c.attributes.bool("align_corners") ? 1 : Float(1 - 1 / Double(max(1, size)))
+    }
+    let type = try c.type(grid)
+    let high = try c.constant(try .of(edges, type))
+    let low = try c.constant(try .of(edges.map { -$0 }, type))
+    let moved = try c.node("Max", [try c.node("Min", [grid, high]), low])
+    let reach = try c.node("ReduceMax", [try c.node("Abs", [grid]), try c.ints([3])])
+    return try c.node("Where", [try c.node("Greater", [reach, try c.scalar(1, type)]), moved, grid])
   }
 }
 

@@ -1,7 +1,7 @@
 import GraphIR
 import Tensors
 
-/// com.microsoft.NhwcConv(X, W, B?): Conv with X and the result channels last.
+/// com.microsoft.NhwcConv(X, W, B?): Conv with X, W [M, kernel.., C / group] and the result channels last.
 struct MicrosoftNhwcConv: ComposedOperator {
   let name = OperatorName("NhwcConv", domain: "com.microsoft")
 
@@ -28,8 +28,7 @@ struct MicrosoftNhwcConv: ComposedOperator {
     let rank = try c.rank(x)
     guard rank > 2 else { throw CameoError.badInput("X has rank \(rank), 3 or more was expected") }
     let wide = try ChannelsLast.toFirst(&c, try c.wide(x), rank: rank)
-    let addend: C.Ref? = nil
-    let y = try FusedProducts.conv(&c, wide, addend: addend)
+    let y = try FusedProducts.conv(&c, wide, addend: nil, weightsRank: rank)
     return [try c.cast(try ChannelsLast.fromFirst(&c, y, rank: rank), try c.type(x))]
   }
 }
