@@ -89,6 +89,14 @@ let package = Package(
     .testTarget(name: "ZooTests", dependencies: ["TestSupport"]),
     .testTarget(name: "EmbeddedModelTests", dependencies: ["TestSupport"]),
     .testTarget(name: "HostileInputTests", dependencies: ["TestSupport", "fuzz-runner", "CommandLineTool"]),
+    // Every operator on the ONNX backend's node tests: inferred shapes, and mutations in child processes.
+    .target(
+      name: "AuditSupport",
+      dependencies: ["CPUProvider", "InferenceRuntime", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      path: "Tests/AuditSupport"),
+    .executableTarget(
+      name: "audit-runner", dependencies: ["AuditSupport", "GraphIR", "Tensors"], path: "Tools/AuditRunner"),
+    .testTarget(name: "AuditTests", dependencies: ["AuditSupport", "TestSupport", "Tensors", "audit-runner"]),
     // Mutated models through the whole pipeline, in child processes: Tools/fuzz.
     .executableTarget(
       name: "fuzz-runner",

@@ -51,11 +51,26 @@ struct NNWindow {
     ceilMode = try attributes.int("ceil_mode", default: 0) != 0
   }
 
+  /// The window of a convolution: from `kernel_shape`, else from the weights' spatial dimensions, which `sizes` gives where
+  /// they are expressions. nil where neither is known.
+  static func ofWeights(_ spatial: [Dim]?, _ attributes: AttributeReader) throws -> (window: NNWindow, sizes: [Dim]?)? {
+    let values = spatial?.compactMap(\.value)
+    if let spatial, let values, values.count == spatial.count { return (try NNWindow(attributes, kernel: values), nil) }
+    if let given = try attributes.optionalInts("kernel_shape"), !given.isEmpty {
+      return (try NNWindow(attributes, kernel: nil), nil)
+    }
+    guard let spatial else { return nil }
+    return (try NNWindow(attributes, kernel: [Int](repeating: 1, count: spatial.count)), spatial)
+  }
+
   var rank: Int { kernel.count }
   func extent(_ axis: Int) -> Int { (kernel[axis] - 1) * dilations[axis] + 1 }
 
-  /// The number of window positions on each axis.
-  func outputs(_ spatial: [Dim]) throws -> [Dim] {
+  /// How many elements a window reaches over where its size is an expression.
+  func extent(_ axis: Int, kernel size: Dim) -> Dim { (size - 1) * Dim(dilations[axis]) + 1 }
+
+  /// The number of window positions on each axis. `sizes`: the window's own sizes where they are expressions.
+  func outputs(_ spatial: [Dim], kernel sizes: [Dim]? = nil) throws -> [Dim] {
     guard spatial.count == rank else {
       throw CameoError.badInput("the window has \(rank) axes, the input \(spatial.count) spatial ones")
     }
@@ -64,7 +79,7 @@ struct NNWindow {
       let stride = Dim(strides[axis])
       if autoPad == .sameUpper || autoPad == .sameLower { return size.ceilDiv(stride) }
       let padded = size + Dim(padsBegin[axis] + padsEnd[axis])
-      let room = padded - Dim(extent(axis))
+      let room = padded - extent(axis, kernel: sizes?[axis] ?? Dim(kernel[axis]))
       let result: Dim
       if ceilMode && autoPad == .notSet {
         // A window that would start in the padding at the end is left out.

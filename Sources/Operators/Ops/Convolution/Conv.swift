@@ -22,14 +22,10 @@ struct Conv: Operator {
       guard groups > 0 else { throw CameoError.badInput("group is \(groups)") }
       _ = try context.unify(x[1], w[1] * Dim(groups), "channels of the input and of the weights times group")
     }
-    let known = w.flatMap { w in
-      let values = w.dropFirst(2).compactMap(\.value)
-      return values.count == w.count - 2 ? values : nil
-    }
-    let hasKernel = try known != nil || context.attributes.optionalInts("kernel_shape") != nil
+    let window = try NNWindow.ofWeights(w.map { Array($0.dropFirst(2)) }, context.attributes)
     var spatial: [Dim]
-    if hasKernel, let x {
-      spatial = try NNWindow(context.attributes, kernel: known).outputs(Array(x.dropFirst(2)))
+    if let window, let x {
+      spatial = try window.window.outputs(Array(x.dropFirst(2)), kernel: window.sizes)
     } else {
       spatial = context.unknownShape(rank: rank - 2)
     }

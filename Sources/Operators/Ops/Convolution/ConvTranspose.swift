@@ -7,9 +7,9 @@ struct ConvTranspose: Operator {
 
   /// Output sizes and resolved padding of each axis.
   private func layout(
-    _ attributes: AttributeReader, kernel: [Int], spatial: [Dim]
+    _ attributes: AttributeReader, _ given: NNWindow, sizes: [Dim]? = nil, spatial: [Dim]
   ) throws -> (outputs: [Dim], window: NNWindow) {
-    var window = try NNWindow(attributes, kernel: kernel)
+    var window = given
     let rank = window.rank
     guard spatial.count == rank else {
       throw CameoError.badInput("weights with \(rank) spatial axes for \(spatial.count)")
@@ -25,7 +25,9 @@ struct ConvTranspose: Operator {
     if let asked, asked.count != rank { throw CameoError.badInput("output_shape is \(asked)") }
     var outputs: [Dim] = []
     for axis in 0..<rank {
-      let full = Dim(window.strides[axis]) * (spatial[axis] - 1) + Dim(extra[axis] + window.extent(axis))
+      let full =
+        Dim(window.strides[axis]) * (spatial[axis] - 1) + Dim(extra[axis])
+        + window.extent(axis, kernel: sizes?[axis] ?? Dim(window.kernel[axis]))
       let isSame = window.autoPad == .sameUpper || window.autoPad == .sameLower
       if asked != nil || isSame {
         let size = asked.map { Dim($0[axis]) } ?? spatial[axis] * Dim(window.strides[axis])
@@ -55,14 +57,10 @@ struct ConvTranspose: Operator {
     let groups = try context.attributes.int("group", default: 1)
     guard groups > 0 else { throw CameoError.badInput("group is \(groups)") }
     if let x, let w { _ = try context.unify(x[1], w[0], "channels of the input and of the weights") }
-    var known: [Int]? = try context.attributes.optionalInts("kernel_shape")
-    if let w {
-      let values = w.dropFirst(2).compactMap(\.value)
-      if values.count == rank - 2 { known = values }
-    }
+    let window = try NNWindow.ofWeights(w.map { Array($0.dropFirst(2)) }, context.attributes)
     var shape: [Dim]
-    if let known, let x {
-      shape = try layout(context.attributes, kernel: known, spatial: Array(x.dropFirst(2))).outputs
+    if let window, let x {
+      shape = try layout(context.attributes, window.window, sizes: window.sizes, spatial: Array(x.dropFirst(2))).outputs
     } else {
       shape = context.unknownShape(rank: rank - 2)
     }
@@ -84,7 +82,7 @@ struct ConvTranspose: Operator {
     }
     let spatial = Array(x.shape[2...])
     let (outputs, window) = try layout(
-      context.attributes, kernel: Array(w.shape[2...]), spatial: spatial.map { Dim($0) })
+      context.attributes, NNWindow(context.attributes, kernel: Array(w.shape[2...])), spatial: spatial.map { Dim($0) })
     // The convolution whose input is our output.
     let geometry = NNGeometry(
       input: outputs.map { $0.value ?? 0 }, output: spatial, kernel: window.kernel, strides: window.strides,

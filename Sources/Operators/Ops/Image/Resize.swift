@@ -75,11 +75,14 @@ struct Resize: Operator {
       guard size < 0x1p53 else { throw CameoError.badInput("a scale is \(scale)") }
       return Dim(Int(size))
     }
-    if let factor = Int(exactly: scale) { return dim * Dim(factor) }
-    if let divisor = Int(exactly: 1 / scale), Float(divisor) * scale == 1, divisor & (divisor - 1) == 0 {
-      return dim.floorDiv(Dim(divisor))
+    // A float is an integer over a power of two, so the product's floor has an exact form.
+    var (numerator, divisor) = (Double(scale), 1)
+    while numerator != numerator.rounded(), divisor < 1 << 40 {
+      numerator *= 2
+      divisor *= 2
     }
-    return context.unknownDim()
+    guard let factor = Int(exactly: numerator), factor < 1 << 40 else { return context.unknownDim() }
+    return (dim * Dim(factor)).floorDiv(Dim(divisor))
   }
 
   /// One scale for each axis under the aspect ratio policy.
