@@ -46,6 +46,22 @@ public struct EvaluationContext {
     }
   }
 
+  /// The only number of an input. Throws where the input is absent or holds several.
+  public func scalar<T: ComputeElement>(_ index: Int, as type: T.Type) throws -> T {
+    guard let number = try optionalScalar(index, as: type) else {
+      throw CameoError.badInput("\(node.label(input: index)) is missing")
+    }
+    return number
+  }
+
+  public func optionalScalar<T: ComputeElement>(_ index: Int, as type: T.Type) throws -> T? {
+    guard let tensor = try optionalTensor(index) else { return nil }
+    guard tensor.count == 1, tensor.dataType != .string else {
+      throw CameoError.badInput("\(node.label(input: index)) is \(tensor), one number was expected")
+    }
+    return try tensor.scalar(as: type)
+  }
+
   public func value(_ index: Int) throws -> Value {
     guard index < inputs.count, let value = inputs[index] else {
       throw CameoError.badInput("\(node.label(input: index)) is missing")

@@ -24,13 +24,13 @@ struct MaxUnpool: Operator {
       return context.set(0, context.dataType(0), x.map { context.unknownShape(rank: $0.count) })
     }
     guard let x else { return context.set(0, context.dataType(0), nil) }
-    guard x.count >= 2 else { throw CameoError.badInput("MaxUnpool needs [N, C, ..]") }
+    guard x.count >= 2 else { throw CameoError.badInput("input 0 (X) has rank \(x.count), [N, C, ..] was expected") }
     context.set(0, context.dataType(0), Array(x[..<2]) + (try implied(context.attributes, Array(x[2...]))))
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
-    guard x.rank >= 2 else { throw CameoError.badInput("MaxUnpool needs [N, C, ..], the input is \(x)") }
+    guard x.rank >= 2 else { throw CameoError.badInput("input 0 (X) is \(x), [N, C, ..] was expected") }
     let small =
       Array(x.shape[..<2]) + (try implied(context.attributes, x.shape[2...].map { Dim($0) })).map { $0.value ?? 0 }
     let shape = try context.optionalTensor(2)?.ints() ?? small

@@ -21,7 +21,7 @@ struct RoiAlign: Operator {
     let items = try context.tensor(2).ints()
     guard x.rank == 4, rois.rank == 2, rois.shape[1] == 4, items.count == rois.shape[0],
       items.allSatisfy({ (0..<x.shape[0]).contains($0) })
-    else { throw CameoError.badInput("regions \(rois) of \(x)") }
+    else { throw CameoError.badInput("rois \(rois) do not fit X \(x): [regions, 5] and [N, C, H, W] were expected") }
     let (channels, height, width) = (x.shape[1], x.shape[2], x.shape[3])
     let rows = try attributes.int("output_height", default: 1)
     let columns = try attributes.int("output_width", default: 1)
@@ -138,7 +138,7 @@ struct MaxRoiPool: Operator {
     let pooled = try context.attributes.ints("pooled_shape")
     let scale = Double(try context.attributes.float("spatial_scale", default: 1))
     guard x.rank == 4, rois.rank == 2, rois.shape[1] == 5, pooled.count == 2, pooled.allSatisfy({ $0 > 0 }) else {
-      throw CameoError.badInput("regions \(rois) of \(x)")
+      throw CameoError.badInput("rois \(rois) do not fit X \(x): [regions, 5] and [N, C, H, W] were expected")
     }
     let (channels, height, width) = (x.shape[1], x.shape[2], x.shape[3])
     let boxes = try ElementView<Double>(rois)
