@@ -60,6 +60,7 @@ let package = Package(
       name: "classify-digits", dependencies: ["Cameo"], path: "Examples/ClassifyDigits/Sources/ClassifyDigits"),
     // Tests
     .target(name: "MallocCounter", path: "Tests/MallocCounter"),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "InferenceRuntimeTests", dependencies: ["InferenceRuntime", "Operators", "GraphIR", "Tensors"]),
     .testTarget(
       name: "CPUProviderTests",
@@ -69,7 +70,7 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "CommandLineTool", "Cameo", "PassKit", "Tensors",
+        "CommandLineTool", "Cameo", "PassKit", "ONNXFormat", "GraphIR", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),
@@ -95,7 +96,7 @@ let package = Package(
       dependencies: ["CPUProvider", "InferenceRuntime", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
       path: "Tests/AuditSupport"),
     .executableTarget(
-      name: "audit-runner", dependencies: ["AuditSupport", "GraphIR", "Tensors"], path: "Tools/AuditRunner"),
+      name: "audit-runner", dependencies: ["AuditSupport", "ONNXFormat", "GraphIR", "Tensors"], path: "Tools/AuditRunner"),
     .testTarget(name: "AuditTests", dependencies: ["AuditSupport", "TestSupport", "Tensors", "audit-runner"]),
     // Mutated models through the whole pipeline, in child processes: Tools/fuzz.
     .executableTarget(

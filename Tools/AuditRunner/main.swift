@@ -1,7 +1,10 @@
 // Mutates the ONNX backend's node tests and runs them in child processes: what traps, hangs, or lets through what the standard
 // forbids is listed with its case.
-//   audit-runner FOLDER [--filter TEXT] [--all] [--jobs N] [--messages FILE]
-// Without --all, up to three tests of each operator that differ in structure are taken. Exit code 1 where something is wrong.
+//   audit-runner FOLDER [--filter TEXT] [--all] [--jobs N] [--messages FILE] [--accepted FOLDER]
+//   audit-runner FOLDER --shapes
+// Without --all, up to three tests of each operator that differ in structure are taken. --messages keeps what was said, and
+// --accepted the mutations that went through, as models for another checker. --shapes lists what shape inference leaves open or
+// has wrong. Exit code 1 where something is wrong.
 import AuditSupport
 import Foundation
 import Tensors
@@ -14,12 +17,14 @@ func option(_ name: String) -> String? {
   arguments.firstIndex(of: "--" + name).flatMap { $0 + 1 < arguments.count ? arguments[$0 + 1] : nil }
 }
 guard let folder = arguments.first, !folder.hasPrefix("--") else {
-  say("usage: audit-runner FOLDER [--filter TEXT] [--all] [--jobs N] [--messages FILE]")
+  say("usage: audit-runner FOLDER [--filter TEXT] [--all] [--jobs N] [--messages FILE] [--accepted FOLDER] [--shapes]")
   exit(64)
 }
 
 if let list = option("child") {
-  runChild(folder, list.split(separator: ",").map(String.init), skipping: option("skip").flatMap { Int($0) } ?? 0)
+  runChild(
+    folder, list.split(separator: ",").map(String.init), skipping: option("skip").flatMap { Int($0) } ?? 0,
+    accepted: option("accepted"))
   exit(0)
 }
 
@@ -28,6 +33,19 @@ let names = NodeTest.names(in: folder).filter { name in filter.map { name.contai
 guard !names.isEmpty else {
   say("\(folder) holds no node tests")
   exit(2)
+}
+if arguments.contains("--shapes") {
+  var isWrong = false
+  for name in names {
+    guard let test = try? NodeTest(folder: folder, name: name) else { continue }
+    for mode in ShapeAudit.Mode.allCases {
+      for finding in try ShapeAudit.findings(test, mode) {
+        say("\(finding.isWrong ? "WRONG" : "open") \(finding)")
+        isWrong = isWrong || finding.isWrong
+      }
+    }
+  }
+  exit(isWrong ? 1 : 0)
 }
 let chosen = choose(names, in: folder, all: arguments.contains("--all"))
 let findings = Findings(chosen)
