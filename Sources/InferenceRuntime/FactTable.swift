@@ -117,6 +117,7 @@ struct FactTable {
       }
       try op.infer(&context)
       outputs = context.outputs
+      try op.checkResults(outputs.map(\.type), types: inputs.map { $0?.type })
     } else {
       throw CameoError.unsupported("operator \(node.operatorName) is not known")
     }

@@ -142,6 +142,7 @@ public final class ShapeInference {
       }
       try op.infer(&context)
       outputs = context.outputs
+      try op.checkResults(outputs.map(\.type), types: inputs.map { $0?.type })
       if options.evaluatesSmallConstants { evaluate(op, node, inputs, &outputs) }
     } else {
       unknownNodes.append(id)

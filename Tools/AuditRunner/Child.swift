@@ -5,7 +5,7 @@ import Tensors
 
 /// Runs every mutation of some tests. The parent reads "case", then stages, then what is complained of, then "end"; what is
 /// missing tells where it died.
-func runChild(_ folder: String, _ names: [String], skipping: Int, accepted: String?) {
+func runChild(_ folder: String, _ names: [String], skipping: Int, accepted: String?, refused: String?) {
   var limit = rlimit(rlim_cur: 4 << 30, rlim_max: 4 << 30)
   setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
   var core = rlimit(rlim_cur: 0, rlim_max: 0)
@@ -22,6 +22,7 @@ func runChild(_ folder: String, _ names: [String], skipping: Int, accepted: Stri
       if let message = outcome.message { say("message \(outcome.stage) \(message)") }
       for complaint in outcome.complaints { say("complaint \(complaint)") }
       if let accepted, outcome.message == nil { keep(test, mutation, "\(accepted)/\(name).\(index).onnx") }
+      if let refused, outcome.stage == "infer" { keep(test, mutation, "\(refused)/\(name).\(index).onnx") }
       say("end")
     }
   }

@@ -60,7 +60,9 @@ final class Findings: @unchecked Sendable {
     let child = Process()
     child.executableURL = own
     child.arguments = [folder, "--child", batch.joined(separator: ","), "--skip", "\(skip)"]
-    if let accepted = option("accepted") { child.arguments? += ["--accepted", accepted] }
+    for kept in ["accepted", "refused"] {
+      if let folder = option(kept) { child.arguments? += ["--\(kept)", folder] }
+    }
     child.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, own in own }
     let pipe = Pipe()
     let errors = FileManager.default.temporaryDirectory.appending(path: "audit-\(UUID().uuidString)")

@@ -1,9 +1,10 @@
 // Mutates the ONNX backend's node tests and runs them in child processes: what traps, hangs, or lets through what the standard
 // forbids is listed with its case.
-//   audit-runner FOLDER [--filter TEXT] [--all] [--jobs N] [--messages FILE] [--accepted FOLDER]
+//   audit-runner FOLDER [--filter TEXT] [--all] [--jobs N] [--messages FILE] [--accepted FOLDER] [--refused FOLDER]
 //   audit-runner FOLDER --shapes
-// Without --all, up to three tests of each operator that differ in structure are taken. --messages keeps what was said, and
-// --accepted the mutations that went through, as models for another checker. --shapes lists what shape inference leaves open or
+// Without --all, up to three tests of each operator that differ in structure are taken. --messages keeps what was said;
+// --accepted and --refused keep the mutations that went through, and those that inference refused, as models for another checker
+// to judge. --shapes lists what shape inference leaves open or
 // has wrong. Exit code 1 where something is wrong.
 import AuditSupport
 import Foundation
@@ -17,14 +18,17 @@ func option(_ name: String) -> String? {
   arguments.firstIndex(of: "--" + name).flatMap { $0 + 1 < arguments.count ? arguments[$0 + 1] : nil }
 }
 guard let folder = arguments.first, !folder.hasPrefix("--") else {
-  say("usage: audit-runner FOLDER [--filter TEXT] [--all] [--jobs N] [--messages FILE] [--accepted FOLDER] [--shapes]")
+  say(
+    "usage: audit-runner FOLDER [--filter TEXT] [--all] [--jobs N] [--messages FILE] [--accepted FOLDER] [--refused FOLDER] [--shapes]"
+  )
   exit(64)
 }
 
 if let list = option("child") {
   runChild(
     folder, list.split(separator: ",").map(String.init), skipping: option("skip").flatMap { Int($0) } ?? 0,
-    accepted: option("accepted"))
+    accepted: option("accepted"),
+    refused: option("refused"))
   exit(0)
 }
 

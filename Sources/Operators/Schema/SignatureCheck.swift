@@ -34,28 +34,37 @@ extension OperatorSchema {
   /// Required by many operators of opset 1 and without meaning: files that leave it out are read.
   private static let formerMemoryHint = "consumed_inputs"
 
-  /// Checks known types of the inputs against the constraints, and inputs of one type parameter against each other. What is
-  /// unknown (nil, or an element type that is) is let pass. Throws `.badInput` with what was expected.
-  public func check(typesOf given: [ValueType?]) throws {
-    var bound = [Int?](repeating: nil, count: typeConstraints.count)
+  /// Checks known types of the inputs, and of the outputs where they are known, too, against the constraints, and those of one
+  /// type parameter against each other. What is unknown (nil, or an element type that is) is let pass. Throws `.badInput` with
+  /// what was expected.
+  public func check(typesOf given: [ValueType?], results: [ValueType?] = []) throws {
+    var bound = [(label: String, type: ValueType)?](repeating: nil, count: typeConstraints.count)
     for (index, type) in given.enumerated() {
       guard let type, let parameter = input(at: index) else { continue }
-      let others = parameter.constraint.map { typeConstraints[$0].otherTypes } ?? []
-      if others.isEmpty, !parameter.types.isEmpty, !parameter.types.admits(type) {
-        throw CameoError.badInput(
-          "input \(index) (\(parameter.name)) is \(type.kindName), but must be \(parameter.types.phrase)")
-      }
-      if case .variadic(isHomogeneous: false, _) = parameter.option { continue }
-      guard let constraint = parameter.constraint, let here = TypeSet.key(type) else { continue }
-      guard let first = bound[constraint], let other = given[first], let there = TypeSet.key(other) else {
-        bound[constraint] = index
-        continue
-      }
-      if here != there {
-        throw CameoError.badInput(
-          "input \(index) (\(parameter.name)) is \(type.kindName) and input \(first) "
-            + "(\(input(at: first)?.name ?? "?")) is \(other.kindName), but both must be of one type")
-      }
+      try check(type, parameter, "input \(index) (\(parameter.name))", &bound)
+    }
+    for (index, type) in results.enumerated() {
+      guard let type, let parameter = output(at: index) else { continue }
+      try check(type, parameter, "output \(index) (\(parameter.name))", &bound)
+    }
+  }
+
+  private func check(
+    _ type: ValueType, _ parameter: FormalParameter, _ label: String, _ bound: inout [(label: String, type: ValueType)?]
+  ) throws {
+    let others = parameter.constraint.map { typeConstraints[$0].otherTypes } ?? []
+    if others.isEmpty, !parameter.types.isEmpty, !parameter.types.admits(type) {
+      throw CameoError.badInput("\(label) is \(type.kindName), but must be \(parameter.types.phrase)")
+    }
+    if case .variadic(isHomogeneous: false, _) = parameter.option { return }
+    guard let constraint = parameter.constraint, let here = TypeSet.key(type) else { return }
+    guard let first = bound[constraint] else {
+      bound[constraint] = (label, type)
+      return
+    }
+    if here != TypeSet.key(first.type) {
+      throw CameoError.badInput(
+        "\(label) is \(type.kindName) and \(first.label) is \(first.type.kindName), but both must be of one type")
     }
   }
 
@@ -78,6 +87,11 @@ extension Operator {
     guard let schema else { return }
     try schema.check(structureOf: node)
     try schema.check(typesOf: types)
+  }
+
+  /// Holds the inferred types of a node's outputs against the newest signature.
+  public func checkResults(_ results: [ValueType?], types: [ValueType?]) throws {
+    try schema?.check(typesOf: types, results: results)
   }
 }
 

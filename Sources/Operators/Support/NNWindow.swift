@@ -42,7 +42,7 @@ struct NNWindow {
     }
     strides = try list("strides", 1, rank, 1...1 << 31)
     dilations = try list("dilations", 1, rank, 1...1 << 31)
-    let pads = try list("pads", 0, 2 * rank, -(1 << 32)...1 << 32)
+    let pads = try list("pads", 0, 2 * rank, 0...1 << 32)
     guard kernel.allSatisfy((1...1 << 31).contains) else {
       throw CameoError.badInput("the kernel has the shape \(kernel), sizes of 1 or more were expected")
     }

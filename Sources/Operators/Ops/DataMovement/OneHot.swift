@@ -6,6 +6,8 @@ struct OneHot: Operator {
   let name = OperatorName("OneHot")
 
   func infer(_ context: inout InferenceContext) throws {
+    try context.require(rank: 1...Int.max, of: 0)
+    try context.requireList(2)
     let type = context.dataType(2)
     guard var shape = context.shape(0) else { return context.set(0, type, nil) }
     let axis = try Axes.normalize(try context.attributes.int("axis", default: -1), rank: shape.count + 1)

@@ -7,6 +7,7 @@ struct TensorScatter: Operator {
   let name = OperatorName("TensorScatter")
 
   func infer(_ context: inout InferenceContext) throws {
+    try context.requireList(2)
     let type = try context.commonType([0, 1])
     if let rank = context.rank(0) { try context.require(rank: rank...rank, of: 1) }
     context.set(0, type, context.shape(0))

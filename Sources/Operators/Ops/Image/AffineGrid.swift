@@ -6,6 +6,7 @@ struct AffineGrid: Operator {
   let name = OperatorName("AffineGrid")
 
   func infer(_ context: inout InferenceContext) throws {
+    try context.requireList(1)
     if let size = context.symbols(1) {
       guard size.count == 4 || size.count == 5 else { throw CameoError.badInput("size has \(size.count) elements") }
       return context.set(0, context.dataType(0), [size[0]] + size[2...] + [Dim(size.count - 2)])

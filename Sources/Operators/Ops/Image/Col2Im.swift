@@ -7,6 +7,8 @@ struct Col2Im: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     try context.require(rank: 3...3, of: 0)
+    try context.requireList(1)
+    try context.requireList(2)
     let x = context.shape(0)
     let rank = context.length(1)
     guard let rank else { return context.set(0, context.dataType(0), nil) }

@@ -34,11 +34,11 @@ struct Resize: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     let type = context.dataType(0)
+    let isStretched = try policy(context.attributes) == "stretch"
     guard let x = context.shape(0) else { return context.set(0, type, nil) }
     let axes = try axes(context.attributes, rank: x.count)
     var shape = x
     if present(context, 3) {
-      let isStretched = try policy(context.attributes) == "stretch"
       if let sizes = context.symbols(3), isStretched {
         guard sizes.count == axes.count else {
           throw CameoError.badInput("\(sizes.count) sizes are given for \(axes.count) axes")

@@ -7,6 +7,8 @@ struct RoiAlign: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     try context.require(rank: 4...4, of: 0)
+    try context.require(rank: 2...2, of: 1)
+    try context.requireList(2)
     let height = try context.attributes.int("output_height", default: 1)
     let width = try context.attributes.int("output_width", default: 1)
     let regions = context.shape(1)?.first ?? context.shape(2)?.first ?? context.unknownDim()
@@ -122,9 +124,10 @@ struct MaxRoiPool: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     try context.require(rank: 4...4, of: 0)
+    try context.require(rank: 2...2, of: 1)
     let pooled = try context.attributes.ints("pooled_shape")
     guard pooled.count == 2, pooled.allSatisfy({ $0 > 0 }) else {
-      throw CameoError.badInput("pooled_shape is \(pooled)")
+      throw CameoError.badInput("attribute pooled_shape is \(pooled), two positive sizes were expected")
     }
     context.set(
       0, context.dataType(0),

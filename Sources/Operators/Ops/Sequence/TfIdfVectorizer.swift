@@ -12,7 +12,7 @@ struct TfIdfVectorizer: Operator {
     }
     let size = Dim(last + 1)
     guard let shape = context.shape(0) else { return context.set(0, .float, nil) }
-    guard shape.count <= 2 else {
+    guard shape.count == 1 || shape.count == 2 else {
       throw CameoError.badInput("input 0 (X) has rank \(shape.count), 1 or 2 was expected")
     }
     context.set(0, .float, shape.count == 2 ? [shape[0], size] : [size])

@@ -14,6 +14,7 @@ struct ConstantOfShape: Operator {
   }
 
   func infer(_ context: inout InferenceContext) throws {
+    try context.requireList(0)
     let value = try value(context.attributes)
     guard let shape = context.symbols(0) else {
       guard let rank = context.length(0) else { return context.set(0, value.dataType, nil) }
