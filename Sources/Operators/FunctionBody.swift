@@ -217,6 +217,7 @@ extension Graph {
         guard let constant = body[input].constant else { continue }
         values[input] = addConstant(constant, name: freshName(body[input].name), in: node.region)
       }
+      let label = source.outputs.first.flatMap { $0 }.map { body[$0].name } ?? source.type
       var outputs: [ValueID?] = []
       for output in source.outputs {
         guard let output else { outputs.append(nil); continue }
@@ -226,7 +227,7 @@ extension Graph {
       }
       added.append(
         addNode(
-          source.operatorName, name: node.name.isEmpty ? "" : "\(node.name)/\(source.type)",
+          source.operatorName, name: node.name.isEmpty ? "" : "\(node.name)/\(label)",
           inputs: source.inputs.map { $0.flatMap { values[$0] } }, outputs: outputs, attributes: source.attributes,
           origins: node.origins, in: node.region))
     }
