@@ -137,7 +137,7 @@ public struct CallBuilder {
   public mutating func write(_ text: String, attributes: [NamedAttribute] = []) throws {
     names = try ONNXText.append(text, to: &graph, names: names)
     guard let last = graph.allNodes.last else { return }
-    for attribute in attributes { graph.setAttribute(attribute.name, of: last, to: attribute.value) }
+    for attribute in attributes { graph.setAttribute(attribute, of: last) }
   }
 
   /// Appends the activation that the call's attributes name (`FusedActivation`): `result` of `value`.

@@ -170,7 +170,7 @@ struct LoweringDriver {
     graph.replaceInputs(of: id, with: form.inputs)
     // Removed first, so that they stand in the source's order.
     for attribute in node.attributes { graph.setAttribute(attribute.name, of: id, to: nil) }
-    for attribute in form.attributes { graph.setAttribute(attribute.name, of: id, to: attribute.value) }
+    for attribute in form.attributes { graph.setAttribute(attribute, of: id) }
     return true
   }
 
