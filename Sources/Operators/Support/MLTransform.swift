@@ -45,7 +45,7 @@ enum MLTransform: String, Sendable {
     switch self {
     case .none: break
     case .logistic: for i in 0..<count { row[i] = T(MLTransform.logistic(Double(row[i]))) }
-    case .probit: for i in 0..<count { row[i] = T(MLTransform.probit(Double(row[i]))) }
+    case .probit: for i in 0..<count { row[i] = T(MLTransform.probit(Float(row[i]))) }
     case .softmax: MLTransform.softmax(row, count)
     case .softmaxZero: MLTransform.softmaxZero(row, count)
     }
@@ -102,14 +102,15 @@ enum MLTransform: String, Sendable {
   }
 
   /// The quantile function of the normal distribution, by Winitzki's closed form of the inverse error function (relative
-  /// error 2e-3), which both ONNX Runtime and `onnx.reference` use. Infinite at 0 and 1, NaN outside.
-  static func probit(_ p: Double) -> Double {
+  /// error 2e-3) in float arithmetic, which both ONNX Runtime and `onnx.reference` use: near 0.5 its rounding is part of
+  /// their results. Infinite at 0 and 1, NaN outside.
+  static func probit(_ p: Float) -> Float {
     let x = 2 * p - 1
-    let a = 0.147
+    let a: Float = 0.147
     let log1 = log((1 - x) * (1 + x))
-    let half = 2 / (Double.pi * a) + log1 / 2
-    let square = (half * half - log1 / a).squareRoot() - half
+    let half = 2 / (Float.pi * a) + 0.5 * log1
+    let square = (half * half - 1 / a * log1).squareRoot() - half
     let value = (square < 0 ? 0 : square).squareRoot()
-    return 1.4142135623730951 * (x < 0 ? -value : value)
+    return 1.4142135 * (x < 0 ? -value : value)
   }
 }

@@ -61,20 +61,30 @@ struct CastMap: Operator {
       }
       places[key] = value
     }
-    let type = try outputType(context.attributes)
-    if let size { try MemoryBudget.shared.check(size &* max(8, MemoryLayout<String>.stride)) }
-    // The values in order; nil where there is none.
-    let values = size.map { size in (0..<size).map { places[$0] } } ?? places.keys.sorted().map { places[$0] }
-    switch type {
+    // Each value with its place.
+    let entries = size != nil ? Array(places) : places.sorted { $0.key < $1.key }.enumerated().map { ($0, $1.value) }
+    let shape = [1, size ?? entries.count]
+    let count = try Tensor.elementCount(shape)
+    switch try outputType(context.attributes) {
     case .string:
-      let strings = try values.map { try $0.map { try text($0) } ?? "0.f" }
-      return [.tensor(try Tensor(strings: strings, shape: [1, strings.count]))]
+      try MemoryBudget.shared.check(count &* MemoryLayout<String>.stride)
+      var strings = [String](repeating: "0.f", count: count)
+      for (place, value) in entries { strings[place] = try text(value) }
+      return [.tensor(try Tensor(strings: strings, shape: shape))]
     case .int64:
-      let numbers = try values.map { try $0.map { try whole($0) } ?? 0 }
-      return [.tensor(try Tensor.of(numbers, .int64, shape: [1, numbers.count]))]
+      return [
+        .tensor(
+          try Tensor.make(.int64, shape, as: Int64.self) { out in
+            for (place, value) in entries { out[place] = try whole(value) }
+          })
+      ]
     default:
-      let numbers = try values.map { try $0.map { try float($0) } ?? 0 }
-      return [.tensor(try Tensor.of(numbers, .float, shape: [1, numbers.count]))]
+      return [
+        .tensor(
+          try Tensor.make(.float, shape, as: Float.self) { out in
+            for (place, value) in entries { out[place] = try float(value) }
+          })
+      ]
     }
   }
 

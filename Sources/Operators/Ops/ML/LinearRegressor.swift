@@ -9,15 +9,20 @@ struct LinearRegressor: Operator {
   let name = OperatorName("LinearRegressor", domain: "ai.onnx.ml")
 
   func infer(_ context: inout InferenceContext) throws {
-    let targets = try context.attributes.int("targets", default: 1)
-    guard targets > 0 else { throw CameoError.badInput("targets is \(targets), 1 or more was expected") }
+    let targets = try LinearRegressor.targets(context.attributes)
     context.set(0, .float, try context.mlOutputShape(Dim(targets)))
+  }
+
+  private static func targets(_ attributes: AttributeReader) throws -> Int {
+    let targets = try attributes.int("targets", default: 1)
+    guard targets > 0 else { throw CameoError.badInput("targets is \(targets), 1 or more was expected") }
+    return targets
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
     let shape = try MLRows(x)
-    let targets = try context.attributes.int("targets", default: 1)
+    let targets = try LinearRegressor.targets(context.attributes)
     let model = try MLLinear(context.attributes, targets: targets, shape)
     let transform = try MLTransform(context.attributes)
     let view = try ElementView<Double>(x)

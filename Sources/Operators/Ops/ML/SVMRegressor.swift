@@ -51,9 +51,9 @@ struct SVMRegressor: Operator {
   }
 
   /// The support vectors; a linear model is the product with one vector, its coefficients.
-  private func supportVectors(_ attributes: AttributeReader, _ coefficients: [Double], _ count: Int, _ shape: MLRows) throws
-    -> MLSupportVectors
-  {
+  private func supportVectors(
+    _ attributes: AttributeReader, _ coefficients: [Double], _ count: Int, _ shape: MLRows
+  ) throws -> MLSupportVectors {
     let kernel = try MLKernel(attributes)
     if count == 0 { return MLSupportVectors(kernel: MLKernel.linear, vectors: coefficients, count: 1) }
     let support = (try attributes.optionalFloats("support_vectors") ?? []).map { Double($0) }
