@@ -32,6 +32,17 @@ public protocol Operator: Sendable {
   var name: OperatorName { get }
   var traits: OperatorTraits { get }
 
+  /// The operator's records where no published table has them (com.microsoft, ai.cameo, plugins), in the format of
+  /// `SchemaText`: a D line with the domain and its opset, an O line a version, its parameters.
+  ///
+  ///     D com.microsoft 1
+  ///     O FastGelu 1 1 2 1 1
+  ///     i X T
+  ///     i? bias T
+  ///     o Y T
+  ///     c T tensor(*):float,float16,bfloat16
+  var signature: StaticString? { get }
+
   /// States each output's type and symbolic shape, and integer contents where they are shape arithmetic.
   /// Throws where the inputs break the operator's rules. Unknown ranks and types are not errors.
   func infer(_ context: inout InferenceContext) throws
@@ -50,6 +61,31 @@ public protocol Operator: Sendable {
 
 extension Operator {
   public var traits: OperatorTraits { [] }
+  public var signature: StaticString? { nil }
+
+  /// Through the function body.
+  public func infer(_ context: inout InferenceContext) throws {
+    let types = context.inputs.map { $0?.type }
+    // The element type may come later: a body is written for types that are known.
+    guard let body = try? FunctionBody.graph(of: context.node, inputTypes: types) else { return }
+    let facts = try ShapeInference(body).run(inputs: context.inputs)
+    for (fact, index) in zip(facts, context.node.outputs.indices.filter { context.node.output($0) != nil }) {
+      context.set(index, fact)
+    }
+  }
+
+  /// Through the function body.
+  public func evaluate(_ context: EvaluationContext) throws -> [Value?] {
+    let types = context.inputs.map { $0?.staticType }
+    guard let body = try FunctionBody.graph(of: context.node, inputTypes: types) else {
+      throw CameoError.unsupported("operator \(name) has neither an evaluation nor a function body")
+    }
+    var options = GraphEvaluator.Options()
+    options.accumulatesInDouble = context.accumulatesInDouble
+    options.seed = context.seed
+    var results = try GraphEvaluator(body, options: options, depth: 1).run(context.inputs)[...]
+    return context.node.outputs.map { $0 == nil ? nil : results.popFirst() }
+  }
   public func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {}
   public func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {}
   /// The newest version's published signature.
