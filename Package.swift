@@ -90,7 +90,9 @@ let package = Package(
         "Tensors",
       ],
       path: "Tests/TestSupport"),
-    .testTarget(name: "PluginTests", dependencies: ["TestSupport", "CPlugin"]),
+    .testTarget(
+      name: "PluginTests", dependencies: ["TestSupport", "Cameo", "PassKit", "Operators", "GraphIR", "Tensors"],
+      exclude: ["Fixtures"]),
     .testTarget(name: "ZooTests", dependencies: ["TestSupport"]),
     .testTarget(name: "EmbeddedModelTests", dependencies: ["TestSupport"]),
     .testTarget(name: "HostileInputTests", dependencies: ["TestSupport", "fuzz-runner", "CommandLineTool"]),

@@ -26,6 +26,11 @@ enum PluginWatch {
     _ = buffer.initialize(from: text)
     message = buffer
     signal(SIGALRM) { _ in PluginWatch.giveUp() }
+    // Whoever started this process may have left it blocked.
+    var alarm = sigset_t()
+    sigemptyset(&alarm)
+    sigaddset(&alarm, SIGALRM)
+    pthread_sigmask(SIG_UNBLOCK, &alarm, nil)
     set(seconds)
   }
 

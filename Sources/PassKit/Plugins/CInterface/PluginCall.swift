@@ -214,8 +214,9 @@ final class PluginCall: @unchecked Sendable {
       throw PluginFault.wrong("a capacity of \(capacity) at a null pointer")
     }
     try store(values.count, count)
-    if let pointer, capacity > 0 {
-      for (index, value) in values.prefix(capacity).enumerated() { pointer[index] = value }
+    // A size_t of more than Int.max comes as a negative number.
+    if let pointer {
+      for (index, value) in values.prefix(capacity < 0 ? .max : capacity).enumerated() { pointer[index] = value }
     }
   }
 
