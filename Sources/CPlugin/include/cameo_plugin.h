@@ -114,6 +114,11 @@ typedef struct cameo_pass {
   cameo_status (*run)(const struct cameo_host *host, cameo_call call, void *data);
 } cameo_pass;
 
+/* Which operators a pass may emit: standard ones; also com.microsoft; also ai.cameo. */
+#define CAMEO_TARGET_ONNX 0
+#define CAMEO_TARGET_ORT 1
+#define CAMEO_TARGET_CAMEO 2
+
 #define CAMEO_TRAIT_RANDOM 1u        /* never folded, never merged */
 #define CAMEO_TRAIT_COMMUTATIVE 2u   /* the first two inputs may be exchanged */
 #define CAMEO_TRAIT_ELEMENTWISE 4u   /* output element i depends on the (broadcast) elements i only */
@@ -186,6 +191,8 @@ typedef struct cameo_host {
   cameo_status (*value_name)(cameo_call call, cameo_value value, cameo_text *name);
   /* type 0: unknown, or no tensor. rank -1: unknown. */
   cameo_status (*value_type)(cameo_call call, cameo_value value, int32_t *type, int32_t *rank);
+  /* As ONNX text writes it, other types than tensors, too: "float[N, 3]", "seq(float[])". CAMEO_NOT_FOUND where it is unknown. */
+  cameo_status (*value_type_text)(cameo_call call, cameo_value value, cameo_text *text);
   /* CAMEO_NOT_FOUND where the rank is unknown. */
   cameo_status (*value_dims)(cameo_call call, cameo_value value, cameo_dim *dims, size_t capacity, size_t *count);
   /* The elements of a small integer tensor that shape arithmetic computes. CAMEO_NOT_FOUND where it is none. */
@@ -222,6 +229,8 @@ typedef struct cameo_host {
    * reads them any more. */
   /* May nodes of that opset's operators be emitted? */
   cameo_status (*may_emit)(cameo_call call, int64_t opset, int32_t *allowed);
+  /* What the result is for: see CAMEO_TARGET_ONNX. */
+  cameo_status (*target)(cameo_call call, int32_t *target);
   /* `covers`: the nodes that the change replaces; new nodes go to the region of the first. is_fusion: the report shows it. */
   cameo_status (*change_begin)(cameo_call call, cameo_text rule, const cameo_node *covers, size_t count, int32_t is_fusion, cameo_change *change);
   /* Adds a node with `output_count` outputs, whose handles are written to `outputs`; inputs may be CAMEO_NONE. */

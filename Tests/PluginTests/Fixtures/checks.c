@@ -141,6 +141,8 @@ static cameo_status read_values(const cameo_host *host, cameo_call call, const c
   OK(host->node_inputs(call, nodes[2], k, 2, &count));
   OK(host->value_type(call, q, &type, &rank));
   HOLDS(type == CAMEO_FLOAT && rank == 2);
+  OK(host->value_type_text(call, q, &text));
+  HOLDS(same(text, "float[n, 4]"));
   OK(host->value_dims(call, q, dims, 4, &count));
   HOLDS(count == 2);
   NONE(host->dim_value(call, dims[0], &integer));
@@ -200,6 +202,8 @@ static cameo_status change_graph(const cameo_host *host, cameo_call call, const 
   int32_t allowed;
   size_t count;
 
+  OK(host->target(call, &allowed));
+  HOLDS(allowed == CAMEO_TARGET_ONNX);
   OK(host->may_emit(call, 1, &allowed));
   HOLDS(allowed == 1);
   OK(host->may_emit(call, 99, &allowed));

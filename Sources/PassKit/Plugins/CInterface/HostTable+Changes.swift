@@ -13,6 +13,17 @@ extension HostTable {
         try call.store(try call.pass().mayEmit(opset: Int(opset)) ? 1 : 0, allowed)
       }
     }
+    table.target = { call, target in
+      PluginCall.perform(call) { call in
+        let number: Int32 =
+          switch try call.pass().options.target {
+          case .onnx: CAMEO_TARGET_ONNX
+          case .ort: CAMEO_TARGET_ORT
+          case .cameo: CAMEO_TARGET_CAMEO
+          }
+        try call.store(number, target)
+      }
+    }
     table.change_begin = { call, rule, covers, count, isFusion, change in
       PluginCall.perform(call) { call in
         _ = try call.pass()

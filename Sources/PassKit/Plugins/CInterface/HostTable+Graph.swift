@@ -78,6 +78,12 @@ extension HostTable {
         try call.store(try call.pass().facts(try call.value(value)).type, type, rank)
       }
     }
+    table.value_type_text = { call, value, text in
+      PluginCall.perform(call) { call in
+        guard let type = try call.pass().facts(try call.value(value)).type else { throw PluginFault.notFound }
+        try call.store(call.text(type.description), text)
+      }
+    }
     table.value_dims = { call, value, out, capacity, count in
       PluginCall.perform(call) { call in
         try call.fill(try call.pass().shape(try call.value(value)), out, capacity, count)
