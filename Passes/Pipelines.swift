@@ -22,6 +22,9 @@ public enum Pipelines {
 
   private static var machine: [any Pass] { [FuseEpilogue.pass] }
 
+  /// What only runs when it is asked for by name, after everything else.
+  private static var requested: [any Pass] { [ExpandOperators()] }
+
   /// Every pass once, in the order in which it first runs.
   public static var all: [any Pass] { all(with: []) }
 
@@ -31,7 +34,7 @@ public enum Pipelines {
   /// Every pass once, those of plugins among them, in the order in which it first runs.
   public static func all(with placed: [PlacedPass]) -> [any Pass] {
     let own: [PassPlace: [any Pass]] = [.cleanup: cleanup, .fusions: fusions, .machine: machine]
-    return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) }
+    return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + requested
   }
 
   /// The stages with plugins' passes in their places.
@@ -41,7 +44,8 @@ public enum Pipelines {
       PassManager.Stage(cleanup, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
       PassManager.Stage(fusions + passes(placed, at: .fusions), rounds: 4), PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
-      PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage([EliminateDeadNodes()]),
+      PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(requested),
+      PassManager.Stage([EliminateDeadNodes()]),
     ]
   }
 
