@@ -14,7 +14,8 @@ public enum Pipelines {
 
   private static var fusions: [any Pass] {
     [
-      FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms, FuseAttention.pass,
+      ExpandMicrosoft.pass, FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms,
+      FuseAttention.pass,
       FusePad.pass, FuseConvScale.pass,
       FuseMatMulBias.pass,
     ]
