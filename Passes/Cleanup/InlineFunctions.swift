@@ -50,10 +50,10 @@ public struct InlineFunctions: Pass {
       for case .some(let input) in source.inputs where values[input] == nil {
         if let constant = body[input].constant { values[input] = change.constant(constant, name: body[input].name) }
       }
-      let prefix = node.name.isEmpty ? "" : node.name + "/"
+      let label = source.name.isEmpty ? source.output(0).map { body[$0].name } ?? source.type : source.name
       let outputs = change.nodes(
         source.type, domain: source.domain, source.inputs.map { $0.flatMap { values[$0] } }, source.attributes,
-        outputs: source.outputs.count, name: prefix + source.name)
+        outputs: source.outputs.count, name: node.name.isEmpty ? source.name : "\(node.name)/\(label)")
       for (output, ref) in zip(source.outputs, outputs) { if let output { values[output] = ref } }
     }
     // A function names all of its outputs, the body of an operator those that the call has.

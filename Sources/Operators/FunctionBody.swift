@@ -144,7 +144,7 @@ public struct CallBuilder {
   public mutating func write(_ text: String, attributes: [NamedAttribute] = []) throws {
     names = try ONNXText.append(text, to: &graph, names: names)
     guard let last = graph.allNodes.last else { return }
-    for attribute in attributes { graph.setAttribute(attribute.name, of: last, to: attribute.value) }
+    for attribute in attributes { graph.setAttribute(attribute, of: last) }
   }
 
   /// Appends the activation that the call's attributes name (`FusedActivation`): `result` of `value`.
@@ -224,6 +224,7 @@ extension Graph {
         guard let constant = body[input].constant else { continue }
         values[input] = addConstant(constant, name: freshName(body[input].name), in: node.region)
       }
+      let label = source.outputs.first.flatMap { $0 }.map { body[$0].name } ?? source.type
       var outputs: [ValueID?] = []
       for output in source.outputs {
         guard let output else { outputs.append(nil); continue }
@@ -233,7 +234,7 @@ extension Graph {
       }
       added.append(
         addNode(
-          source.operatorName, name: node.name.isEmpty ? "" : "\(node.name)/\(source.type)",
+          source.operatorName, name: node.name.isEmpty ? "" : "\(node.name)/\(label)",
           inputs: source.inputs.map { $0.flatMap { values[$0] } }, outputs: outputs, attributes: source.attributes,
           origins: node.origins, in: node.region))
     }

@@ -89,6 +89,15 @@ import Testing
     #expect(types.contains("Erf") && !types.contains("Gelu"))
   }
 
+  /// ONNX Runtime refuses a file in which two nodes have one name.
+  @Test func nodeNamesAreUniqueInTheFile() throws {
+    var model = appending("Neg", to: appending("Abs", to: try chain(17)))
+    for id in model.graph.allNodes { model.graph.modify(id) { $0.name = "same" } }
+    let names = try reload(model).graph
+    #expect(Set(names.allNodes.map { names[$0].name }).count == names.allNodes.count)
+    #expect(names[names.nodes[0]].name == "same")
+  }
+
   @Test func untouchedNodesKeepTheirSourceForm() throws {
     // ReduceSum of opset 11 has its axes as an attribute, Softmax flattens.
     let reduce = Proto.node("ReduceSum", ["x"], ["h"]) { node in

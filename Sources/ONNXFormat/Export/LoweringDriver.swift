@@ -88,6 +88,8 @@ struct LoweringDriver {
       return true
     }
     if schema.isDeprecated {
+      // A node that the source's own opset has withdrawn stands as it came.
+      if !graph[id].origins.isEmpty, source[name.domain] == opset { return false }
       throw CameoError.unsupported("operator \(name) is withdrawn in opset \(opset)")
     }
     if since == newest { return false }
@@ -170,7 +172,7 @@ struct LoweringDriver {
     graph.replaceInputs(of: id, with: form.inputs)
     // Removed first, so that they stand in the source's order.
     for attribute in node.attributes { graph.setAttribute(attribute.name, of: id, to: nil) }
-    for attribute in form.attributes { graph.setAttribute(attribute.name, of: id, to: attribute.value) }
+    for attribute in form.attributes { graph.setAttribute(attribute, of: id) }
     return true
   }
 
