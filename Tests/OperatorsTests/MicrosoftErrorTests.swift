@@ -34,6 +34,9 @@ import Testing
       "g (float[1, 2, 4] x) => (float[?] y) { y = com.microsoft.MultiHeadAttention<num_heads = 0> (x, x, x) }", [x],
       "num_heads is 0, 1 or more was expected"),
     Wrong(
+      "g (float[1, 2, 4] x, int32[1] s, int32 t) => (float[?] y) { y = com.microsoft.GroupQueryAttention<num_heads = 9223372036854775807, kv_num_heads = 9223372036854775807> (x, , , , , s, t) }",
+      [x, "int32[1] {1}", "int32 {2}"], "num_heads is 9223372036854775807"),
+    Wrong(
       "g (float[1, 2, 4] x) => (float[?] y) { y = com.microsoft.MultiHeadAttention<num_heads = 2> (x) }", [x],
       "query has rank 3, 5 was expected"),
     Wrong(

@@ -52,6 +52,7 @@ extension Composer {
   public func heads(_ name: String = "num_heads") throws -> Int {
     let heads = try attributes.int(name)
     guard heads > 0 else { throw CameoError.badInput("attribute \(name) is \(heads), 1 or more was expected") }
+    guard heads < 1 << 31 else { throw CameoError.limit("attribute \(name) is \(heads)") }
     return heads
   }
 
