@@ -15,7 +15,10 @@ struct DFT: Operator {
     }
     shape[shape.count - 1] = isInverse && isOneSided ? 1 : 2
     guard let given = context.hasInput(2) ? context.ints(2)?.first : -2 else {
-      for axis in 0..<shape.count - 1 { shape[axis] = context.unknownDim() }
+      // Whichever axis it is keeps its length where nothing is cut or padded.
+      if context.hasInput(1) || isOneSided {
+        for axis in 0..<shape.count - 1 { shape[axis] = context.unknownDim() }
+      }
       return context.set(0, type, shape)
     }
     let axis = try context.normalize(axis: given, rank: shape.count)
