@@ -39,7 +39,10 @@ let package = Package(
       name: "Passes", dependencies: ["PassKit", "Operators", "GraphIR", "Tensors"], path: "Passes",
       exclude: ["Examples"]),
     // L4
-    .target(name: "PassKit", dependencies: ["Operators", "GraphIR", "Tensors"]),
+    .target(
+      name: "PassKit", dependencies: ["Operators", "GraphIR", "Tensors", "CPlugin"],
+      plugins: [.plugin(name: "InterfaceDigest")]),
+    .plugin(name: "InterfaceDigest", capability: .buildTool(), path: "Tools/InterfaceDigest"),
     .target(name: "ONNXFormat", dependencies: ["Operators", "GraphIR", "Tensors"]),
     // L3
     .target(name: "Operators", dependencies: ["GraphIR", "Tensors", "CRegistry", "CKernels"]),
@@ -49,6 +52,7 @@ let package = Package(
     .target(name: "Tensors"),
     // L0
     .target(name: "CRegistry"),
+    .target(name: "CPlugin"),
     .target(name: "CKernels"),
     .target(name: "CBLAS"),
     .target(
@@ -87,6 +91,9 @@ let package = Package(
         "Tensors",
       ],
       path: "Tests/TestSupport"),
+    .testTarget(
+      name: "PluginTests", dependencies: ["TestSupport", "Cameo", "PassKit", "Operators", "GraphIR", "Tensors"],
+      exclude: ["Fixtures"]),
     .testTarget(name: "ZooTests", dependencies: ["TestSupport"]),
     .testTarget(name: "EmbeddedModelTests", dependencies: ["TestSupport"]),
     .testTarget(name: "HostileInputTests", dependencies: ["TestSupport", "fuzz-runner", "CommandLineTool"]),

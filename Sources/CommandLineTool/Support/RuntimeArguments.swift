@@ -120,7 +120,7 @@ struct PreparedModel {
       var optimizer = Optimizer(options: options, verification: nil)
       optimizer.extraPasses = extra
       let (optimized, report) =
-        level == 0 && options.enabled.isEmpty ? (source, OptimizationReport()) : try optimizer.optimize(source)
+        level == 0 && options.enabled.isEmpty ? (source, OptimizationReport()) : try optimizer.optimizeWatched(source)
       var settings = SessionOptions()
       settings.threads = threads
       settings.seed = seed

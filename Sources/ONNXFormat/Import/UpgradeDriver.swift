@@ -32,9 +32,13 @@ struct UpgradeDriver {
   }
 
   /// True where the upgrade is simple once ranks are known and they are not: the flattening Softmax family of opsets before
-  /// 13, and the broadcasts that the node states before opset 7.
+  /// 13, and the broadcasts that the node states before opset 7. Likewise the element type, for the LabelEncoder of
+  /// ai.onnx.ml 1.
   private func waitsForRank(_ graph: Graph, _ id: NodeID) -> Bool {
     let node = graph[id]
+    if node.is("LabelEncoder", domain: "ai.onnx.ml"), let opset = opsets[node.domain], opset < 2 {
+      return node.input(0).map { graph[$0].type?.dataType == nil } ?? false
+    }
     guard node.domain.isEmpty, let opset = opsets[""], opset < 13 else { return false }
     switch node.type {
     case "Softmax", "LogSoftmax", "Hardmax": break
