@@ -26,7 +26,7 @@ import Testing
       ["float[2, 2] {1, 2, 3, 4}", "float[1, 2] {1, 2}"], "B has rank 2, 1 was expected"),
     Wrong(
       "g (int32[2] x) => (int32[?] y) { y = com.microsoft.BiasGelu (x, x) }", ["int32[2] {1, 2}"],
-      "a float type was expected"),
+      "must be float, float16, double or bfloat16"),
     Wrong(
       "g (float[1, 2, 4] x) => (float[?] y) { y = com.microsoft.MultiHeadAttention (x, x, x) }", [x],
       "attribute num_heads is missing"),
@@ -81,7 +81,7 @@ import Testing
       ["float[2, 3] {1, 2, 3, 4, 5, 6}"], "euclidean or sqeuclidean was expected"),
     Wrong(
       "g (float[1, 2, 2, 4] x, float[4] g) => (float[?] y) { y = com.microsoft.GroupNorm<groups = 3, activation = 0> (x, g, g) }",
-      ["float[1, 2, 2, 4] {\(zeros(16))}", "float[4] {1, 1, 1, 1}"], "4 channels in 3 groups"),
+      ["float[1, 2, 2, 4] {\(zeros(16))}", "float[4] {1, 1, 1, 1}"], "4 channels cannot be parted into 3 groups"),
   ]
 
   private static func zeros(_ count: Int) -> String { [String](repeating: "0", count: count).joined(separator: ", ") }
