@@ -103,7 +103,8 @@ let package = Package(
       dependencies: ["CPUProvider", "InferenceRuntime", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
       path: "Tests/AuditSupport"),
     .executableTarget(
-      name: "audit-runner", dependencies: ["AuditSupport", "ONNXFormat", "GraphIR", "Tensors"], path: "Tools/AuditRunner"),
+      name: "audit-runner", dependencies: ["AuditSupport", "ONNXFormat", "GraphIR", "Tensors"],
+      path: "Tools/AuditRunner"),
     .testTarget(name: "AuditTests", dependencies: ["AuditSupport", "TestSupport", "Tensors", "audit-runner"]),
     // Mutated models through the whole pipeline, in child processes: Tools/fuzz.
     .executableTarget(
