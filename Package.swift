@@ -42,7 +42,7 @@ let package = Package(
     .target(name: "PassKit", dependencies: ["Operators", "GraphIR", "Tensors"]),
     .target(name: "ONNXFormat", dependencies: ["Operators", "GraphIR", "Tensors"]),
     // L3
-    .target(name: "Operators", dependencies: ["GraphIR", "Tensors", "CRegistry", "CKernels"]),
+    .target(name: "Operators", dependencies: ["GraphIR", "Tensors", "CRegistry", "CKernels", "CImage"]),
     // L2
     .target(name: "GraphIR", dependencies: ["Tensors"]),
     // L1
@@ -51,6 +51,7 @@ let package = Package(
     .target(name: "CRegistry"),
     .target(name: "CKernels"),
     .target(name: "CBLAS"),
+    .target(name: "CImage"),
     .target(
       name: "CONNX",
       cxxSettings: [.define("ONNX_NAMESPACE", to: "onnx"), .define("ONNX_ML", to: "1")],
