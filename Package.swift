@@ -66,7 +66,8 @@ let package = Package(
       name: "CPUProviderTests",
       dependencies: ["CPUProvider", "InferenceRuntime", "Operators", "GraphIR", "Tensors", "MallocCounter"]),
     .testTarget(name: "ONNXFormatTests", dependencies: ["ONNXFormat", "GraphIR", "Tensors"]),
-    .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"], exclude: ["Fixtures"]),
     .testTarget(
       name: "CommandLineTests",
       dependencies: [

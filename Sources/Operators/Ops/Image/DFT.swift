@@ -42,48 +42,66 @@ struct DFT: Operator {
     let length = asked ?? (isInverse && isOneSided ? 2 * (size - 1) : size)
     guard length >= 1, length < 1 << 31 else { throw CameoError.badInput("dft_length is \(length)") }
     try MemoryBudget.shared.check(128 * length, for: "a Fourier transform of \(length)")
-    let isReal = isInverse && isOneSided
-    let kept = isOneSided && !isInverse ? length / 2 + 1 : length
-    var shape = x.shape
-    shape[axis] = kept
-    shape[x.rank - 1] = isReal ? 1 : 2
-    let inner = x.shape[(axis + 1)..<(x.rank - 1)].reduce(1, *)
-    let outer = x.shape[..<axis].reduce(1, *)
-    let view = try ElementView<Double>(x)
-    return [
-      .tensor(
-        try Tensor.make(x.dataType, shape, as: Double.self) { out in
-          for line in 0..<outer * inner {
-            let (o, i) = (line / inner, line % inner)
-            var re = [Double](repeating: 0, count: length)
-            var im = re
-            for k in 0..<min(size, isReal ? length / 2 + 1 : length) {
-              let at = ((o * size + k) * inner + i) * parts
-              re[k] = view[at]
-              im[k] = parts == 2 ? view[at + 1] : 0
-            }
+    let lines = Lines(
+      length: length, axis: axis, isInverse: isInverse, isReal: isInverse && isOneSided,
+      kept: isOneSided && !isInverse ? length / 2 + 1 : length)
+    // onnx's own data: forward transforms rounded once from double, inverse ones computed in the data's type.
+    if !isInverse || x.dataType == .double || context.accumulatesInDouble {
+      return [.tensor(try lines.transformed(x, Double.self))]
+    }
+    return [.tensor(try lines.transformed(x, Float.self))]
+  }
+
+  /// The transforms along one axis.
+  private struct Lines {
+    let length: Int
+    let axis: Int
+    let isInverse: Bool
+    /// Only the first half of a spectrum that is its own mirror is given; the result is real.
+    let isReal: Bool
+    /// Elements of the result along the axis.
+    let kept: Int
+
+    func transformed<T: ComputeElement & BinaryFloatingPoint>(_ x: Tensor, _: T.Type) throws -> Tensor {
+      var shape = x.shape
+      shape[axis] = kept
+      shape[x.rank - 1] = isReal ? 1 : 2
+      let inner = x.shape[(axis + 1)..<(x.rank - 1)].reduce(1, *)
+      let outer = x.shape[..<axis].reduce(1, *)
+      let (size, parts) = (x.shape[axis], x.shape[x.rank - 1])
+      let view = try ElementView<T>(x)
+      let scale = isInverse ? 1 / T(length) : 1
+      return try Tensor.make(x.dataType, shape, as: T.self) { out in
+        for line in 0..<outer * inner {
+          let (o, i) = (line / inner, line % inner)
+          var re = [T](repeating: 0, count: length)
+          var im = re
+          for k in 0..<min(size, isReal ? length / 2 + 1 : length) {
+            let at = ((o * size + k) * inner + i) * parts
+            re[k] = view[at]
+            im[k] = parts == 2 ? view[at + 1] : 0
+          }
+          if isReal { mirror(&re, &im) }
+          NNFourier.transform(&re, &im, isInverse: isInverse)
+          for k in 0..<kept {
+            let at = (o * kept + k) * inner + i
             if isReal {
-              // The other half is the conjugate; ends have no imaginary part.
-              im[0] = 0
-              if length % 2 == 0 { im[length / 2] = 0 }
-              for k in length / 2 + 1..<max(length, length / 2 + 1) {
-                (re[k], im[k]) = (re[length - k], -im[length - k])
-              }
-            }
-            NNFourier.transform(&re, &im, isInverse: isInverse)
-            let scale = isInverse ? 1 / Double(length) : 1
-            for k in 0..<kept {
-              let at = (o * kept + k) * inner + i
-              if isReal {
-                out[at] = re[k] * scale
-              } else {
-                out[2 * at] = re[k] * scale
-                out[2 * at + 1] = im[k] * scale
-              }
+              out[at] = re[k] * scale
+            } else {
+              out[2 * at] = re[k] * scale
+              out[2 * at + 1] = im[k] * scale
             }
           }
-        })
-    ]
+        }
+      }
+    }
+
+    /// The other half is the conjugate; ends have no imaginary part.
+    private func mirror<T: BinaryFloatingPoint>(_ re: inout [T], _ im: inout [T]) {
+      im[0] = 0
+      if length % 2 == 0 { im[length / 2] = 0 }
+      for k in length / 2 + 1..<max(length, length / 2 + 1) { (re[k], im[k]) = (re[length - k], -im[length - k]) }
+    }
   }
 
   func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {

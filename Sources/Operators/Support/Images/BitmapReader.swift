@@ -83,7 +83,7 @@ struct BitmapReader {
     if mask == 0 { return 0 }
     let value = Int((pixel & mask) >> UInt32(mask.trailingZeroBitCount))
     let largest = Int(mask >> UInt32(mask.trailingZeroBitCount))
-    return UInt8((value * 255 + largest / 2) / largest)
+    return UInt8(value * 255 / largest)
   }
 
   private func packed() throws -> RGBImage {
