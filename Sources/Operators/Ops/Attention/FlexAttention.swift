@@ -121,6 +121,7 @@ struct FlexAttention: Operator {
   private static func softmax(_ scores: Tensor) throws -> Tensor {
     let length = scores.shape[3]
     let view = try ElementView<Double>(scores)
+    let rounded = NarrowRounding(scores.dataType)
     return try Tensor.make(scores.dataType, scores.shape, as: Double.self) { out in
       guard length > 0 else { return }
       NNParallel.ranges(view.count / length, grain: max(1, 4096 / length)) { rows in
@@ -130,9 +131,10 @@ struct FlexAttention: Operator {
           for j in 0..<length where line[j] > largest { largest = line[j] }
           var sum = 0.0
           for j in 0..<length {
-            target[j] = exp(line[j] - largest)
+            target[j] = rounded(exp(rounded(line[j] - largest)))
             sum += target[j]
           }
+          sum = rounded(sum)
           for j in 0..<length { target[j] /= sum }
         }
       }
