@@ -50,16 +50,23 @@ public enum GradientExpansion {
   }
 
   /// Replaces every bound Gradient node. One that meets an operator without a derivative rule, or a shape that a rule needs and
-  /// inference does not know, stays as it was in the file; evaluating it throws the reason.
+  /// inference does not know, stays as it was in the file; evaluating it throws the reason. Throws `.limit` where derivatives of
+  /// derivatives make the graph grow without measure.
   public static func expand(_ graph: inout Graph, functions: [Function] = []) throws {
-    let nodes = graph.allNodes.filter { graph[$0].operatorName == name }
-    if nodes.isEmpty { return }
+    guard graph.allNodes.contains(where: { graph[$0].operatorName == name }) else { return }
     try graph.sortTopologically()
+    let nodes = graph.allNodes.filter { graph[$0].operatorName == name }
+    let limit = max(200_000, 32 * graph.nodeCapacity)
+    var inference = try inferred(graph, functions)
     for id in nodes {
+      guard graph.nodeCapacity <= limit else {
+        throw CameoError.limit("the derivatives need more than \(limit) nodes").within(graph.describe(id))
+      }
       let place = graph.describe(id)
       let before = graph
+      inference.release()
       do {
-        try expand(id, &graph, functions)
+        try expand(id, &graph, inference)
       } catch let error as CameoError where error.kind == .unsupported {
         graph = before
         let count = try Names(graph[id]).count
@@ -68,10 +75,20 @@ public enum GradientExpansion {
           $0.metadata.removeAll { $0.key == reasonKey }
           $0.metadata.append(MetadataEntry(key: reasonKey, value: error.description))
         }
+        inference = try inferred(graph, functions)
       } catch let error as CameoError { throw error.within(place) }
-      try graph.sortTopologically()
     }
+    inference.release()
+    try graph.sortTopologically()
     graph.removeUnreadConstants()
+  }
+
+  private static func inferred(_ graph: Graph, _ functions: [Function]) throws -> ShapeInference {
+    var options = ShapeInference.Options()
+    options.isLenient = true
+    let inference = ShapeInference(graph, functions: functions, options: options)
+    try inference.run()
+    return inference
   }
 
   private struct Names {
@@ -96,7 +113,8 @@ public enum GradientExpansion {
 
   // MARK: One node
 
-  private static func expand(_ id: NodeID, _ graph: inout Graph, _ functions: [Function]) throws {
+  /// `inference` has let go of the graph, and has it again afterwards.
+  private static func expand(_ id: NodeID, _ graph: inout Graph, _ inference: ShapeInference) throws {
     let node = graph[id]
     let names = try Names(node)
     guard node.outputs.count <= names.xs.count else {
@@ -110,17 +128,18 @@ public enum GradientExpansion {
     guard operands.count == 2 * names.count + 1 else { throw CameoError.badInput("its names were not resolved") }
     var function = DifferentiatedFunction(
       independent: Array(operands[names.count..<2 * names.count]), result: operands[2 * names.count])
+    var firstNew = graph.nodeCapacity
+    func takeOver(_ graph: Graph) {
+      inference.extend(
+        to: graph, inferring: (firstNew..<graph.nodeCapacity).map { NodeID($0) }.filter { graph[$0].isAlive }, then: [])
+    }
     try function.feed(Array(operands[..<names.count]), &graph, like: id)
     let order = function.nodes(in: graph)
-
-    var options = ShapeInference.Options()
-    options.isLenient = true
-    let inference = ShapeInference(graph, functions: functions, options: options)
-    try inference.run()
+    takeOver(graph)
     let facts = inference.facts
     inference.release()
 
-    let firstNew = graph.nodeCapacity
+    firstNew = graph.nodeCapacity
     var builder = GradientBuilder(graph, like: id, facts: facts)
     graph = Graph()
     let xs = Array(function.independent.prefix(names.xs.count))
@@ -137,6 +156,7 @@ public enum GradientExpansion {
       graph.setType(type, of: gradient)
     }
     graph.removeNode(id)
+    takeOver(graph)
   }
 
   /// The gradient of the function's result with respect to each of `xs`; nil where it is not wanted.
@@ -251,6 +271,5 @@ private struct DifferentiatedFunction {
     }
     independent = independent.map { replacement[$0] ?? $0 }
     result = replacement[result] ?? result
-    try graph.sortTopologically()
   }
 }

@@ -223,7 +223,8 @@ struct Attention: Operator {
     }
   }
 
-  private static func softmax(_ line: UnsafeMutablePointer<Double>, _ n: Int, isMasked: Bool, _ rounded: NarrowRounding) {
+  private static func softmax(_ line: UnsafeMutablePointer<Double>, _ n: Int, isMasked: Bool, _ rounded: NarrowRounding)
+  {
     var largest = -Double.infinity
     for j in 0..<n where line[j] > largest || line[j].isNaN { largest = line[j] }
     if isMasked || largest == -.infinity {
