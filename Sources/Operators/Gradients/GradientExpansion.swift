@@ -56,7 +56,7 @@ public enum GradientExpansion {
     guard graph.allNodes.contains(where: { graph[$0].operatorName == name }) else { return }
     try graph.sortTopologically()
     let nodes = graph.allNodes.filter { graph[$0].operatorName == name }
-    let limit = max(200_000, 32 * graph.nodeCapacity)
+    let limit = max(20_000, 16 * graph.nodeCapacity)
     var inference = try inferred(graph, functions)
     for id in nodes {
       guard graph.nodeCapacity <= limit else {
