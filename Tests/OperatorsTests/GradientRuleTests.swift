@@ -264,7 +264,42 @@ private typealias Case = DerivativeCase
     pair("h = ConvTranspose <strides = [2], pads = [1, 0], group = 2> (a, b)", [1, 2, 3], [2, 2, 3]),
   ]
 
-  private static let cases = unary + broadcasting + reductions + movements + contractions
+  private static let losses: [DerivativeCase] =
+    ["none", "sum", "mean"].flatMap { reduction in
+      ["NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"].flatMap { name in
+        [
+          Case(
+            "t = Constant <value = int64[3] {1, 0, 3}> ()\nh = \(name) <reduction = \"\(reduction)\"> (x, t)", [3, 4]),
+          Case(
+            """
+            t = Constant <value = int64[2, 2] {1, -1, 2, 0}> ()
+            w = Constant <value = double[3] {0.5, 2.0, 1.5}> ()
+            h = \(name) <reduction = "\(reduction)", ignore_index = -1> (x, t, w)
+            """, [2, 3, 2]),
+        ]
+      }
+    } + [
+      Case("t = Constant <value = int32[2] {1, 2}> ()\nl, p = SoftmaxCrossEntropyLoss (x, t)\nh = Mul (p, l)", [2, 3])
+    ]
+
+  /// A small network from the image to the loss.
+  private static let network = Case(
+    """
+    c = Conv <pads = [1, 1, 1, 1]> (x, w, v)
+    r = Relu (c)
+    m = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r)
+    f = Flatten (m)
+    q = Gemm <transB = 1> (f, u, d)
+    t = Constant <value = int64[2] {2, 0}> ()
+    h = SoftmaxCrossEntropyLoss (q, t)
+    """,
+    [
+      .init(name: "x", shape: [2, 1, 4, 4], range: -1...1), .init(name: "w", shape: [2, 1, 3, 3], range: -1...1),
+      .init(name: "v", shape: [2], range: -1...1), .init(name: "u", shape: [3, 8], range: -1...1),
+      .init(name: "d", shape: [3], range: -1...1),
+    ])
+
+  private static let cases = unary + broadcasting + reductions + movements + contractions + losses + [network]
 
   @Test(arguments: cases) func theGradientIsTheDifferenceQuotient(_ test: DerivativeCase) throws {
     try test.check(isSymbolic: false)

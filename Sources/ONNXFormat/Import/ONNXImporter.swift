@@ -111,20 +111,22 @@ public enum ONNXImporter {
       try within("function \(function.operatorName)") { try checkDomains(function.body, function.opsets, model) }
     }
     if options.upgrade {
-      try GradientExpansion.bind(&model.graph)
+      let hasGradients = opsets[GradientExpansion.domain] != nil
+      if hasGradients { try GradientExpansion.bind(&model.graph) }
       try UpgradeDriver(opsets: opsets, functions: model.functions).run(on: &model.graph)
       for index in model.functions.indices {
         let function = model.functions[index]
         model.functions[index].body = Graph()
         var body = function.body
         try within("function \(function.operatorName)") {
-          try GradientExpansion.bind(&body)
+          let hasGradients = function.opsets[GradientExpansion.domain] != nil
+          if hasGradients { try GradientExpansion.bind(&body) }
           try UpgradeDriver(opsets: function.opsets, functions: []).run(on: &body)
-          try GradientExpansion.expand(&body)
+          if hasGradients { try GradientExpansion.expand(&body) }
         }
         model.functions[index].body = body
       }
-      try GradientExpansion.expand(&model.graph, functions: model.functions)
+      if hasGradients { try GradientExpansion.expand(&model.graph, functions: model.functions) }
     }
     return model
   }

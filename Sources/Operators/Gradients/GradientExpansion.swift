@@ -13,7 +13,9 @@ import Tensors
 /// - Where y does not depend on an x its gradient is zeros.
 /// - At kinks: Relu and Abs have slope 0 at 0, equal maxima share the gradient evenly, Clip passes it at its bounds.
 public enum GradientExpansion {
-  static let name = OperatorName("Gradient", domain: "ai.onnx.preview.training")
+  /// Where Gradient lives: a model that does not import it has none.
+  public static let domain = "ai.onnx.preview.training"
+  static let name = OperatorName("Gradient", domain: domain)
   /// Metadata of a Gradient node that could not be expanded: why.
   static let reasonKey = "cameo.gradient"
 
