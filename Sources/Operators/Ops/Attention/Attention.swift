@@ -240,6 +240,14 @@ struct Attention: Operator {
     for j in 0..<n { line[j] = rounded(line[j] / sum) }
   }
 
+  /// From version 25 on inputs of rank 4, which have the heads as an axis, do not name their number.
+  func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
+    guard version < 25, graph.rank(graph[node].input(0)) == 4 else { return }
+    for name in ["q_num_heads", "kv_num_heads"] where graph[node][name] != nil {
+      graph.setAttribute(name, of: node, to: nil)
+    }
+  }
+
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
     if version < 24 && graph[node].input(6) != nil {
       throw CameoError.unsupported("nonpad_kv_seqlen of Attention before opset 24")
