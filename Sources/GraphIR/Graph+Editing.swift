@@ -164,15 +164,29 @@ extension Graph {
     if !keepingSource { nodeArena[n].sourceForm = nil }
   }
 
-  /// Adds or replaces an attribute; nil removes it. The source form is given up unless `keepingSource`.
+  /// Adds or replaces an attribute's value; nil removes it. An attribute that was there keeps its text; labels go with the
+  /// value they belong to. The source form is given up unless `keepingSource`.
   public mutating func setAttribute(_ name: String, of id: NodeID, to value: Attribute?, keepingSource: Bool = false) {
     let n = Int(id.index)
-    if let index = nodeArena[n].attributes.firstIndex(where: { $0.name == name }) {
-      if let value { nodeArena[n].attributes[index].value = value } else { nodeArena[n].attributes.remove(at: index) }
-    } else if let value {
-      nodeArena[n].attributes.append(NamedAttribute(name, value))
+    let index = nodeArena[n].attributes.firstIndex { $0.name == name }
+    if let value {
+      let text = index.map { nodeArena[n].attributes[$0].documentation } ?? ""
+      setAttribute(NamedAttribute(name, value, documentation: text), of: id, keepingSource: keepingSource)
+    } else {
+      if let index { nodeArena[n].attributes.remove(at: index) }
+      if !keepingSource { nodeArena[n].sourceForm = nil }
     }
-    for inner in value?.regions ?? [] { regionArena[Int(inner.index)].parent = id }
+  }
+
+  /// Adds or replaces an attribute with all that stands beside its value.
+  public mutating func setAttribute(_ attribute: NamedAttribute, of id: NodeID, keepingSource: Bool = false) {
+    let n = Int(id.index)
+    if let index = nodeArena[n].attributes.firstIndex(where: { $0.name == attribute.name }) {
+      nodeArena[n].attributes[index] = attribute
+    } else {
+      nodeArena[n].attributes.append(attribute)
+    }
+    for inner in attribute.value.regions { regionArena[Int(inner.index)].parent = id }
     if !keepingSource { nodeArena[n].sourceForm = nil }
   }
 
@@ -304,14 +318,24 @@ extension SourceForm {
 }
 
 extension Value {
-  /// The type with every dimension known.
+  /// The type with every dimension known; of a sequence's elements what they share.
   public var staticType: ValueType? {
     switch self {
     case .tensor(let tensor): .tensor(tensor.dataType, tensor.shape.map { Dim($0) })
     case .sparse(let sparse): .sparse(sparse.values.dataType, sparse.shape.map { Dim($0) })
-    case .sequence(let elements): elements.first?.staticType.map { .sequence($0) }
+    case .sequence(let elements): Value.sharedType(elements).map { .sequence($0) }
     case .optional(let element): element?.staticType.map { .optional($0) }
     case .map(let map): map.values.first?.staticType.map { .map(map.keys.dataType, $0) }
     }
+  }
+
+  /// The type of all elements: the shape is open where theirs differ.
+  private static func sharedType(_ elements: [Value]) -> ValueType? {
+    guard let first = elements.first?.staticType else { return nil }
+    guard case .tensor(let type, let shape) = first, let type, let shape else { return first }
+    let isUniform = elements.allSatisfy { value in
+      value.tensor.map { $0.rank == shape.count && zip(shape, $0.shape).allSatisfy { $0.value == $1 } } ?? false
+    }
+    return .tensor(type, isUniform ? shape : nil)
   }
 }
