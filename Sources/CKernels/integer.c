@@ -22,6 +22,12 @@ static inline __attribute__((always_inline)) uint8_t saturated(float x, bool is_
     return (uint8_t)(int32_t)(x < low ? low : x > high ? high : x);
 }
 
+static inline __attribute__((always_inline)) int32_t at16(const void *p, size_t i, bool is_signed) {
+    uint16_t v;  // files put them anywhere
+    memcpy(&v, (const uint8_t *)p + 2 * i, sizeof v);
+    return is_signed ? (int32_t)(int16_t)v : (int32_t)v;
+}
+
 #define CK_SELF "integer.c"
 #include "tiers.h"
 
@@ -56,12 +62,10 @@ void ck_scale_rows_i32(float *out, const int32_t *in, const float *scale, size_t
 void ck_add_i8(void *out, const void *a, size_t a_step, const void *b, size_t b_step, bool is_signed, float a_ratio,
                float b_ratio, float fixed, size_t n) {
     if (b_step == 0 && n > 0) {
-        const float product = (float)at(b, 0, is_signed) * b_ratio;
-        fixed = fixed + product;
+        fixed = fmaf((float)at(b, 0, is_signed), b_ratio, fixed);
         CK_CALL(add_one, out, a, a_step, is_signed, a_ratio, fixed, n);
     } else if (a_step == 0 && n > 0) {
-        const float product = (float)at(a, 0, is_signed) * a_ratio;
-        fixed = fixed + product;
+        fixed = fmaf((float)at(a, 0, is_signed), a_ratio, fixed);
         CK_CALL(add_one, out, b, b_step, is_signed, b_ratio, fixed, n);
     } else {
         CK_CALL(add_two, out, a, b, is_signed, a_ratio, b_ratio, fixed, n);
@@ -107,6 +111,53 @@ void ck_avgpool_u8(uint8_t *out, bool out_signed, const uint8_t *in, const float
             y[p] = saturated(round_even(mean + zero), out_signed);
         }
     }
+}
+
+void ck_maxpool_u8(uint8_t *out, const uint8_t *in, const ck_window *w, bool is_signed, size_t channels_last, size_t begin,
+                   size_t end) {
+    const ptrdiff_t in_size = window_in(w), out_size = window_out(w), channels = (ptrdiff_t)channels_last;
+    const uint8_t flip = is_signed ? 0x80 : 0;  // orders int8 as uint8
+    for (size_t number = begin; number < end; number++) {
+        const size_t plane = channels ? number / (size_t)out_size : number;
+        const ptrdiff_t inner = channels ? channels : 1;
+        const uint8_t *x = in + (ptrdiff_t)plane * in_size * inner;
+        const ptrdiff_t first = channels ? (ptrdiff_t)(number % (size_t)out_size) : 0, last = channels ? first + 1 : out_size;
+        for (ptrdiff_t p = first; p < last; p++) {
+            uint8_t *y = out + ((ptrdiff_t)plane * out_size + p) * inner;
+            const ptrdiff_t ow = p % w->out[2], oh = p / w->out[2] % w->out[1], od = p / w->out[2] / w->out[1];
+            for (ptrdiff_t c = 0; c < inner; c++) y[c] = 0;
+            for (ptrdiff_t kd = 0; kd < w->kernel[0]; kd++) {
+                const ptrdiff_t d = window_at(w, 0, od, kd);
+                if (d < 0 || d >= w->in[0]) continue;
+                for (ptrdiff_t kh = 0; kh < w->kernel[1]; kh++) {
+                    const ptrdiff_t h = window_at(w, 1, oh, kh);
+                    if (h < 0 || h >= w->in[1]) continue;
+                    for (ptrdiff_t kw = 0; kw < w->kernel[2]; kw++) {
+                        const ptrdiff_t at = window_at(w, 2, ow, kw);
+                        if (at < 0 || at >= w->in[2]) continue;
+                        const uint8_t *line = x + ((d * w->in[1] + h) * w->in[2] + at) * inner;
+                        for (ptrdiff_t c = 0; c < inner; c++) {
+                            const uint8_t v = line[c] ^ flip;
+                            y[c] = v > y[c] ? v : y[c];
+                        }
+                    }
+                }
+            }
+            if (flip) {
+                for (ptrdiff_t c = 0; c < inner; c++) y[c] ^= flip;
+            }
+        }
+    }
+}
+
+void ck_quantize_i16(void *out, bool out_signed, const float *in, const float *scale, const void *zero, size_t channels,
+                     size_t inner, size_t begin, size_t end) {
+    CK_CALL(quantize_i16, out, out_signed, in, scale, zero, channels, inner, begin, end);
+}
+
+void ck_dequantize_i16(float *out, const void *in, bool is_signed, const float *scale, const void *zero, size_t channels,
+                       size_t inner, size_t begin, size_t end) {
+    CK_CALL(dequantize_i16, out, in, is_signed, scale, zero, channels, inner, begin, end);
 }
 
 void ck_sum_rows_i8(int32_t *out, const void *in, bool is_signed, size_t n, size_t begin, size_t end) {
@@ -345,6 +396,32 @@ static void T(dequantize_columns)(float *restrict out, const void *restrict in, 
         } else {
             for (size_t j = 0; j < n; j++)
                 out[r * n + j] = (float)(at(in, r * n + j, false) - (zero ? at(zero, j, false) : 0)) * scale[j];
+        }
+    }
+}
+
+static void T(quantize_i16)(void *restrict out, bool out_signed, const float *restrict in, const float *restrict scale,
+                            const void *restrict zero, size_t channels, size_t inner, size_t begin, size_t end) {
+    const float low = out_signed ? -32768 : 0, high = out_signed ? 32767 : 65535;
+    uint16_t *y = out;
+    for (size_t r = begin; r < end; r++) {
+        const float s = scale[r % channels], z = zero ? (float)at16(zero, r % channels, out_signed) : 0;
+        for (size_t i = r * inner; i < (r + 1) * inner; i++) {
+            const float x = round_even(in[i] / s) + z;
+            y[i] = (uint16_t)(int32_t)(x < low ? low : x > high ? high : x);
+        }
+    }
+}
+
+static void T(dequantize_i16)(float *restrict out, const void *restrict in, bool is_signed, const float *restrict scale,
+                              const void *restrict zero, size_t channels, size_t inner, size_t begin, size_t end) {
+    for (size_t r = begin; r < end; r++) {
+        const float s = scale[r % channels];
+        const int32_t z = zero ? at16(zero, r % channels, is_signed) : 0;
+        if (is_signed) {
+            for (size_t i = r * inner; i < (r + 1) * inner; i++) out[i] = (float)(at16(in, i, true) - z) * s;
+        } else {
+            for (size_t i = r * inner; i < (r + 1) * inner; i++) out[i] = (float)(at16(in, i, false) - z) * s;
         }
     }
 }

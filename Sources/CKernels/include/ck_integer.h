@@ -33,7 +33,7 @@ void ck_scale_rows_i32(float *out, const int32_t *in, const float *scale, size_t
                        size_t n, size_t begin, size_t end);
 
 /// y = saturate(round_half_even(fma(a, a_ratio, fma(b, b_ratio, fixed)))); a step of 0 repeats one element. Where one of them
-/// is repeated its product goes to `fixed` first.
+/// is repeated its product comes first.
 void ck_add_i8(void *out, const void *a, size_t a_step, const void *b, size_t b_step, bool is_signed, float a_ratio,
                float b_ratio, float fixed, size_t n);
 /// y = saturate(round_half_even((float)((a - a_zero) * (b - b_zero)) * ratio + zero)).
@@ -46,6 +46,17 @@ void ck_lookup_u8(uint8_t *out, const uint8_t *in, const uint8_t *table, size_t 
 /// divided by their number (by that of all taps where `counts_padding`), then saturate(round_half_even(mean / scale + zero)).
 void ck_avgpool_u8(uint8_t *out, bool out_signed, const uint8_t *in, const float *table, const ck_window *window,
                    bool counts_padding, float scale, float zero, size_t begin, size_t end);
+
+/// Maximum of the windows of planes [begin, end); padding never wins, a window of padding alone gives the least number. With
+/// `channels_last` (the number of channels, 0: channel first) [begin, end) are output positions of [N, .., C].
+void ck_maxpool_u8(uint8_t *out, const uint8_t *in, const ck_window *window, bool is_signed, size_t channels_last,
+                   size_t begin, size_t end);
+
+/// ck_quantize_u8 and ck_dequantize_u8 for 16 bits; `in` and `zero_point` of any alignment.
+void ck_quantize_i16(void *out, bool out_signed, const float *in, const float *scale, const void *_Nullable zero_point,
+                     size_t channels, size_t inner, size_t begin, size_t end);
+void ck_dequantize_i16(float *out, const void *in, bool is_signed, const float *scale, const void *_Nullable zero_point,
+                       size_t channels, size_t inner, size_t begin, size_t end);
 
 /// Sums of n 8-bit numbers, rows [begin, end).
 void ck_sum_rows_i8(int32_t *out, const void *in, bool is_signed, size_t n, size_t begin, size_t end);

@@ -36,13 +36,15 @@ struct QuantizedBinary: Operator {
     let shape = try Broadcast.shape(a.shape, b.shape)
     let isSigned = a.dataType == .int8
     let (ratioA, ratioB) = (x.scale / z.scale, y.scale / z.scale)
-    let fixed = Float(z.zero) - (ratioA * Float(x.zero) + ratioB * Float(y.zero))
+    // Rounded in ONNX Runtime's order: the product of the operand that is not repeated is fused.
+    let fixed = Float(z.zero) - (ratioB * Float(y.zero)).addingProduct(ratioA, Float(x.zero))
+    let turned = Float(z.zero) - (ratioA * Float(x.zero)).addingProduct(ratioB, Float(y.zero))
     let ratio = x.scale * y.scale / z.scale
     let kind = kind
     func row(_ out: UnsafeMutableRawPointer, _ a: UnsafeRawPointer, _ p: Int, _ b: UnsafeRawPointer, _ q: Int, _ n: Int)
     {
       switch kind {
-      case .add: ck_add_i8(out, a, p, b, q, isSigned, ratioA, ratioB, fixed, n)
+      case .add: ck_add_i8(out, a, p, b, q, isSigned, ratioA, ratioB, p == 0 ? turned : fixed, n)
       case .mul: ck_mul_i8(out, a, p, x.zero, b, q, y.zero, isSigned, ratio, Float(z.zero), n)
       }
     }
@@ -74,7 +76,8 @@ struct QuantizedLookup: Operator {
 
   /// `function` gets the node's attributes once and returns the function of one number.
   init(
-    _ name: String, signature: StaticString, _ function: @escaping @Sendable (AttributeReader) throws -> (Float) -> Float
+    _ name: String, signature: StaticString,
+    _ function: @escaping @Sendable (AttributeReader) throws -> (Float) -> Float
   ) {
     self.name = OperatorName(name, domain: "com.microsoft")
     self.signature = signature

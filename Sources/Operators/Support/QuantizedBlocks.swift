@@ -34,7 +34,8 @@ struct QuantizedBlocks {
     let bytes = try Tensor.elementCount([rows, blocks, block * bits / 8])
     guard data.dataType == .uint8, data.count == bytes else {
       throw CameoError.badInput(
-        "B is \(data); \(rows) rows of \(depth) numbers of \(bits) bits in blocks of \(block) are \(bytes) bytes of uint8")
+        "B is \(data); \(rows) rows of \(depth) numbers of \(bits) bits in blocks of \(block) are \(bytes) bytes of uint8"
+      )
     }
     guard scales.dataType.isFloatingPoint, scales.count == counted else {
       throw CameoError.badInput("the scales are \(scales), \(counted) floats were expected")

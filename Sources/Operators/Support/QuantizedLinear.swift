@@ -2,22 +2,29 @@ internal import CKernels
 import GraphIR
 import Tensors
 
-/// Fast forms of QuantizeLinear and DequantizeLinear between float32 and 8- and 4-bit integers; the results are those of the
+/// Fast forms of QuantizeLinear and DequantizeLinear between float32 and 16-, 8- and 4-bit integers; the results are those of the
 /// general forms, bit by bit.
 enum QuantizedLinear {
   /// nil where the general form has to do it. `scale` and `zero` fit `x` (`NNQuantizationLayout` has checked).
-  static func quantize(_ x: Tensor, _ scale: Tensor, _ zero: Tensor?, _ type: DataType, axis: Int, blockSize: Int) throws
+  static func quantize(_ x: Tensor, _ scale: Tensor, _ zero: Tensor?, _ type: DataType, axis: Int, blockSize: Int)
+    throws
     -> Tensor?
   {
-    guard x.dataType == .float, scale.dataType == .float, Quantized.isEightBit(type), blockSize == 0 else { return nil }
+    let is16 = type == .int16 || type == .uint16
+    guard x.dataType == .float, scale.dataType == .float, is16 || Quantized.isEightBit(type), blockSize == 0 else {
+      return nil
+    }
     let (channels, inner) = rows(x.shape, scale, axis: axis)
     let (values, scales) = (try ElementView<Float>(x), try ElementView<Float>(scale))
     return try Tensor.makeRaw(type, x.shape) { raw in
       guard let out = raw.baseAddress, raw.count > 0 else { return }
       withExtendedLifetime((values, scales, zero)) {
         forEachRow(x.count, channels, inner) { start, channels, inner, range in
-          let (to, from, points) = (out + start, values.base + start, zero?.baseAddress)
-          if type == .int8 {
+          let (to, from, points) = (out + start * (is16 ? 2 : 1), values.base + start, zero?.baseAddress)
+          if is16 {
+            ck_quantize_i16(
+              to, type == .int16, from, scales.base, points, channels, inner, range.lowerBound, range.upperBound)
+          } else if type == .int8 {
             ck_quantize_s8(
               to.assumingMemoryBound(to: Int8.self), from, scales.base, points?.assumingMemoryBound(to: Int8.self),
               channels, inner, range.lowerBound, range.upperBound)
@@ -36,6 +43,9 @@ enum QuantizedLinear {
     _ given: Tensor, _ scale: Tensor, _ zero: Tensor?, _ type: DataType, axis: Int, blockSize: Int
   ) throws -> Tensor? {
     guard type == .float, scale.dataType == .float else { return nil }
+    if given.dataType == .int16 || given.dataType == .uint16, blockSize == 0 || scale.count == 1 {
+      return try dequantize16(given, scale, zero, axis: axis)
+    }
     guard let x = try widened(given), let points = try zero.map({ try widened($0) }) ?? .some(nil) else { return nil }
     let scales = try ElementView<Float>(scale)
     let isSigned = x.dataType == .int8
@@ -56,6 +66,21 @@ enum QuantizedLinear {
         forEachRow(x.count, channels, inner) { start, channels, inner, range in
           dequantizeRows(
             out + start, x.baseAddress + start, isSigned, scales.base, points?.baseAddress, channels, inner, range)
+        }
+      }
+    }
+  }
+
+  private static func dequantize16(_ x: Tensor, _ scale: Tensor, _ zero: Tensor?, axis: Int) throws -> Tensor {
+    let (channels, inner) = rows(x.shape, scale, axis: axis)
+    let scales = try ElementView<Float>(scale)
+    return try Tensor.makeRaw(.float, x.shape) { raw in
+      guard let out = raw.baseAddress?.assumingMemoryBound(to: Float.self), raw.count > 0 else { return }
+      withExtendedLifetime((x, scales, zero)) {
+        forEachRow(x.count, channels, inner) { start, channels, inner, range in
+          ck_dequantize_i16(
+            out + start, x.baseAddress + 2 * start, x.dataType == .int16, scales.base, zero?.baseAddress, channels,
+            inner, range.lowerBound, range.upperBound)
         }
       }
     }
@@ -94,7 +119,8 @@ enum QuantizedLinear {
               out, x.baseAddress, isSigned, scales.base, zero?.baseAddress, scale.count, blockSize, range)
           }
         }
-        NNParallel.ranges(x.count / (length * inner) * blocks, grain: max(1, (1 << 16) / (blockSize * inner))) { range in
+        NNParallel.ranges(x.count / (length * inner) * blocks, grain: max(1, (1 << 16) / (blockSize * inner))) {
+          range in
           for number in range {
             let first = number / blocks * length + number % blocks * blockSize
             let last = min(first + blockSize, (number / blocks + 1) * length)

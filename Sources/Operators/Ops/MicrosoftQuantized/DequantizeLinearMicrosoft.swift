@@ -8,16 +8,16 @@ struct DequantizeLinearMicrosoft: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O DequantizeLinear 1 2 3 1 1
-      a axis int
-      i x T1
-      i x_scale T2
-      i? x_zero_point T1
-      o y T2
-      c T1 tensor(*):int8,uint8,int16,uint16,int32,int4,uint4
-      c T2 tensor(*):float16,float
-      """
+    D com.microsoft 1
+    O DequantizeLinear 1 2 3 1 1
+    a axis int
+    i x T1
+    i x_scale T2
+    i? x_zero_point T1
+    o y T2
+    c T1 tensor(*):int8,uint8,int16,uint16,int32,int4,uint4
+    c T2 tensor(*):float16,float
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {

@@ -2,7 +2,7 @@ import GraphIR
 import Tensors
 
 /// com.microsoft.DynamicQuantizeLSTM: LSTM with 8-bit weights W [directions, input, 4 * hidden] and R [directions, hidden,
-/// 4 * hidden]; X as a whole and, in each step, the hidden states of the batch are rounded to uint8 over their range.
+/// 4 * hidden]; X as far as a sequence goes and, in each step, the hidden states of the batch are rounded to uint8 over their range.
 ///
 /// ONNX Runtime takes the range of the part of the batch that one of its threads has, so that its results for batches depend
 /// on the number of threads.
@@ -11,34 +11,34 @@ struct DynamicQuantizeLSTM: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O DynamicQuantizeLSTM 1 12 12 0 3
-      a activation_alpha floats
-      a activation_beta floats
-      a activations strings
-      a clip float
-      a direction string=forward
-      a hidden_size int
-      a input_forget int=0
-      i X T
-      i W T2
-      i R T2
-      i? B T
-      i? sequence_lens T1
-      i? initial_h T
-      i? initial_c T
-      i? P T
-      i W_scale T
-      i W_zero_point T2
-      i R_scale T
-      i R_zero_point T2
-      o? Y T
-      o? Y_h T
-      o? Y_c T
-      c T tensor(*):float
-      c T1 tensor(*):int32
-      c T2 tensor(*):uint8,int8
-      """
+    D com.microsoft 1
+    O DynamicQuantizeLSTM 1 12 12 0 3
+    a activation_alpha floats
+    a activation_beta floats
+    a activations strings
+    a clip float
+    a direction string=forward
+    a hidden_size int
+    a input_forget int=0
+    i X T
+    i W T2
+    i R T2
+    i? B T
+    i? sequence_lens T1
+    i? initial_h T
+    i? initial_c T
+    i? P T
+    i W_scale T
+    i W_zero_point T2
+    i R_scale T
+    i R_zero_point T2
+    o? Y T
+    o? Y_h T
+    o? Y_c T
+    c T tensor(*):float
+    c T1 tensor(*):int32
+    c T2 tensor(*):uint8,int8
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {
@@ -59,14 +59,16 @@ struct DynamicQuantizeLSTM: Operator {
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
-    guard x.dataType == .float, x.rank == 3 else { throw CameoError.badInput("X is \(x), float of rank 3 was expected") }
-    let (codes, scale, zero) = try QuantizedLinear.dynamic(x)
+    guard x.dataType == .float, x.rank == 3 else {
+      throw CameoError.badInput("X is \(x), float of rank 3 was expected")
+    }
+    let (input, weight, recurrence) = (
+      try rounded(x, steps: context.optionalTensor(4)?.ints().max()), try weights(context, 1, scale: 8),
+      try weights(context, 2, scale: 10)
+    )
     var net = try NNRecurrent(
       context, gates: 4, defaults: ["Sigmoid", "Tanh", "Tanh"],
-      tensors: (
-        try codes.dequantized(QuantizedScale(scale: scale, zero: Int32(zero))), try weights(context, 1, scale: 8),
-        try weights(context, 2, scale: 10)
-      ))
+      tensors: (input, weight, recurrence))
     net.roundsStates = { states in
       var (low, high): (Float, Float) = (0, 0)
       for state in states { (low, high) = (min(low, Float(state)), max(high, Float(state))) }
@@ -76,6 +78,18 @@ struct DynamicQuantizeLSTM: Operator {
       return states.map { Double(range.quantize(Float($0), in: 0...255) - Int64(range.zero)) * Double(scale) }
     }
     return try LSTM.run(net, context)
+  }
+
+  /// X in double, its first `steps` (those that a sequence has) rounded to uint8 over their range.
+  private func rounded(_ x: Tensor, steps: Int?) throws -> Tensor {
+    let steps = min(max(steps ?? x.shape[0], 0), x.shape[0])
+    let read = try Tensor(
+      dataType: .float, shape: [steps] + x.shape[1...], storage: x.storage, byteOffset: x.byteOffset)
+    let (codes, scale, zero) = try QuantizedLinear.dynamic(read)
+    let values = try ElementView<Double>(codes)
+    return try Tensor.make(.double, x.shape, as: Double.self) { out in
+      for i in 0..<codes.count { out[i] = (values[i] - Double(zero)) * Double(scale) }
+    }
   }
 
   /// The weights at `input` as [directions, 4 * hidden, rows], dequantized by one scale and zero point a direction or a column.
@@ -105,16 +119,6 @@ struct DynamicQuantizeLSTM: Operator {
           }
         }
       }
-    }
-  }
-}
-
-extension Tensor {
-  /// (x - zero) * scale in double.
-  fileprivate func dequantized(_ range: QuantizedScale) throws -> Tensor {
-    let values = try ElementView<Double>(self)
-    return try Tensor.make(.double, shape, as: Double.self) { out in
-      for i in 0..<count { out[i] = (values[i] - Double(range.zero)) * Double(range.scale) }
     }
   }
 }

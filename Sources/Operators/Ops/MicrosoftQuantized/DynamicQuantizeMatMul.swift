@@ -7,17 +7,17 @@ struct DynamicQuantizeMatMul: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O DynamicQuantizeMatMul 1 3 5 1 1
-      i A T1
-      i B T2
-      i b_scale T1
-      i? b_zero_point T2
-      i? bias T1
-      o Y T1
-      c T1 tensor(*):float
-      c T2 tensor(*):int8,uint8
-      """
+    D com.microsoft 1
+    O DynamicQuantizeMatMul 1 3 5 1 1
+    i A T1
+    i B T2
+    i b_scale T1
+    i? b_zero_point T2
+    i? bias T1
+    o Y T1
+    c T1 tensor(*):float
+    c T2 tensor(*):int8,uint8
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {

@@ -13,21 +13,21 @@ struct GatherBlockQuantized: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O GatherBlockQuantized 1 3 4 1 1
-      a bits int=4
-      a block_size int=128
-      a gather_axis int=0
-      a quantize_axis int=1
-      i data T1
-      i indices Tind
-      i scales T2
-      i? zero_points T1
-      o output T2
-      c T1 tensor(*):int4,uint4,uint8,float8e4m3fn,float8e4m3fnuz,float8e5m2,float8e5m2fnuz,float4e2m1
-      c T2 tensor(*):float,float16,bfloat16
-      c Tind tensor(*):int32,int64
-      """
+    D com.microsoft 1
+    O GatherBlockQuantized 1 3 4 1 1
+    a bits int=4
+    a block_size int=128
+    a gather_axis int=0
+    a quantize_axis int=1
+    i data T1
+    i indices Tind
+    i scales T2
+    i? zero_points T1
+    o output T2
+    c T1 tensor(*):int4,uint4,uint8,float8e4m3fn,float8e4m3fnuz,float8e5m2,float8e5m2fnuz,float4e2m1
+    c T2 tensor(*):float,float16,bfloat16
+    c Tind tensor(*):int32,int64
+    """
   }
 
   private static let types: Set<DataType> = [
@@ -45,7 +45,8 @@ struct GatherBlockQuantized: Operator {
     return 8 / bits
   }
 
-  private func axes(_ attributes: AttributeReader, rank: Int, _ type: DataType?) throws -> (gather: Int, quantize: Int) {
+  private func axes(_ attributes: AttributeReader, rank: Int, _ type: DataType?) throws -> (gather: Int, quantize: Int)
+  {
     let gather = try Axes.normalize(try attributes.int("gather_axis", default: 0), rank: rank)
     let quantize = try Axes.normalize(try attributes.int("quantize_axis", default: 1), rank: rank)
     if type == .uint8, gather != 0 || quantize != rank - 1 || gather == quantize {

@@ -9,21 +9,21 @@ struct MatMulBnb4: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O MatMulBnb4 1 3 3 1 1
-      a K int!
-      a N int!
-      a block_size int!
-      a quant_type int!
-      a training_mode int=0
-      a transB int=1
-      i A T1
-      i B T2
-      i absmax T1
-      o Y T1
-      c T1 tensor(*):float,float16,bfloat16
-      c T2 tensor(*):uint8
-      """
+    D com.microsoft 1
+    O MatMulBnb4 1 3 3 1 1
+    a K int!
+    a N int!
+    a block_size int!
+    a quant_type int!
+    a training_mode int=0
+    a transB int=1
+    i A T1
+    i B T2
+    i absmax T1
+    o Y T1
+    c T1 tensor(*):float,float16,bfloat16
+    c T2 tensor(*):uint8
+    """
   }
 
   /// What the 16 codes stand for, as fractions of the block's greatest magnitude.
@@ -34,7 +34,8 @@ struct MatMulBnb4: Operator {
     return half + half.map { -$0 }
   }()
   private static let nf4: [Float] = [
-    -1, -0.6961928, -0.52507305, -0.39491749, -0.28444138, -0.18477343, -0.091050036, 0, 0.0795803, 0.1609302, 0.2461123,
+    -1, -0.6961928, -0.52507305, -0.39491749, -0.28444138, -0.18477343, -0.091050036, 0, 0.0795803, 0.1609302,
+    0.2461123,
     0.33791524, 0.44070983, 0.562617, 0.72295684, 1,
   ]
 

@@ -8,20 +8,20 @@ struct MatMulIntegerToFloat: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O MatMulIntegerToFloat 1 4 7 1 1
-      i A T1
-      i B T2
-      i a_scale T3
-      i b_scale T3
-      i? a_zero_point T1
-      i? b_zero_point T2
-      i? bias T3
-      o Y T3
-      c T1 tensor(*):int8,uint8
-      c T2 tensor(*):int8,uint8
-      c T3 tensor(*):float,float16
-      """
+    D com.microsoft 1
+    O MatMulIntegerToFloat 1 4 7 1 1
+    i A T1
+    i B T2
+    i a_scale T3
+    i b_scale T3
+    i? a_zero_point T1
+    i? b_zero_point T2
+    i? bias T3
+    o Y T3
+    c T1 tensor(*):int8,uint8
+    c T2 tensor(*):int8,uint8
+    c T3 tensor(*):float,float16
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {

@@ -11,26 +11,26 @@ struct MatMulNBits: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O MatMulNBits 1 3 6 1 1
-      a K int!
-      a N int!
-      a accuracy_level int=0
-      a bits int=4
-      a block_size int!
-      a weight_prepacked int=0
-      i A T1
-      i B T2
-      i scales T1
-      i? zero_points T3
-      i? g_idx T4
-      i? bias T1
-      o Y T1
-      c T1 tensor(*):float,float16,bfloat16
-      c T2 tensor(*):uint8
-      c T3 tensor(*):uint8,float16,float,bfloat16
-      c T4 tensor(*):int32
-      """
+    D com.microsoft 1
+    O MatMulNBits 1 3 6 1 1
+    a K int!
+    a N int!
+    a accuracy_level int=0
+    a bits int=4
+    a block_size int!
+    a weight_prepacked int=0
+    i A T1
+    i B T2
+    i scales T1
+    i? zero_points T3
+    i? g_idx T4
+    i? bias T1
+    o Y T1
+    c T1 tensor(*):float,float16,bfloat16
+    c T2 tensor(*):uint8
+    c T3 tensor(*):uint8,float16,float,bfloat16
+    c T4 tensor(*):int32
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {

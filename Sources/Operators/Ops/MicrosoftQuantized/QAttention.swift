@@ -20,30 +20,30 @@ struct QAttention: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O QAttention 1 5 9 1 2
-      a do_rotary int
-      a mask_filter_value float
-      a num_heads int!
-      a past_present_share_buffer int
-      a scale float
-      a unidirectional int=0
-      i input T1
-      i weight T2
-      i bias T3
-      i input_scale T3
-      i weight_scale T3
-      i? mask_index T4
-      i? input_zero_point T1
-      i? weight_zero_point T2
-      i? past T3
-      o output T3
-      o? present T3
-      c T1 tensor(*):int8,uint8
-      c T2 tensor(*):int8,uint8
-      c T3 tensor(*):float,float16
-      c T4 tensor(*):int32
-      """
+    D com.microsoft 1
+    O QAttention 1 5 9 1 2
+    a do_rotary int
+    a mask_filter_value float
+    a num_heads int!
+    a past_present_share_buffer int
+    a scale float
+    a unidirectional int=0
+    i input T1
+    i weight T2
+    i bias T3
+    i input_scale T3
+    i weight_scale T3
+    i? mask_index T4
+    i? input_zero_point T1
+    i? weight_zero_point T2
+    i? past T3
+    o output T3
+    o? present T3
+    c T1 tensor(*):int8,uint8
+    c T2 tensor(*):int8,uint8
+    c T3 tensor(*):float,float16
+    c T4 tensor(*):int32
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {
@@ -95,7 +95,8 @@ struct QAttention: Operator {
     let (keysAndValues, total) = try present(context, projected, batch, length, heads, head)
     let scores = QuantizedScores(
       batch: batch, length: length, total: total, heads: heads, head: head,
-      scale: try context.attributes.optionalFloat("scale").flatMap { $0 == 0 ? nil : $0 } ?? 1 / Float(head).squareRoot(),
+      scale: try context.attributes.optionalFloat("scale").flatMap { $0 == 0 ? nil : $0 } ?? 1
+        / Float(head).squareRoot(),
       bias: try mask(context, batch, length, total),
       hidesLater: try context.attributes.bool("unidirectional"))
     let output = try scores.output(projected, keysAndValues, as: type, inDouble: context.accumulatesInDouble)

@@ -8,33 +8,33 @@ struct QEmbedLayerNormalization: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O QEmbedLayerNormalization 1 18 18 2 2
-      a epsilon float=1e-12
-      i input_ids T1
-      i? segment_ids T1
-      i word_embedding_quant T2
-      i position_embedding_quant T2
-      i? segment_embedding T2
-      i gamma_quant T2
-      i beta_quant T2
-      i? mask T1
-      i word_embedding_scale T
-      i position_embedding_scale T
-      i? segment_embedding_scale T
-      i gamma_scale T
-      i beta_scale T
-      i word_embedding_zero_point T2
-      i position_embedding_zero_point T2
-      i? segment_embedding_zero_point T2
-      i gamma_zero_point T2
-      i beta_zero_point T2
-      o layernorm_out T
-      o mask_index_out T1
-      c T tensor(*):float
-      c T1 tensor(*):int32
-      c T2 tensor(*):int8,uint8
-      """
+    D com.microsoft 1
+    O QEmbedLayerNormalization 1 18 18 2 2
+    a epsilon float=1e-12
+    i input_ids T1
+    i? segment_ids T1
+    i word_embedding_quant T2
+    i position_embedding_quant T2
+    i? segment_embedding T2
+    i gamma_quant T2
+    i beta_quant T2
+    i? mask T1
+    i word_embedding_scale T
+    i position_embedding_scale T
+    i? segment_embedding_scale T
+    i gamma_scale T
+    i beta_scale T
+    i word_embedding_zero_point T2
+    i position_embedding_zero_point T2
+    i? segment_embedding_zero_point T2
+    i gamma_zero_point T2
+    i beta_zero_point T2
+    o layernorm_out T
+    o mask_index_out T1
+    c T tensor(*):float
+    c T1 tensor(*):int32
+    c T2 tensor(*):int8,uint8
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {

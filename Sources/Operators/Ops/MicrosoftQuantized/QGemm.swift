@@ -8,28 +8,28 @@ struct QGemm: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O QGemm 1 6 9 1 1
-      a alpha float=1
-      a transA int=0
-      a transB int=0
-      i A TA
-      i a_scale T
-      i a_zero_point TA
-      i B TB
-      i b_scale T
-      i b_zero_point TB
-      i? C TC
-      i? y_scale T
-      i? y_zero_point TYZ
-      o Y TY
-      c T tensor(*):float
-      c TA tensor(*):uint8,int8
-      c TB tensor(*):uint8,int8
-      c TC tensor(*):int32
-      c TYZ tensor(*):uint8,int8
-      c TY tensor(*):float,uint8,int8
-      """
+    D com.microsoft 1
+    O QGemm 1 6 9 1 1
+    a alpha float=1
+    a transA int=0
+    a transB int=0
+    i A TA
+    i a_scale T
+    i a_zero_point TA
+    i B TB
+    i b_scale T
+    i b_zero_point TB
+    i? C TC
+    i? y_scale T
+    i? y_zero_point TYZ
+    o Y TY
+    c T tensor(*):float
+    c TA tensor(*):uint8,int8
+    c TB tensor(*):uint8,int8
+    c TC tensor(*):int32
+    c TYZ tensor(*):uint8,int8
+    c TY tensor(*):float,uint8,int8
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {
@@ -47,7 +47,8 @@ struct QGemm: Operator {
     }
     guard a != nil || b != nil else { return context.set(0, type, nil) }
     let shape = [
-      a.map { transA ? $0[1] : $0[0] } ?? context.unknownDim(), b.map { transB ? $0[0] : $0[1] } ?? context.unknownDim(),
+      a.map { transA ? $0[1] : $0[0] } ?? context.unknownDim(),
+      b.map { transB ? $0[0] : $0[1] } ?? context.unknownDim(),
     ]
     if let c = context.shape(6) {
       guard c.count <= 2 else { throw CameoError.badInput("C of QGemm has rank \(c.count)") }

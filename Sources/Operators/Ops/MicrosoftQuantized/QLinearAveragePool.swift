@@ -11,23 +11,23 @@ struct QLinearAveragePool: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O QLinearAveragePool 1 4 5 1 1
-      a auto_pad string=NOTSET
-      a ceil_mode int=0
-      a channels_last int=0
-      a count_include_pad int=0
-      a kernel_shape ints!
-      a pads ints
-      a strides ints
-      i X T
-      i x_scale tensor(float)
-      i? x_zero_point T
-      i y_scale tensor(float)
-      i? y_zero_point T
-      o Y T
-      c T tensor(*):uint8,int8
-      """
+    D com.microsoft 1
+    O QLinearAveragePool 1 4 5 1 1
+    a auto_pad string=NOTSET
+    a ceil_mode int=0
+    a channels_last int=0
+    a count_include_pad int=0
+    a kernel_shape ints!
+    a pads ints
+    a strides ints
+    i X T
+    i x_scale tensor(float)
+    i? x_zero_point T
+    i y_scale tensor(float)
+    i? y_zero_point T
+    o Y T
+    c T tensor(*):uint8,int8
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {

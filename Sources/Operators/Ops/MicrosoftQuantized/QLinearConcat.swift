@@ -8,17 +8,17 @@ struct QLinearConcat: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O QLinearConcat 1 3 * 1 1
-      a axis int!
-      i Y_scale TF
-      i Y_zero_point T8
-      i~1 inputs TV
-      o Y T8
-      c T8 tensor(*):uint8,int8
-      c TF tensor(*):float
-      c TV tensor(*):uint8,int8,float
-      """
+    D com.microsoft 1
+    O QLinearConcat 1 3 * 1 1
+    a axis int!
+    i Y_scale TF
+    i Y_zero_point T8
+    i~1 inputs TV
+    o Y T8
+    c T8 tensor(*):uint8,int8
+    c TF tensor(*):float
+    c TV tensor(*):uint8,int8,float
+    """
   }
 
   private func parts(_ count: Int) throws -> [Int] {
@@ -33,7 +33,9 @@ struct QLinearConcat: Operator {
     for part in parts { try Quantized.require(context, part, Quantized.eightBit) }
     let given = try context.attributes.int("axis")
     let type = context.dataType(1) ?? context.dataType(2)
-    guard let known = parts.first(where: { context.rank($0) != nil }), let first = context.shape(known) else { return context.set(0, type, nil) }
+    guard let known = parts.first(where: { context.rank($0) != nil }), let first = context.shape(known) else {
+      return context.set(0, type, nil)
+    }
     let axis = try Axes.normalize(given, rank: first.count)
     var (result, length): ([Dim], Dim?) = (first, 0)
     for part in parts {

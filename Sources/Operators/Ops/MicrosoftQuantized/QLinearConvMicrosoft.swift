@@ -8,30 +8,30 @@ struct QLinearConvMicrosoft: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O QLinearConv 1 8 9 1 1
-      a auto_pad string=NOTSET
-      a channels_last int=0
-      a dilations ints
-      a group int=1
-      a kernel_shape ints
-      a pads ints
-      a strides ints
-      i x T1
-      i x_scale tensor(float)
-      i x_zero_point T1
-      i w T2
-      i w_scale tensor(float)
-      i w_zero_point T2
-      i y_scale tensor(float)
-      i y_zero_point T3
-      i? B T4
-      o y T3
-      c T1 tensor(*):int8,uint8
-      c T2 tensor(*):int8,uint8
-      c T3 tensor(*):int8,uint8
-      c T4 tensor(*):int32
-      """
+    D com.microsoft 1
+    O QLinearConv 1 8 9 1 1
+    a auto_pad string=NOTSET
+    a channels_last int=0
+    a dilations ints
+    a group int=1
+    a kernel_shape ints
+    a pads ints
+    a strides ints
+    i x T1
+    i x_scale tensor(float)
+    i x_zero_point T1
+    i w T2
+    i w_scale tensor(float)
+    i w_zero_point T2
+    i y_scale tensor(float)
+    i y_zero_point T3
+    i? B T4
+    o y T3
+    c T1 tensor(*):int8,uint8
+    c T2 tensor(*):int8,uint8
+    c T3 tensor(*):int8,uint8
+    c T4 tensor(*):int32
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {

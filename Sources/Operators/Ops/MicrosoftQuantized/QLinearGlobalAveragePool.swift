@@ -9,17 +9,17 @@ struct QLinearGlobalAveragePool: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O QLinearGlobalAveragePool 1 5 5 1 1
-      a channels_last int=0
-      i X T
-      i x_scale tensor(float)
-      i x_zero_point T
-      i y_scale tensor(float)
-      i y_zero_point T
-      o Y T
-      c T tensor(*):uint8,int8
-      """
+    D com.microsoft 1
+    O QLinearGlobalAveragePool 1 5 5 1 1
+    a channels_last int=0
+    i X T
+    i x_scale tensor(float)
+    i x_zero_point T
+    i y_scale tensor(float)
+    i y_zero_point T
+    o Y T
+    c T tensor(*):uint8,int8
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {

@@ -8,18 +8,18 @@ struct QLinearReduceMean: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O QLinearReduceMean 1 4 5 1 1
-      a axes ints!
-      a keepdims int!
-      i data T
-      i data_scale tensor(float)
-      i? data_zero_point T
-      i reduced_scale tensor(float)
-      i? reduced_zero_point T
-      o reduced T
-      c T tensor(*):uint8,int8
-      """
+    D com.microsoft 1
+    O QLinearReduceMean 1 4 5 1 1
+    a axes ints!
+    a keepdims int!
+    i data T
+    i data_scale tensor(float)
+    i? data_zero_point T
+    i reduced_scale tensor(float)
+    i? reduced_zero_point T
+    o reduced T
+    c T tensor(*):uint8,int8
+    """
   }
 
   /// No axes: all.

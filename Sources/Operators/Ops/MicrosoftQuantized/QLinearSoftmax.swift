@@ -20,18 +20,18 @@ struct QLinearSoftmax: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O QLinearSoftmax 1 5 5 1 1
-      a axis int=-1
-      a opset int!
-      i X T
-      i X_scale tensor(float)
-      i? x_zero_point T
-      i y_scale tensor(float)
-      i y_zero_point T
-      o Y T
-      c T tensor(*):uint8,int8
-      """
+    D com.microsoft 1
+    O QLinearSoftmax 1 5 5 1 1
+    a axis int=-1
+    a opset int!
+    i X T
+    i X_scale tensor(float)
+    i? x_zero_point T
+    i y_scale tensor(float)
+    i y_zero_point T
+    o Y T
+    c T tensor(*):uint8,int8
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {

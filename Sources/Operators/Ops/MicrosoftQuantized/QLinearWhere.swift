@@ -7,22 +7,22 @@ struct QLinearWhere: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O QLinearWhere 1 9 9 1 1
-      i condition B
-      i X T
-      i x_scale TF
-      i x_zero_point T
-      i Y T
-      i y_scale TF
-      i y_zero_point T
-      i z_scale TF
-      i z_zero_point T
-      o Z T
-      c B tensor(*):bool
-      c TF tensor(*):float
-      c T tensor(*):uint8,int8
-      """
+    D com.microsoft 1
+    O QLinearWhere 1 9 9 1 1
+    i condition B
+    i X T
+    i x_scale TF
+    i x_zero_point T
+    i Y T
+    i y_scale TF
+    i y_zero_point T
+    i z_scale TF
+    i z_zero_point T
+    o Z T
+    c B tensor(*):bool
+    c TF tensor(*):float
+    c T tensor(*):uint8,int8
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {

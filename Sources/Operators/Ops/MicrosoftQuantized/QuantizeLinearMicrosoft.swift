@@ -8,16 +8,16 @@ struct QuantizeLinearMicrosoft: Operator {
 
   var signature: StaticString? {
     """
-      D com.microsoft 1
-      O QuantizeLinear 1 2 3 1 1
-      a axis int
-      i x T1
-      i y_scale T1
-      i? y_zero_point T2
-      o y T2
-      c T1 tensor(*):float16,float
-      c T2 tensor(*):int8,uint8,int16,uint16,int4,uint4
-      """
+    D com.microsoft 1
+    O QuantizeLinear 1 2 3 1 1
+    a axis int
+    i x T1
+    i y_scale T1
+    i? y_zero_point T2
+    o y T2
+    c T1 tensor(*):float16,float
+    c T2 tensor(*):int8,uint8,int16,uint16,int4,uint4
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {
@@ -42,7 +42,8 @@ enum MicrosoftScales {
     guard let scale = context.type(1)?.concreteShape else { return }
     if scale.reduce(1, *) != 1 || context.attributes.has("axis") && scale.count > 1 {
       guard context.attributes.has("axis"), scale.count == 1 else {
-        throw CameoError.badInput("a scale of shape \(scale) \(context.attributes.has("axis") ? "" : "without an axis")")
+        throw CameoError.badInput(
+          "a scale of shape \(scale) \(context.attributes.has("axis") ? "" : "without an axis")")
       }
     }
     if let zero = context.type(2)?.concreteShape, zero.reduce(1, *) != scale.reduce(1, *) {

@@ -16,7 +16,8 @@ struct DequantizeLinear: Operator {
       .tensor(
         try DequantizeLinear.compute(
           context.tensor(0), scale, context.optionalTensor(2), type: type,
-          axis: context.attributes.int("axis", default: 1), blockSize: context.attributes.int("block_size", default: 0)))
+          axis: context.attributes.int("axis", default: 1), blockSize: context.attributes.int("block_size", default: 0))
+      )
     ]
   }
 
