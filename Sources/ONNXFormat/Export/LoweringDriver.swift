@@ -11,8 +11,13 @@ struct LoweringDriver {
   /// The opsets to reach. Domains that are missing are added as they turn up.
   private(set) var target: [String: Int]
   let discardSourceForms: Bool
+  /// Whether a node that the opset cannot say may become its function body. Otherwise the opset has to rise.
+  let expandsOperators: Bool
 
-  init(model: Model, source: [String: Int], target: [String: Int], discardSourceForms: Bool) {
+  init(
+    model: Model, source: [String: Int], target: [String: Int], discardSourceForms: Bool, expandsOperators: Bool
+  ) {
+    self.expandsOperators = expandsOperators
     self.model = model
     self.source = source
     self.target = target
@@ -68,7 +73,9 @@ struct LoweringDriver {
     guard let since = versions.last(where: { $0 <= opset }),
       let schema = SchemaRegistry.schema(domain: name.domain, name: name.name, opset: since)
     else {
-      throw CameoError.unsupported("operator \(name) is not in opset \(opset); it came with \(versions[0])")
+      let missing = CameoError.unsupported("operator \(name) is not in opset \(opset); it came with \(versions[0])")
+      guard try expand(&graph, id, because: missing, depth) else { throw missing }
+      return true
     }
     guard let op = OperatorRegistry[name] else {
       let written = graph[id].origins.isEmpty ? newest : versions.last { $0 <= source[name.domain] ?? newest } ?? newest
@@ -88,14 +95,33 @@ struct LoweringDriver {
     let firstNew = graph.nodeCapacity
     do {
       try op.lower(&graph, id, to: since)
+      if graph[id].isAlive && graph[id].operatorName == name { try fit(&graph, id, to: schema, opset) }
     } catch let error as CameoError {
-      throw CameoError(error.kind, "\(error.reason) (opset \(opset))", path: error.path)
+      let located = CameoError(error.kind, "\(error.reason) (opset \(opset))", path: error.path)
+      guard error.kind == .unsupported, try expand(&graph, id, because: located, depth) else { throw located }
+      return true
     }
-    if graph[id].isAlive && graph[id].operatorName == name { try fit(&graph, id, to: schema, opset) }
     guard depth < 8 else { throw CameoError.unsupported("operator \(name) does not lower to opset \(opset)") }
     for index in firstNew..<graph.nodeCapacity where graph[NodeID(index)].isAlive {
       _ = try lower(&graph, NodeID(index), isRestored: false, depth: depth + 1)
     }
+    return true
+  }
+
+  /// Replaces a node that the opset cannot say by its function body, and lowers that. False where there is none.
+  private mutating func expand(_ graph: inout Graph, _ id: NodeID, because reason: CameoError, _ depth: Int) throws
+    -> Bool
+  {
+    guard expandsOperators, depth < 8, FunctionBody.exists(for: graph[id].operatorName) else { return false }
+    let types = graph[id].inputs.map { input in input.flatMap { graph[$0].type } }
+    let added: [NodeID]
+    do {
+      guard let body = try FunctionBody.graph(of: graph[id], inputTypes: types) else { return false }
+      added = try graph.inline(body, at: id)
+    } catch let error as CameoError where error.kind == .unsupported {
+      throw CameoError.unsupported("\(reason.reason), and its function body does not serve: \(error.reason)")
+    }
+    for new in added where graph[new].isAlive { _ = try lower(&graph, new, isRestored: false, depth: depth + 1) }
     return true
   }
 
@@ -144,7 +170,7 @@ struct LoweringDriver {
     graph.replaceInputs(of: id, with: form.inputs)
     // Removed first, so that they stand in the source's order.
     for attribute in node.attributes { graph.setAttribute(attribute.name, of: id, to: nil) }
-    for attribute in form.attributes { graph.setAttribute(attribute.name, of: id, to: attribute.value) }
+    for attribute in form.attributes { graph.setAttribute(attribute, of: id) }
     return true
   }
 

@@ -161,7 +161,8 @@ public enum ONNXImporter {
       guard case .plain(let value) = attribute.content else {
         throw CameoError.unsupported("a graph as default of attribute \(attribute.name)")
       }
-      return NamedAttribute(attribute.name, value, documentation: attribute.documentation)
+      return NamedAttribute(
+        attribute.name, value, documentation: attribute.documentation, labels: attribute.labels)
     }
     var function = Function(
       OperatorName(message.name, domain: message.domain), overload: message.overload, body: builder.graph,
