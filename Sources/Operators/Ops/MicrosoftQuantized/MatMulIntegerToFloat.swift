@@ -55,9 +55,10 @@ enum ScaledProduct {
     if let bias, bias.count != columns {
       throw CameoError.badInput("a bias \(bias) for \(columns) columns")
     }
+    if sums.isEmpty { return try sums.converted(to: .float) }
     if a.count == 1, b.count == 1 || b.rank == 1 && b.count == columns {
       let scales = y.array.map { x[0] * $0 }
-      return try Requantization.floats(sums, scales: scales, bias: added?.array, columns: max(1, columns))
+      return try Requantization.floats(sums, scales: scales, bias: added?.array, columns: columns)
     }
     for scale in [a, b] {
       guard try Broadcast.shape(sums.shape, scale.shape) == sums.shape else {

@@ -53,7 +53,7 @@ struct QAttention: Operator {
     try context.require(rank: 2...2, of: 1)
     try context.require(rank: 5...5, of: 8)
     let heads = try context.attributes.int("num_heads")
-    guard heads > 0 else { throw CameoError.badInput("num_heads is \(heads)") }
+    guard (1...1 << 24).contains(heads) else { throw CameoError.badInput("num_heads is \(heads)") }
     for name in ["do_rotary", "past_present_share_buffer"] where try context.attributes.bool(name) {
       throw CameoError.unsupported("QAttention with \(name)")
     }
