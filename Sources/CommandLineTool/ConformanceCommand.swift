@@ -23,6 +23,7 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How far the models are optimized first, 0 to 3.", valueName: "level")) var level = 0
   @Option(help: ArgumentHelp("Only tests whose name holds this. Repeatable.", valueName: "text")) var filter: [String] =
     []
+  @OptionGroup var plugins: PluginArguments
   @OptionGroup var output: OutputArguments
 
   enum Status: String { case pass, fail, unsupported }
@@ -37,6 +38,7 @@ struct ConformanceCommand: ParsableCommand {
   func validate() throws { if !(0...3).contains(level) { throw ValidationError("--level is 0 to 3") } }
 
   func run() throws {
+    try plugins.load()
     let tests = find()
     guard !tests.isEmpty else {
       throw CameoError.badInput(

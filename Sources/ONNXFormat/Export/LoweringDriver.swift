@@ -88,6 +88,8 @@ struct LoweringDriver {
       return true
     }
     if schema.isDeprecated {
+      // A node that the source's own opset has withdrawn stands as it came.
+      if !graph[id].origins.isEmpty, source[name.domain] == opset { return false }
       throw CameoError.unsupported("operator \(name) is withdrawn in opset \(opset)")
     }
     if since == newest { return false }

@@ -26,7 +26,9 @@ struct DequantizeLinear: Operator {
   ) throws -> Tensor {
     let at = try NNQuantizationLayout(shape: x.shape, scale: scale, axis: axis, blockSize: blockSize)
     if let zero {
-      guard zero.count == scale.count else { throw CameoError.badInput("scale \(scale) and zero point \(zero) differ") }
+      guard zero.count == scale.count else {
+        throw CameoError.badInput("scale \(scale) and zero point \(zero) must have one shape")
+      }
       guard zero.dataType == x.dataType else {
         throw CameoError.badInput("x is \(x.dataType), its zero point \(zero.dataType)")
       }

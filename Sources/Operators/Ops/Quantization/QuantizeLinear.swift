@@ -8,7 +8,8 @@ struct QuantizeLinear: Operator {
   private func outputType(_ attributes: AttributeReader, _ zeroPoint: DataType?) throws -> DataType {
     let asked = try attributes.dataType("output_dtype")
     if let asked, let zeroPoint, asked != zeroPoint {
-      throw CameoError.badInput("output_dtype is \(asked), the zero point is \(zeroPoint)")
+      throw CameoError.badInput(
+        "attribute output_dtype is \(asked), but the zero point is \(zeroPoint): one type was expected")
     }
     return asked ?? zeroPoint ?? .uint8
   }
@@ -37,7 +38,9 @@ struct QuantizeLinear: Operator {
     precision: DataType? = nil, saturates: Bool = true
   ) throws -> Tensor {
     let at = try NNQuantizationLayout(shape: x.shape, scale: scale, axis: axis, blockSize: blockSize)
-    if let zero, zero.count != scale.count { throw CameoError.badInput("scale \(scale) and zero point \(zero) differ") }
+    if let zero, zero.count != scale.count {
+      throw CameoError.badInput("scale \(scale) and zero point \(zero) must have one shape")
+    }
     let precision = precision ?? (x.dataType == .int32 ? scale.dataType : x.dataType)
     func quotients<T: ComputeElement>(_: T.Type, _ divide: (T, T) -> Double) throws -> Tensor {
       try QuantizeLinear.quotients(x, scale, zero, type, at, saturates: saturates, T.self, divide)
