@@ -106,7 +106,7 @@ enum WholeConvolution {
 }
 
 /// Tensors whose channels are their last axis.
-enum ChannelsLast {
+enum LastChannels {
   /// [N, .., C] to [N, C, ..].
   static func toFirst(_ tensor: Tensor) throws -> Tensor {
     guard tensor.rank >= 2 else { throw CameoError.badInput("\(tensor) has no channels") }
@@ -147,7 +147,7 @@ extension InferenceContext {
   /// The same node with input 0 seen channel first where its channels are its last axis.
   func channelsFirst() -> InferenceContext {
     var seen = inputs
-    if let shape = shape(0) { seen[0] = ValueFacts(type: .tensor(dataType(0), ChannelsLast.toFirst(shape))) }
+    if let shape = shape(0) { seen[0] = ValueFacts(type: .tensor(dataType(0), LastChannels.toFirst(shape))) }
     return InferenceContext(node: node, inputs: seen, symbolPrefix: symbolPrefix, inferBody: inferBody)
   }
 }

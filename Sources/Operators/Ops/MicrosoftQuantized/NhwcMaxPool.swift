@@ -25,7 +25,7 @@ struct NhwcMaxPool: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     try Quantized.require(context, 0, Quantized.eightBit)
-    context.set(0, context.dataType(0), try NNPooling.shape(context.channelsFirst()).map(ChannelsLast.toLast))
+    context.set(0, context.dataType(0), try NNPooling.shape(context.channelsFirst()).map(LastChannels.toLast))
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {

@@ -35,7 +35,7 @@ struct QLinearAveragePool: Operator {
     for input in 1...4 { try Quantized.requireScalar(context, input) }
     let isLast = try context.attributes.bool("channels_last")
     let shape = try NNPooling.shape(isLast ? context.channelsFirst() : context)
-    context.set(0, context.dataType(0), isLast ? shape.map(ChannelsLast.toLast) : shape)
+    context.set(0, context.dataType(0), isLast ? shape.map(LastChannels.toLast) : shape)
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
@@ -44,7 +44,7 @@ struct QLinearAveragePool: Operator {
     let from = try QuantizedScale(context, scale: 1, zero: 2, of: given.dataType)
     let to = try QuantizedScale(context, scale: 3, zero: 4, of: given.dataType)
     let countsPadding = try context.attributes.bool("count_include_pad")
-    let x = isLast ? try ChannelsLast.toFirst(given) : given
+    let x = isLast ? try LastChannels.toFirst(given) : given
     let window = try NNPooling.geometry(context, x)
     let sizes = try window.kernelWindow()
     let isSigned = x.dataType == .int8
@@ -64,7 +64,7 @@ struct QLinearAveragePool: Operator {
         }
       }
     }
-    return [.tensor(isLast ? try ChannelsLast.toLast(result) : result)]
+    return [.tensor(isLast ? try LastChannels.toLast(result) : result)]
   }
 }
 

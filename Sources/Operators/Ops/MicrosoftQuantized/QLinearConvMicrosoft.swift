@@ -40,13 +40,13 @@ struct QLinearConvMicrosoft: Operator {
     }
     var seen = context.channelsFirst()
     try Conv.infer(&seen, weights: 3, type: context.dataType(7))
-    context.set(0, context.dataType(7), seen.outputs[0].shape.map(ChannelsLast.toLast))
+    context.set(0, context.dataType(7), seen.outputs[0].shape.map(LastChannels.toLast))
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
     guard try context.attributes.bool("channels_last") else { return [.tensor(try QLinearConv.compute(context, x))] }
-    return [.tensor(try ChannelsLast.toLast(try QLinearConv.compute(context, try ChannelsLast.toFirst(x))))]
+    return [.tensor(try LastChannels.toLast(try QLinearConv.compute(context, try LastChannels.toFirst(x))))]
   }
 }
 

@@ -37,7 +37,7 @@ struct QLinearGlobalAveragePool: Operator {
     let isLast = try context.attributes.bool("channels_last")
     let from = try QuantizedScale(context, scale: 1, zero: 2, of: given.dataType)
     let to = try QuantizedScale(context, scale: 3, zero: 4, of: given.dataType)
-    let x = isLast ? try ChannelsLast.toFirst(given) : given
+    let x = isLast ? try LastChannels.toFirst(given) : given
     let size = x.shape[2...].reduce(1, *)
     guard size > 0, size < 1 << 23 else { throw CameoError.unsupported("the mean of \(size) elements") }
     let channel = isLast ? given.rank - 1 : 1

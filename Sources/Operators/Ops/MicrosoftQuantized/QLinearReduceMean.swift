@@ -47,7 +47,7 @@ struct QLinearReduceMean: Operator {
     let count = axes.reduce(1) { $0 * x.shape[$1] }
     guard count > 0, count < 1 << 23 else { throw CameoError.unsupported("the mean of \(count) elements") }
     let order = x.shape.indices.filter { !axes.contains($0) } + axes.sorted()
-    let moved = order == Array(x.shape.indices) ? x : try ChannelsLast.transpose(x, order)
+    let moved = order == Array(x.shape.indices) ? x : try LastChannels.transpose(x, order)
     let sums = try QuantizedSums.rows(moved, count: count, less: from.zero, shape: shape)
     let scale = from.scale / (to.scale * Float(count))
     return [

@@ -59,8 +59,8 @@ struct QLinearSoftmax: Operator {
     guard axis != x.rank - 1 else { return [.tensor(try softmax(x, length: x.shape[axis], from, to))] }
     var swap = Array(0..<x.rank)
     swap.swapAt(axis, x.rank - 1)
-    let moved = try ChannelsLast.transpose(x, swap)
-    return [.tensor(try ChannelsLast.transpose(try softmax(moved, length: x.shape[axis], from, to), swap))]
+    let moved = try LastChannels.transpose(x, swap)
+    return [.tensor(try LastChannels.transpose(try softmax(moved, length: x.shape[axis], from, to), swap))]
   }
 
   /// Softmax of rows of `length`.
