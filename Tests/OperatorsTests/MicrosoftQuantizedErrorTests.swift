@@ -53,10 +53,10 @@ import Testing
       add, ["uint8[2] {1, 2}", "float[2] {1, 1}", "uint8 {0}", "uint8[2] {1, 2}"], "one float was expected")
     let mixed = add.replacing("uint8 z", with: "int8 z")
     try expectFailure(
-      mixed, ["uint8[2] {1, 2}", "float[1] {1}", "int8 {0}", "uint8[2] {1, 2}"], "the zero point (input 2) is int8")
+      mixed, ["uint8[2] {1, 2}", "float[1] {1}", "int8 {0}", "uint8[2] {1, 2}"], "input 2 (A_zero_point) is int8")
     try expectFailure(
       "g (float[2] a, float s, uint8[2] b) => (uint8[?] y) { y = com.microsoft.QLinearMul (a, s, \"\", b, s, \"\", s) }",
-      ["float[2] {1, 2}", "float {1}", "uint8[2] {1, 2}"], "int8 or uint8 was expected")
+      ["float[2] {1, 2}", "float {1}", "uint8[2] {1, 2}"], "but must be uint8 or int8")
   }
 
   @Test func gatherRefusesAxesThatPackedDataCannotHave() throws {
