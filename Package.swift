@@ -45,7 +45,7 @@ let package = Package(
     .plugin(name: "InterfaceDigest", capability: .buildTool(), path: "Tools/InterfaceDigest"),
     .target(name: "ONNXFormat", dependencies: ["Operators", "GraphIR", "Tensors"]),
     // L3
-    .target(name: "Operators", dependencies: ["GraphIR", "Tensors", "CRegistry", "CKernels"]),
+    .target(name: "Operators", dependencies: ["GraphIR", "Tensors", "CRegistry", "CKernels", "CImage"]),
     // L2
     .target(name: "GraphIR", dependencies: ["Tensors"]),
     // L1
@@ -55,6 +55,7 @@ let package = Package(
     .target(name: "CPlugin"),
     .target(name: "CKernels"),
     .target(name: "CBLAS"),
+    .target(name: "CImage"),
     .target(
       name: "CONNX",
       cxxSettings: [.define("ONNX_NAMESPACE", to: "onnx"), .define("ONNX_ML", to: "1")],
@@ -70,7 +71,8 @@ let package = Package(
       name: "CPUProviderTests",
       dependencies: ["CPUProvider", "InferenceRuntime", "Operators", "GraphIR", "Tensors", "MallocCounter"]),
     .testTarget(name: "ONNXFormatTests", dependencies: ["ONNXFormat", "GraphIR", "Tensors"]),
-    .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"], exclude: ["Fixtures"]),
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
@@ -103,7 +105,8 @@ let package = Package(
       dependencies: ["CPUProvider", "InferenceRuntime", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
       path: "Tests/AuditSupport"),
     .executableTarget(
-      name: "audit-runner", dependencies: ["AuditSupport", "ONNXFormat", "GraphIR", "Tensors"], path: "Tools/AuditRunner"),
+      name: "audit-runner", dependencies: ["AuditSupport", "ONNXFormat", "GraphIR", "Tensors"],
+      path: "Tools/AuditRunner"),
     .testTarget(name: "AuditTests", dependencies: ["AuditSupport", "TestSupport", "Tensors", "audit-runner"]),
     // Mutated models through the whole pipeline, in child processes: Tools/fuzz.
     .executableTarget(

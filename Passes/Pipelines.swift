@@ -5,7 +5,8 @@ public enum Pipelines {
   /// Clean-up and canonical forms: run to a fixed point, before and after the fusions.
   private static var cleanup: [any Pass] {
     [
-      InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, FoldConstants(), FoldComputedShapes.pass,
+      InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, StandardizeQuantization.pass, FoldConstants(),
+      FoldComputedShapes.pass,
       EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
       LiftSoftmax.pass,
       EliminateCommonSubexpressions(),

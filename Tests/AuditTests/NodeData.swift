@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The ONNX backend's node tests in the cache (`Tools/conformance fetch`).
+/// The ONNX backend's node tests in the cache (`Tools/zoo fetch conformance`).
 enum NodeData {
   static let folder = Repository.cache.appending(path: "conformance/node").path
   static let names = NodeTest.names(in: folder)
@@ -11,8 +11,8 @@ enum NodeData {
   /// False, said aloud, where nothing was fetched; a failure on a CI machine.
   static func isThere() -> Bool {
     if !names.isEmpty { return true }
-    if Repository.isCI { Issue.record("no node tests in \(folder): Tools/conformance fetch") }
-    print("skipped: no node tests in \(folder) (Tools/conformance fetch)")
+    if Repository.isCI { Issue.record("no node tests in \(folder): Tools/zoo fetch conformance") }
+    print("skipped: no node tests in \(folder) (Tools/zoo fetch conformance)")
     return false
   }
 }

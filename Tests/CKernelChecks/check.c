@@ -8,6 +8,7 @@
 
 #include "check_elementwise.h"
 #include "check_linear.h"
+#include "check_integer.h"
 #include "check_spatial.h"
 #include "check_moves.h"
 
@@ -31,6 +32,7 @@ int main(void) {
         check_contract();
         check_attention();
         check_quant();
+        check_integer();
         check_pool();
         check_conv();
         check_resize();

@@ -153,7 +153,7 @@ import Testing
       "CategoryMapper<cats_int64s = [1], cats_strings: strings = []> (x)", ["int64[1] {1}"],
       "1 entries and cats_strings 0"
     ),
-    ("CategoryMapper<cats_int64s = [1], cats_strings = [\"a\"]> (x)", ["float[1] {1}"], "string or int64 was expected"),
+    ("CategoryMapper<cats_int64s = [1], cats_strings = [\"a\"]> (x)", ["float[1] {1}"], "must be int64 or string"),
     ("OneHotEncoder<cats_int64s = [1], zeros = 0> (x)", ["int64[1] {2}"], "2 is of no category"),
     ("OneHotEncoder<cats_int64s = [1]> (x)", ["string[1] {\"a\"}"], "numbers were expected"),
     ("OneHotEncoder (x)", ["int64[1] {2}"], "one of them was expected"),

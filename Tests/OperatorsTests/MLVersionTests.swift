@@ -28,6 +28,11 @@ import Testing
     ),
     (
       1,
+      "g (string[3] x) => (int64[?] y) { y = \(encoder)<keys_strings = [\"a\", \"b\", \"a\"], values_int64s = [0, 1, 2]> (x) }",
+      "string[3] {\"a\", \"b\", \"c\"}"
+    ),
+    (
+      1,
       "g (int64[3] x) => (string[?] y) { y = \(encoder)<keys_int64s = [1, 0], values_strings = [\"b\", \"b\"], default_string = \"d\"> (x) }",
       "int64[3] {0, 1, 2}"
     ),
@@ -87,6 +92,10 @@ import Testing
     (1, "g (int64[1] x) => (int64[?] y) { y = \(encoder)<keys_int64s = [1], values_int64s = [1]> (x) }"),
     (
       1,
+      "g (string[1] x) => (int64[?] y) { y = \(encoder)<keys_strings = [\"a\", \"a\"], values_int64s = [1, 0]> (x) }"
+    ),
+    (
+      1,
       """
       g (double[2, 1] x) => (float[?, ?] y) { y = ai.onnx.ml.TreeEnsembleRegressor<nodes_values_as_tensor = double[1] {0.1},
         n_targets = 1> (x) }
@@ -97,11 +106,15 @@ import Testing
     #expect(error?.kind == .unsupported)
   }
 
-  /// Neither types nor defaults say which way version 1 goes.
-  @Test func refusesAnEncoderOfUnknownDirection() throws {
-    var graph = try ONNXText.parseGraph("g (x) => (y) { y = \(Self.encoder)<classes_strings = [\"a\"]> (x) }")
-    let error = #expect(throws: CameoError.self) { try OperatorCase.upgrade(&graph, from: 1) }
-    #expect(error?.kind == .unsupported)
+  /// Neither types nor defaults say which way version 1 goes: the input does.
+  @Test func encodersOfUnknownDirection() throws {
+    for (input, output) in [
+      ("string[2] {\"b\", \"z\"}", "int64[2] {1, -1}"), ("int64[2] {0, 2}", "string[2] {\"a\", \"_Unused\"}"),
+    ] {
+      try OperatorCase(
+        "g (x) => (y) { y = \(Self.encoder)<classes_strings = [\"a\", \"b\"]> (x) }", opset: 1, [input], [output]
+      ).check()
+    }
     for (defaults, name) in [("default_string = \"q\"", "values_strings"), ("default_int64 = 7", "values_int64s")] {
       var graph = try ONNXText.parseGraph(
         "g (x) => (y) { y = \(Self.encoder)<classes_strings = [\"a\"], \(defaults)> (x) }")

@@ -84,7 +84,7 @@ import Testing
       ["float[2, 3] {1, 2, 3, 4, 5, 6}"], "euclidean or sqeuclidean was expected"),
     Wrong(
       "g (float[1, 2, 2, 4] x, float[4] g) => (float[?] y) { y = com.microsoft.GroupNorm<groups = 3, activation = 0> (x, g, g) }",
-      ["float[1, 2, 2, 4] {\(zeros(16))}", "float[4] {1, 1, 1, 1}"], "cannot be parted into 3 groups"),
+      ["float[1, 2, 2, 4] {\(zeros(16))}", "float[4] {1, 1, 1, 1}"], "4 channels cannot be parted into 3 groups"),
   ]
 
   private static func zeros(_ count: Int) -> String { [String](repeating: "0", count: count).joined(separator: ", ") }

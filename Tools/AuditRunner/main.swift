@@ -4,8 +4,7 @@
 //   audit-runner FOLDER --shapes
 // Without --all, up to three tests of each operator that differ in structure are taken. --messages keeps what was said;
 // --accepted and --refused keep the mutations that went through, and those that inference refused, as models for another checker
-// to judge. --shapes lists what shape inference leaves open or
-// has wrong. Exit code 1 where something is wrong.
+// to judge. --shapes lists what shape inference leaves open or has wrong. Exit code 1 where something is wrong.
 import AuditSupport
 import Foundation
 import Tensors

@@ -9,6 +9,7 @@
 #include "ck_convert.h"
 #include "ck_gather.h"
 #include "ck_gemm.h"
+#include "ck_integer.h"
 #include "ck_isa.h"
 #include "ck_norm.h"
 #include "ck_pool.h"

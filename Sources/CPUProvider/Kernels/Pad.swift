@@ -25,7 +25,9 @@ enum PadKernels {
     -> PreparedKernel
   {
     let (x, y) = (try request.operand(0), try request.result())
-    guard x.rank > 0, x.count > 0 else { throw Refusal("rank \(x.rank)") }
+    guard x.rank > 0, x.count > 0, y.count > 0 else { throw Refusal("rank \(x.rank), \(y.count) elements") }
+    // An axis may be padded by more than memory holds.
+    try MemoryBudget.shared.check(y.shape.reduce(0, +) * 3 * MemoryLayout<Int>.stride, for: "the tables of Pad")
     let mode = try request.attributes.string("mode", default: "constant")
     guard let pads = try request.constantInts(1) else { throw Refusal("pads are left out") }
     var axes = try request.constantInts(3) ?? Array(0..<x.rank)

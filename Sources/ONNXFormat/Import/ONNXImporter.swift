@@ -111,16 +111,22 @@ public enum ONNXImporter {
       try within("function \(function.operatorName)") { try checkDomains(function.body, function.opsets, model) }
     }
     if options.upgrade {
+      let hasGradients = opsets[GradientExpansion.domain] != nil
+      if hasGradients { try GradientExpansion.bind(&model.graph) }
       try UpgradeDriver(opsets: opsets, functions: model.functions).run(on: &model.graph)
       for index in model.functions.indices {
         let function = model.functions[index]
         model.functions[index].body = Graph()
         var body = function.body
         try within("function \(function.operatorName)") {
+          let hasGradients = function.opsets[GradientExpansion.domain] != nil
+          if hasGradients { try GradientExpansion.bind(&body) }
           try UpgradeDriver(opsets: function.opsets, functions: []).run(on: &body)
+          if hasGradients { try GradientExpansion.expand(&body) }
         }
         model.functions[index].body = body
       }
+      if hasGradients { try GradientExpansion.expand(&model.graph, functions: model.functions) }
     }
     return model
   }

@@ -27,7 +27,9 @@ enum ElementCasts {
       let view = try ElementView<Float>(tensor)
       return try bytes(type, tensor.shape) { out in for i in 0..<view.count { out[i] = try e8m0(view[i], rules) } }
     }
-    if type == .float4e2m1, tensor.dataType.isFloatingPoint { return try float4(tensor) }
+    if [.float4e2m1, .float6e2m3, .float6e3m2].contains(type), tensor.dataType.isFloatingPoint {
+      return try withoutNaN(tensor, type)
+    }
     if tensor.dataType == .uint64, type.isFloatingPoint {
       let view = try ElementView<UInt64>(tensor)
       if type == .float {
@@ -62,9 +64,9 @@ enum ElementCasts {
   }
 
   /// The type has no NaN: as in the standard's node tests it becomes a zero of the other sign.
-  private static func float4(_ tensor: Tensor) throws -> Tensor {
+  private static func withoutNaN(_ tensor: Tensor, _ type: DataType) throws -> Tensor {
     let view = try ElementView<Float>(tensor)
-    return try Tensor.make(.float4e2m1, tensor.shape, as: Float.self) { out in
+    return try Tensor.make(type, tensor.shape, as: Float.self) { out in
       for i in 0..<view.count { out[i] = view[i].isNaN ? (view[i].sign == .minus ? 0 : -0.0) : view[i] }
     }
   }

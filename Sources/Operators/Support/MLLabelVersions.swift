@@ -10,24 +10,19 @@ enum LabelEncoderVersions {
   // MARK: Upgrades
 
   /// Version 1: strings become their index in `classes_strings`, integers the string at that index. Which one it is follows
-  /// from the type of the input, of the output, or from the one default that is given.
+  /// from the type of the input, of the output, or from the one default that is given; where nothing tells, the node keeps its
+  /// list, and evaluation asks the input.
   static func upgradeClasses(_ graph: inout Graph, _ node: NodeID) throws {
     guard case .strings(let classes)? = graph[node]["classes_strings"] ?? .strings([]) else {
       throw CameoError.unsupported("classes_strings is no plain list of strings")
     }
-    guard let takesStrings = takesStrings(graph, node) else {
-      throw CameoError.unsupported("whether the input holds strings or int64 is not known")
-    }
-    var last: [String: Int] = [:]
-    for (index, text) in classes.enumerated() { last[text] = index }
+    guard let takesStrings = takesStrings(graph, node) else { return }
     graph.setAttribute("classes_strings", of: node, to: nil)
-    if takesStrings {
-      graph.setAttribute("keys_strings", of: node, to: .strings(classes))
-      graph.setAttribute("values_int64s", of: node, to: .ints(classes.map { Int64(last[$0] ?? 0) }))
-    } else {
-      graph.setAttribute("keys_int64s", of: node, to: .ints((0..<Int64(classes.count)).map { $0 }))
-      graph.setAttribute("values_strings", of: node, to: .strings(classes))
-    }
+    let numbers = Attribute.ints((0..<Int64(classes.count)).map { $0 })
+    graph.setAttribute(
+      takesStrings ? "keys_strings" : "keys_int64s", of: node, to: takesStrings ? .strings(classes) : numbers)
+    graph.setAttribute(
+      takesStrings ? "values_int64s" : "values_strings", of: node, to: takesStrings ? numbers : .strings(classes))
   }
 
   private static func takesStrings(_ graph: Graph, _ node: NodeID) -> Bool? {
@@ -67,8 +62,10 @@ enum LabelEncoderVersions {
 
   // MARK: Lowerings
 
-  /// Before version 4: no tensors, so no other types than strings, int64 and float; the first of equal keys counts.
-  static func lowerTensors(_ graph: inout Graph, _ node: NodeID) throws {
+  /// Before version 4: no tensors, so no other types than strings, int64 and float. Of equal keys the first counts in version
+  /// 2, the last in version 1.
+  static func lowerTensors(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
+    if graph[node]["classes_strings"] != nil { return }
     for prefix in ["keys", "values"] {
       guard case .tensor(let tensor) = graph[node]["\(prefix)_tensor"] else { continue }
       graph.setAttribute("\(prefix)_\(try suffix(of: tensor))", of: node, to: try list(tensor))
@@ -82,7 +79,7 @@ enum LabelEncoderVersions {
     if case .floats(let keys) = graph[node]["keys_floats"], keys.contains(where: \.isNaN) {
       throw CameoError.unsupported("LabelEncoder with the key NaN before ai.onnx.ml 4, where it equals nothing")
     }
-    keepLastKeys(&graph, node)
+    if version >= 2 { keepLastKeys(&graph, node) }
   }
 
   private static func suffix(of tensor: Tensor) throws -> String {
@@ -124,6 +121,7 @@ enum LabelEncoderVersions {
 
   /// Version 1: strings to 0, 1, .. in any order, or back.
   static func lowerToClasses(_ graph: inout Graph, _ node: NodeID) throws {
+    if graph[node]["classes_strings"] != nil { return }
     var classes: [String]
     switch (
       graph[node]["keys_strings"], graph[node]["keys_int64s"], graph[node]["values_strings"],
@@ -134,7 +132,9 @@ enum LabelEncoderVersions {
       guard texts.count == numbers.count, Set(numbers) == Set(0..<Int64(numbers.count)) else {
         throw CameoError.unsupported("LabelEncoder with other numbers than 0, 1, .. before ai.onnx.ml 2")
       }
-      guard graph[node]["values_strings"] != nil || Set(texts).count == texts.count else {
+      // Equal keys: the greatest index counts there, the last key here.
+      let isOrdered = numbers.elementsEqual(0..<Int64(numbers.count))
+      guard graph[node]["keys_strings"] == nil || isOrdered || Set(texts).count == texts.count else {
         throw CameoError.unsupported("LabelEncoder with equal keys before ai.onnx.ml 2")
       }
       classes = texts

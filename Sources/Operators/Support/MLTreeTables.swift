@@ -18,13 +18,9 @@ struct MLTreeTables {
   }
 
   /// The attribute `name`, or the tensor that may stand for it. Throws where both are given.
-  func numbers<T: ComputeElement>(_ name: String, as _: T.Type) throws -> [T] {
+  func numbers<T: BinaryFloatingPoint & ComputeElement>(_ name: String, as _: T.Type) throws -> [T] {
     let floats = try attributes.optionalFloats(name) ?? []
-    guard let tensor = try attributes.tensor(name + "_as_tensor"), !tensor.isEmpty else {
-      return try floats.withUnsafeBufferPointer { values in
-        try Tensor.of(Array(values), .float).elements(as: T.self)
-      }
-    }
+    guard let tensor = try attributes.tensor(name + "_as_tensor"), !tensor.isEmpty else { return floats.map { T($0) } }
     guard floats.isEmpty else {
       throw CameoError.badInput("both \(name) and \(name)_as_tensor are given, one of them was expected")
     }
@@ -116,7 +112,7 @@ struct MLTreeTables {
   }
 
   /// Sorts the votes by leaf, those of one leaf in the order given. Votes of inner nodes count for nothing.
-  private func addVotes<T>(
+  private func addVotes<T: BinaryFloatingPoint & ComputeElement>(
     to forest: inout MLForest<T>, _ table: MLNodeTable, _ references: [Int32], leafCount: Int
   ) throws {
     let ids = try ints("\(votes)_ids")

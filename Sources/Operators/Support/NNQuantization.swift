@@ -24,7 +24,7 @@ struct NNQuantizationLayout {
       (block, blocks) = (0, 0)
       return
     }
-    guard blockSize > 0, scale.rank == shape.count,
+    guard (1...1 << 56).contains(blockSize), scale.rank == shape.count,
       (0..<shape.count).allSatisfy({ i in
         i == position
           ? scale.shape[i] == (shape[i] == 0 ? 0 : (shape[i] - 1) / blockSize + 1) : scale.shape[i] == shape[i]

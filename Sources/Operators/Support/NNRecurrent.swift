@@ -65,11 +65,18 @@ struct NNRecurrent {
     }
   }
 
-  init(_ context: EvaluationContext, gates: Int, defaults: [String]) throws {
+  /// What `recurrent` does to the hidden states first.
+  var roundsStates: (([Double]) -> [Double])?
+
+  /// `tensors`: X, W and R where they are not inputs 0, 1 and 2 as they come.
+  init(
+    _ context: EvaluationContext, gates: Int, defaults: [String],
+    tensors: (x: Tensor, w: Tensor, r: Tensor)? = nil
+  ) throws {
     let attributes = context.attributes
-    let input = try context.tensor(0)
-    let weights = try context.tensor(1)
-    let recurrence = try context.tensor(2)
+    let input = try tensors?.x ?? context.tensor(0)
+    let weights = try tensors?.w ?? context.tensor(1)
+    let recurrence = try tensors?.r ?? context.tensor(2)
     direction = try NNRecurrent.direction(attributes)
     let directions = direction == .bidirectional ? 2 : 1
     isBatchFirst = try attributes.bool("layout")
@@ -207,6 +214,7 @@ struct NNRecurrent {
 
   /// h [batch, hidden] times the rows `range` of R' : [batch, range.count].
   func recurrent(_ h: [Double], _ d: Int, _ range: Range<Int>) -> [Double] {
+    let h = roundsStates?(h) ?? h
     var result = [Double](repeating: 0, count: batch * range.count)
     let base = r.base + (d * gates * hidden + range.lowerBound) * hidden
     result.withUnsafeMutableBufferPointer { out in

@@ -133,7 +133,14 @@ struct Attention: Operator {
     var scoreStore = [Double](repeating: 0, count: wantsScores ? batch * q.heads * q.length * total : 0)
     let (queries, size, valueSize) = (q.length, q.size, v.size)
     let group = q.heads / k.heads
-    let (qValues, kValues, vValues) = (q.values, k.values, v.values)
+    // In the narrow types the root of the scale goes into Q and K and every step is rounded, as the function body has it.
+    let step = NarrowRounding(type)
+    let root = step(scale.squareRoot())
+    let outer = step.isActive ? 1 : scale
+    let qValues = step.isActive ? q.values.map { step($0 * root) } : q.values
+    let (kValues, vValues) = (k.values, v.values)
+    let scaledKeys = step.isActive ? kValues.map { step($0 * root) } : kValues
+    let inSoftmax = NarrowRounding(precision ?? type)
     let heads = q.heads
     let kHeads = k.heads
     func round(_ x: Double, _ type: DataType) -> Double { type == .double ? x : Attention.rounded(x, type) }
@@ -151,7 +158,7 @@ struct Attention: Operator {
             let pair = b * kHeads + h / group
             let scores = scratch.base
             qValues.withUnsafeBufferPointer { qs in
-              kValues.withUnsafeBufferPointer { ks in
+              scaledKeys.withUnsafeBufferPointer { ks in
                 guard let qs = qs.baseAddress, let ks = ks.baseAddress else { return }
                 NNContraction.multiply(
                   scores, ldc: total, NNMatrix(qs + item * queries * size, row: size, col: 1),
@@ -161,17 +168,19 @@ struct Attention: Operator {
             }
             let place = item * queries * total
             for i in 0..<queries * total {
-              scores[i] *= scale
+              scores[i] = step(scores[i] * outer)
               if wantsScores && mode == 0 { store[place + i] = scores[i] }
-              if softcap > 0 { scores[i] = softcap * tanh(scores[i] / softcap) }
+              if softcap > 0 { scores[i] = step(softcap * step(tanh(step(scores[i] / softcap)))) }
               if wantsScores && mode == 1 { store[place + i] = scores[i] }
             }
             for row in 0..<queries {
               let line = scores + row * total
               let isMasked = mask.add(to: line, batch: b, head: h, query: row)
+              if step.isActive { for j in 0..<total { line[j] = step(line[j]) } }
               if wantsScores && mode == 2 { for j in 0..<total { store[place + row * total + j] = line[j] } }
               if let precision, precision != .double { for j in 0..<total { line[j] = round(line[j], precision) } }
-              Attention.softmax(line, total, isMasked: isMasked)
+              Attention.softmax(line, total, isMasked: isMasked, inSoftmax)
+              if step.isActive { for j in 0..<total { line[j] = step(line[j]) } }
               if wantsScores && mode == 3 { for j in 0..<total { store[place + row * total + j] = line[j] } }
             }
             vValues.withUnsafeBufferPointer { vs in
@@ -227,7 +236,8 @@ struct Attention: Operator {
     }
   }
 
-  private static func softmax(_ line: UnsafeMutablePointer<Double>, _ n: Int, isMasked: Bool) {
+  private static func softmax(_ line: UnsafeMutablePointer<Double>, _ n: Int, isMasked: Bool, _ rounded: NarrowRounding)
+  {
     var largest = -Double.infinity
     for j in 0..<n where line[j] > largest || line[j].isNaN { largest = line[j] }
     if isMasked || largest == -.infinity {
@@ -236,10 +246,19 @@ struct Attention: Operator {
     }
     var sum = 0.0
     for j in 0..<n {
-      line[j] = exp(line[j] - largest)
+      line[j] = rounded(exp(rounded(line[j] - largest)))
       sum += line[j]
     }
-    for j in 0..<n { line[j] /= sum }
+    sum = rounded(sum)
+    for j in 0..<n { line[j] = rounded(line[j] / sum) }
+  }
+
+  /// From version 25 on inputs of rank 4, which have the heads as an axis, do not name their number.
+  func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
+    guard version < 25, graph.rank(graph[node].input(0)) == 4 else { return }
+    for name in ["q_num_heads", "kv_num_heads"] where graph[node][name] != nil {
+      graph.setAttribute(name, of: node, to: nil)
+    }
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {

@@ -44,12 +44,14 @@ struct CausalConvWithState: Operator {
     let values = try ElementView<Double>(padded)
     let w = try ElementView<Double>(weight)
     let width = length + taps - 1
+    let rounded = NarrowRounding(x.dataType)
     let output = try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
       for row in 0..<batch * channels {
         let channel = row % channels
         for t in 0..<length {
           var sum = bias?[channel] ?? 0
           for tap in 0..<taps { sum += values[row * width + t + tap] * w[channel * taps + tap] }
+          sum = rounded(sum)
           out[row * length + t] = activation == "none" ? sum : sum / (1 + exp(-sum))
         }
       }

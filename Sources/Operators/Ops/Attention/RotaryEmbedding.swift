@@ -57,6 +57,7 @@ struct RotaryEmbedding: Operator {
     let values = try ElementView<Double>(x)
     let c = try ElementView<Double>(cosines)
     let s = try ElementView<Double>(sines)
+    let rounded = NarrowRounding(x.dataType)
     return [
       .tensor(
         try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
@@ -69,8 +70,9 @@ struct RotaryEmbedding: Operator {
                 for i in 0..<half {
                   let first = start + (isInterleaved ? 2 * i : i)
                   let second = start + (isInterleaved ? 2 * i + 1 : i + half)
-                  out[first] = c[row + i] * values[first] - s[row + i] * values[second]
-                  out[second] = s[row + i] * values[first] + c[row + i] * values[second]
+                  let (real, imaginary) = (values[first], values[second])
+                  out[first] = rounded(c[row + i] * real) - rounded(s[row + i] * imaginary)
+                  out[second] = rounded(s[row + i] * real) + rounded(c[row + i] * imaginary)
                 }
               }
             }

@@ -10,7 +10,10 @@ struct Col2Im: Operator {
     try context.requireList(1)
     try context.requireList(2)
     let x = context.shape(0)
-    let rank = context.length(1)
+    var rank = context.length(1) ?? context.length(2)
+    for (name, perAxis) in [("dilations", 1), ("strides", 1), ("pads", 2)] where rank == nil {
+      rank = try context.attributes.optionalInts(name).flatMap { $0.isEmpty ? nil : $0.count / perAxis }
+    }
     guard let rank else { return context.set(0, context.dataType(0), nil) }
     if let image = context.length(1), let block = context.length(2), image != block {
       throw CameoError.badInput("image_shape has \(image) sizes and block_shape \(block), equal numbers were expected")

@@ -10,18 +10,17 @@ struct DFT: Operator {
     let isInverse = try context.attributes.bool("inverse")
     let isOneSided = try context.attributes.bool("onesided")
     guard var shape = context.shape(0) else { return context.set(0, type, nil) }
-    guard shape.count >= 2 else {
-      throw CameoError.badInput("input 0 (input) has rank \(shape.count), 2 or more was expected")
-    }
+    guard shape.count >= 2 else { throw CameoError.badInput("DFT of rank \(shape.count)") }
     shape[shape.count - 1] = isInverse && isOneSided ? 1 : 2
     guard let given = context.hasInput(2) ? context.ints(2)?.first : -2 else {
-      for axis in 0..<shape.count - 1 { shape[axis] = context.unknownDim() }
+      // Whichever axis it is keeps its length where nothing is cut or padded.
+      if context.hasInput(1) || isOneSided {
+        for axis in 0..<shape.count - 1 { shape[axis] = context.unknownDim() }
+      }
       return context.set(0, type, shape)
     }
     let axis = try context.normalize(axis: given, rank: shape.count)
-    guard axis < shape.count - 1 else {
-      throw CameoError.badInput("axis \(axis) is the last, which holds the complex parts; another was expected")
-    }
+    guard axis < shape.count - 1 else { throw CameoError.badInput("the last axis of DFT holds complex parts") }
     if context.hasInput(1) {
       shape[axis] = context.symbols(1)?.first ?? context.unknownDim()
     } else if isInverse && isOneSided {
@@ -36,7 +35,7 @@ struct DFT: Operator {
     let isInverse = try context.attributes.bool("inverse")
     let isOneSided = try context.attributes.bool("onesided")
     guard x.rank >= 2, let parts = x.shape.last, parts == 1 || parts == 2 else {
-      throw CameoError.badInput("input 0 is \(x), a last dimension of 1 (real) or 2 (complex) was expected")
+      throw CameoError.badInput("DFT of \(x)")
     }
     var axis = try context.optionalTensor(2).map { Int(truncatingIfNeeded: try $0.scalar(as: Int64.self)) } ?? -2
     if axis < 0 { axis += x.rank }
@@ -44,52 +43,61 @@ struct DFT: Operator {
     let size = x.shape[axis]
     let asked = try context.optionalTensor(1).map { Int(truncatingIfNeeded: try $0.scalar(as: Int64.self)) }
     let length = asked ?? (isInverse && isOneSided ? 2 * (size - 1) : size)
-    guard length >= 1, length < 1 << 31 else {
-      throw CameoError.badInput("input 1 (dft_length) is \(length), 1 or more was expected")
-    }
+    guard length >= 1, length < 1 << 31 else { throw CameoError.badInput("dft_length is \(length)") }
     try MemoryBudget.shared.check(128 * length, for: "a Fourier transform of \(length)")
     let isReal = isInverse && isOneSided
     let kept = isOneSided && !isInverse ? length / 2 + 1 : length
     var shape = x.shape
     shape[axis] = kept
     shape[x.rank - 1] = isReal ? 1 : 2
+    // As NumPy promotes: complex numbers keep their precision, real ones are transformed in double.
+    let result =
+      x.dataType == .double || parts == 1
+      ? try transform(x, shape, axis: axis, length: length, isReal: isReal, isInverse: isInverse, as: Double.self)
+      : try transform(x, shape, axis: axis, length: length, isReal: isReal, isInverse: isInverse, as: Float.self)
+    return [.tensor(result)]
+  }
+
+  /// Transforms each line along `axis` in the precision of `T`.
+  private func transform<T: ComputeElement & BinaryFloatingPoint>(
+    _ x: Tensor, _ shape: [Int], axis: Int, length: Int, isReal: Bool, isInverse: Bool, as _: T.Type
+  ) throws -> Tensor {
+    let (size, kept, parts) = (x.shape[axis], shape[axis], x.shape[x.rank - 1])
     let inner = x.shape[(axis + 1)..<(x.rank - 1)].reduce(1, *)
     let outer = x.shape[..<axis].reduce(1, *)
-    let view = try ElementView<Double>(x)
-    return [
-      .tensor(
-        try Tensor.make(x.dataType, shape, as: Double.self) { out in
-          for line in 0..<outer * inner {
-            let (o, i) = (line / inner, line % inner)
-            var re = [Double](repeating: 0, count: length)
-            var im = re
-            for k in 0..<min(size, isReal ? length / 2 + 1 : length) {
-              let at = ((o * size + k) * inner + i) * parts
-              re[k] = view[at]
-              im[k] = parts == 2 ? view[at + 1] : 0
-            }
-            if isReal {
-              // The other half is the conjugate; ends have no imaginary part.
-              im[0] = 0
-              if length % 2 == 0 { im[length / 2] = 0 }
-              for k in length / 2 + 1..<max(length, length / 2 + 1) {
-                (re[k], im[k]) = (re[length - k], -im[length - k])
-              }
-            }
-            NNFourier.transform(&re, &im, isInverse: isInverse)
-            let scale = isInverse ? 1 / Double(length) : 1
-            for k in 0..<kept {
-              let at = (o * kept + k) * inner + i
-              if isReal {
-                out[at] = re[k] * scale
-              } else {
-                out[2 * at] = re[k] * scale
-                out[2 * at + 1] = im[k] * scale
-              }
-            }
+    let view = try ElementView<T>(x)
+    let plan = NNFourierPlan<T>(length: length, isInverse: isInverse)
+    let scale: T = isInverse ? 1 / T(length) : 1
+    return try Tensor.make(x.dataType, shape, as: T.self) { out in
+      for line in 0..<outer * inner {
+        let (o, i) = (line / inner, line % inner)
+        var re = [T](repeating: 0, count: length)
+        var im = re
+        for k in 0..<min(size, isReal ? length / 2 + 1 : length) {
+          let at = ((o * size + k) * inner + i) * parts
+          re[k] = view[at]
+          im[k] = parts == 2 ? view[at + 1] : 0
+        }
+        if isReal {
+          // The other half is the conjugate; ends have no imaginary part.
+          im[0] = 0
+          if length % 2 == 0 { im[length / 2] = 0 }
+          for k in length / 2 + 1..<max(length, length / 2 + 1) {
+            (re[k], im[k]) = (re[length - k], -im[length - k])
           }
-        })
-    ]
+        }
+        plan.transform(&re, &im)
+        for k in 0..<kept {
+          let at = (o * kept + k) * inner + i
+          if isReal {
+            out[at] = re[k] * scale
+          } else {
+            out[2 * at] = re[k] * scale
+            out[2 * at + 1] = im[k] * scale
+          }
+        }
+      }
+    }
   }
 
   func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
@@ -120,9 +128,7 @@ struct STFT: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     let x = context.shape(0)
-    if let x, x.count != 2, x.count != 3 {
-      throw CameoError.badInput("input 0 (signal) has rank \(x.count), 2 or 3 was expected")
-    }
+    if let x, x.count != 2, x.count != 3 { throw CameoError.badInput("STFT of rank \(x.count)") }
     let isOneSided = try context.attributes.int("onesided", default: 1) != 0
     let length = context.hasInput(3) ? context.symbols(3)?.first : context.shape(2)?.first
     let step = context.symbols(1)?.first
@@ -136,13 +142,13 @@ struct STFT: Operator {
     let x = try context.tensor(0)
     let parts = x.rank == 3 ? x.shape[2] : 1
     guard x.rank == 2 || x.rank == 3, parts == 1 || parts == 2 else { throw CameoError.badInput("STFT of \(x)") }
-    let step = Int(truncatingIfNeeded: try context.scalar(1, as: Int64.self))
+    let step = Int(truncatingIfNeeded: try context.tensor(1).scalar(as: Int64.self))
     let window = try context.optionalTensor(2)?.elements(as: Double.self)
     let asked = try context.optionalTensor(3).map { Int(truncatingIfNeeded: try $0.scalar(as: Int64.self)) }
     let size = x.shape[1]
     let length = asked ?? window?.count ?? size
     guard length > 0, step > 0, length <= size, window == nil || window?.count == length else {
-      throw CameoError.badInput("frames of \(length) elements every \(step) do not fit the signal \(x)")
+      throw CameoError.badInput("frames of \(length) every \(step) of \(x)")
     }
     let isOneSided = try context.attributes.int("onesided", default: 1) != 0
     let frames = (size - length) / step + 1

@@ -18,16 +18,15 @@ struct LabelEncoder: Operator {
   private let plans = MLPlanCache<Plan>()
 
   func infer(_ context: inout InferenceContext) throws {
-    let type = try MLLabelTables(context.attributes).valueType()
-    context.set(0, type, context.shape(0))
+    let tables = MLLabelTables(context.attributes)
+    context.set(0, try tables.valueType() ?? tables.classType(for: context.dataType(0)), context.shape(0))
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
-    let plan = try plans.plan(for: context.node) {
+    let plan = try plans.plan(for: context.node, variant: x.dataType) {
       let tables = MLLabelTables(context.attributes)
-      let keys = try tables.list("keys")
-      let values = try tables.list("values")
+      let (keys, values) = try tables.lists(for: x.dataType)
       guard keys.count == values.count else {
         throw CameoError.badInput("\(keys.count) keys and \(values.count) values, as many were expected")
       }
@@ -46,7 +45,7 @@ struct LabelEncoder: Operator {
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
-    if version < 4 { try LabelEncoderVersions.lowerTensors(&graph, node) }
+    if version < 4 { try LabelEncoderVersions.lowerTensors(&graph, node, to: version) }
     if version < 2 { try LabelEncoderVersions.lowerToClasses(&graph, node) }
   }
 }
@@ -77,6 +76,22 @@ struct MLLabelTables {
       throw CameoError.badInput("\(found.count) attributes \(prefix)_* are given, one was expected")
     }
     return found[0]
+  }
+
+  /// Keys and values. Those of version 1, where the graph does not tell which way it goes, follow from the input's type.
+  func lists(for input: DataType) throws -> (keys: Tensor, values: Tensor) {
+    guard let classes = try attributes.optionalStrings("classes_strings"), !attributes.has("keys_strings"),
+      !attributes.has("keys_int64s")
+    else { return (try list("keys"), try list("values")) }
+    let texts = try Tensor(strings: classes, shape: [classes.count])
+    let numbers = try Tensor.ints(Array(classes.indices))
+    return input == .string ? (texts, numbers) : (numbers, texts)
+  }
+
+  /// The element type of version 1's result, likewise.
+  func classType(for input: DataType?) -> DataType? {
+    guard attributes.has("classes_strings"), let input else { return nil }
+    return input == .string ? .int64 : .string
   }
 
   /// The element type of the values; nil where no attribute says it.

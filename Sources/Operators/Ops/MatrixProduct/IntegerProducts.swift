@@ -8,18 +8,6 @@ enum NNIntegers {
     value.isNaN ? 0 : value >= 0x1p63 ? .max : value <= -0x1p63 ? .min : Int64(value)
   }
 
-  /// `tensor - zero` as int32; one zero point, or one for each index of `axis`.
-  static func shifted(_ tensor: Tensor, _ zero: Tensor?, axis: Int) throws -> Tensor {
-    guard let zero else { return try tensor.converted(to: .int32) }
-    guard zero.dataType == tensor.dataType else { throw CameoError.badInput("\(tensor) with the zero point \(zero)") }
-    let values = try ElementView<Int64>(tensor)
-    let zeros = try ElementView<Int64>(zero)
-    let place = try position(zero, in: tensor.shape, axis: axis)
-    return try Tensor.make(.int32, tensor.shape, as: Int64.self) { out in
-      for i in 0..<values.count { out[i] = values[i] - zeros[place(i)] }
-    }
-  }
-
   /// Where the parameter of element `i` stands: a scalar, one an index of `axis`, or a tensor of the same rank with ones.
   static func position(_ parameter: Tensor, in shape: [Int], axis: Int) throws -> (Int) -> Int {
     if parameter.count == 1 { return { _ in 0 } }
@@ -38,16 +26,17 @@ enum NNIntegers {
     return { offsets[$0] }
   }
 
-  /// clamp(round(value * factor) + zero): sums of products back to a quantized type.
-  static func requantized(
-    _ sums: Tensor, _ factor: (Int) -> Double, zero: (Int) -> Int64, as type: DataType
-  ) throws -> Tensor {
+  /// clamp(round(value * factor) + zero): sums of products back to a quantized type; the product in float.
+  static func requantized(_ sums: Tensor, _ factor: (Int) -> Float, zero: (Int) -> Int64, as type: DataType) throws
+    -> Tensor
+  {
     guard let range = NNIntegerRange.of(type) else { throw CameoError.unsupported("quantization to \(type)") }
     let values = try ElementView<Int64>(sums)
     return try Tensor.make(type, sums.shape, as: Int64.self) { out in
       for i in 0..<values.count {
-        let value = (Double(values[i]) * factor(i) + Double(zero(i))).rounded(.toNearestOrEven)
-        out[i] = value.isNaN ? 0 : Int64(min(max(value, Double(range.lowerBound)), Double(range.upperBound)))
+        let value = (Float(values[i]) * factor(i)).rounded(.toNearestOrEven)
+        let whole = value.isNaN ? 0 : Int64(min(max(value, -0x1p40), 0x1p40))
+        out[i] = min(max(whole + zero(i), range.lowerBound), range.upperBound)
       }
     }
   }
@@ -64,9 +53,9 @@ struct MatMulInteger: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let a = try context.tensor(0)
     let b = try context.tensor(1)
-    let x = try NNIntegers.shifted(a, context.optionalTensor(2), axis: max(0, a.rank - 2))
-    let y = try NNIntegers.shifted(b, context.optionalTensor(3), axis: max(0, b.rank - 1))
-    return [.tensor(try MatrixProduct.compute(x, y, as: .int32, inDouble: false))]
+    let x = try WholeNumbers.centered(a, context.optionalTensor(2), axis: max(0, a.rank - 2))
+    let y = try WholeNumbers.centered(b, context.optionalTensor(3), axis: max(0, b.rank - 1))
+    return [.tensor(try WholeProduct.matmul(x, y))]
   }
 }
 
@@ -82,26 +71,31 @@ struct QLinearMatMul: Operator {
     let a = try context.tensor(0)
     let b = try context.tensor(3)
     let zero = try context.tensor(7)
-    let x = try NNIntegers.shifted(a, context.tensor(2), axis: max(0, a.rank - 2))
-    let y = try NNIntegers.shifted(b, context.tensor(5), axis: max(0, b.rank - 1))
-    let sums = try MatrixProduct.compute(x, y, as: .int32, inDouble: false)
-    func parameter(_ index: Int, axis: Int) throws -> (Int) -> Double {
-      let tensor = try context.tensor(index)
-      let values = try ElementView<Double>(tensor)
-      let place = try NNIntegers.position(tensor, in: sums.shape, axis: axis)
-      return { values[place($0)] }
+    let x = try WholeNumbers.centered(a, context.tensor(2), axis: max(0, a.rank - 2))
+    let y = try WholeNumbers.centered(b, context.tensor(5), axis: max(0, b.rank - 1))
+    let sums = try WholeProduct.matmul(x, y)
+    let scales = try [1, 4, 6].map { try ElementView<Float>(try context.tensor($0)) }
+    let columns = max(1, b.rank > 1 ? sums.shape.last ?? 1 : 1)
+    let bScale = try context.tensor(4)
+    if scales[0].count == 1, scales[2].count == 1, zero.count == 1, Quantized.isEightBit(zero.dataType),
+      bScale.count == 1 || bScale.rank == 1 && bScale.count == columns
+    {
+      let factors = scales[1].array.map { scales[0][0] * $0 / scales[2][0] }
+      let point = Int32(truncatingIfNeeded: try zero.scalar(as: Int64.self))
+      return [.tensor(try Requantization.rows(sums, scales: factors, zero: point, as: zero.dataType, columns: columns))]
     }
     let rows = max(0, sums.rank - 2)
-    let columns = max(0, sums.rank - 1)
-    let aScale = try parameter(1, axis: rows)
-    let bScale = try parameter(4, axis: columns)
-    let yScale = try parameter(6, axis: rows)
-    let zeroAt = try NNIntegers.position(zero, in: sums.shape, axis: rows)
+    func place(_ index: Int, _ axis: Int) throws -> (Int) -> Int {
+      try NNIntegers.position(try context.tensor(index), in: sums.shape, axis: axis)
+    }
+    let (p, q, r, z) = (
+      try place(1, rows), try place(4, max(0, sums.rank - 1)), try place(6, rows), try place(7, rows)
+    )
     let zeros = try ElementView<Int64>(zero)
     return [
       .tensor(
         try NNIntegers.requantized(
-          sums, { aScale($0) * bScale($0) / yScale($0) }, zero: { zeros[zeroAt($0)] }, as: zero.dataType))
+          sums, { scales[0][p($0)] * scales[1][q($0)] / scales[2][r($0)] }, zero: { zeros[z($0)] }, as: zero.dataType))
     ]
   }
 }

@@ -45,7 +45,9 @@ struct Softmax: Operator {
     let inner = x.shape.dropFirst(axis + 1).reduce(1, *)
     let lines = x.shape.prefix(axis).reduce(inner, *)
     let kind = kind
-    if kind != .hard && x.dataType != .double && !context.accumulatesInDouble {
+    let rounded = NarrowRounding(x.dataType)
+    let isExact = x.dataType == .double || context.accumulatesInDouble || kind == .plain && rounded.isActive
+    if kind != .hard && !isExact {
       let view = try ElementView<Float>(x)
       return [
         .tensor(
@@ -67,7 +69,7 @@ struct Softmax: Operator {
           NNParallel.ranges(n == 0 ? 0 : lines, grain: max(1, 4096 / max(1, n))) { range in
             for line in range {
               let start = line / inner * inner * n + line % inner
-              Softmax.line(view.base + start, out + start, n, inner, kind)
+              Softmax.line(view.base + start, out + start, n, inner, kind, rounded)
             }
           }
         })
@@ -75,7 +77,8 @@ struct Softmax: Operator {
   }
 
   private static func line(
-    _ x: UnsafePointer<Double>, _ y: UnsafeMutablePointer<Double>, _ n: Int, _ step: Int, _ kind: Kind
+    _ x: UnsafePointer<Double>, _ y: UnsafeMutablePointer<Double>, _ n: Int, _ step: Int, _ kind: Kind,
+    _ rounded: NarrowRounding
   ) {
     var largest = x[0]
     var place = 0
@@ -88,13 +91,15 @@ struct Softmax: Operator {
       return
     }
     var sum = 0.0
-    for i in 0..<n {
-      y[i * step] = exp(x[i * step] - largest)
-      sum += y[i * step]
-    }
     if kind == .plain {
+      for i in 0..<n {
+        y[i * step] = rounded(exp(rounded(x[i * step] - largest)))
+        sum += y[i * step]
+      }
+      sum = rounded(sum)
       for i in 0..<n { y[i * step] /= sum }
     } else {
+      for i in 0..<n { sum += exp(x[i * step] - largest) }
       let logarithm = log(sum)
       for i in 0..<n { y[i * step] = x[i * step] - largest - logarithm }
     }

@@ -18,6 +18,7 @@ struct MaxPool: Operator {
     let isColumnMajor = try context.attributes.bool("storage_order")
     let shape = Array(x.shape[..<2]) + geometry.output
     guard context.hasOutput(1) else {
+      if Quantized.isEightBit(x.dataType), geometry.rank <= 3 { return [.tensor(try MaxPool.eightBit(x, geometry))] }
       let result = try NNPooling.evaluate(x, geometry) { out, input, window, planes in
         var window = window
         ck_maxpool_f32(out, nil, input, &window, isColumnMajor, planes.lowerBound, planes.upperBound)
@@ -43,6 +44,21 @@ struct MaxPool: Operator {
       }
     }
     return [values.map { .tensor($0) }, .tensor(indices)]
+  }
+
+  private static func eightBit(_ x: Tensor, _ geometry: NNGeometry) throws -> Tensor {
+    let window = try geometry.kernelWindow()
+    return try Tensor.makeRaw(x.dataType, Array(x.shape[..<2]) + geometry.output) { raw in
+      guard let out = raw.baseAddress?.assumingMemoryBound(to: UInt8.self), raw.count > 0 else { return }
+      withExtendedLifetime(x) {
+        let source = x.baseAddress.assumingMemoryBound(to: UInt8.self)
+        let grain = max(1, 50_000 / max(1, geometry.outputCount * geometry.taps))
+        NNParallel.ranges(x.shape[0] * x.shape[1], grain: grain) { planes in
+          var window = window
+          ck_maxpool_u8(out, source, &window, x.dataType == .int8, 0, planes.lowerBound, planes.upperBound)
+        }
+      }
+    }
   }
 
   /// The maximum and its linear index in the plane; NaN wins, padding never.

@@ -10,13 +10,21 @@ struct DequantizeLinear: Operator {
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
-    let x = try context.tensor(0)
     let scale = try context.tensor(1)
-    let zero = try context.optionalTensor(2)
     let type = try context.attributes.dataType("output_dtype") ?? scale.dataType
-    let at = try NNQuantizationLayout(
-      shape: x.shape, scale: scale, axis: context.attributes.int("axis", default: 1),
-      blockSize: context.attributes.int("block_size", default: 0))
+    return [
+      .tensor(
+        try DequantizeLinear.compute(
+          context.tensor(0), scale, context.optionalTensor(2), type: type,
+          axis: context.attributes.int("axis", default: 1), blockSize: context.attributes.int("block_size", default: 0))
+      )
+    ]
+  }
+
+  static func compute(
+    _ x: Tensor, _ scale: Tensor, _ zero: Tensor?, type: DataType, axis: Int, blockSize: Int = 0
+  ) throws -> Tensor {
+    let at = try NNQuantizationLayout(shape: x.shape, scale: scale, axis: axis, blockSize: blockSize)
     if let zero {
       guard zero.count == scale.count else {
         throw CameoError.badInput("scale \(scale) and zero point \(zero) must have one shape")
@@ -25,18 +33,16 @@ struct DequantizeLinear: Operator {
         throw CameoError.badInput("x is \(x.dataType), its zero point \(zero.dataType)")
       }
     }
+    if let fast = try QuantizedLinear.dequantize(x, scale, zero, type, axis: axis, blockSize: blockSize) { return fast }
     let values = try ElementView<Double>(x)
     let scales = try ElementView<Double>(scale)
     let zeros = try zero.map { try ElementView<Double>($0) }
-    return [
-      .tensor(
-        try Tensor.make(type, x.shape, as: Double.self) { out in
-          for i in 0..<x.count {
-            let place = at(i)
-            out[i] = (values[i] - (zeros?[place] ?? 0)) * scales[place]
-          }
-        })
-    ]
+    return try Tensor.make(type, x.shape, as: Double.self) { out in
+      for i in 0..<x.count {
+        let place = at(i)
+        out[i] = (values[i] - (zeros?[place] ?? 0)) * scales[place]
+      }
+    }
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {

@@ -1,3 +1,4 @@
+internal import CKernels
 import GraphIR
 import Tensors
 
@@ -14,21 +15,13 @@ struct DynamicQuantizeLinear: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
     let values = try ElementView<Float>(x)
-    var low: Float = 0
-    var high: Float = 0
-    for i in 0..<values.count {
-      low = min(low, values[i])
-      high = max(high, values[i])
-    }
+    var (low, high): (Float, Float) = (0, 0)
+    ck_range_f32(&low, &high, values.base, values.count)
     guard low.isFinite, high.isFinite else { throw CameoError.badInput("an infinite input has no scale") }
     let scale = (high - low) / 255
     let zero = scale == 0 ? 0 : min(max((0 - low) / scale, 0), 255).rounded(.toNearestOrEven)
-    let y = try Tensor.make(.uint8, x.shape, as: Int64.self) { out in
-      for i in 0..<values.count {
-        let quotient = scale == 0 ? 0 : (values[i] / scale).rounded(.toNearestOrEven)
-        out[i] = quotient.isNaN ? 0 : Int64(min(max(quotient + zero, 0), 255))
-      }
-    }
+    let (one, point) = (try Tensor.scalar(scale == 0 ? 1 : scale, .float), try Tensor.scalar(Int64(zero), .uint8))
+    let y = try QuantizeLinear.compute(x, one, point, type: .uint8, axis: 0)
     return [.tensor(y), .tensor(try .scalar(scale, .float)), .tensor(try .scalar(Int64(zero), .uint8))]
   }
 }

@@ -21,39 +21,50 @@ struct QuantizeLinear: Operator {
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
-    let x = try context.tensor(0)
-    let scale = try context.tensor(1)
     let zero = try context.optionalTensor(2)
-    let type = try outputType(context.attributes, zero?.dataType)
-    let at = try NNQuantizationLayout(
-      shape: x.shape, scale: scale, axis: context.attributes.int("axis", default: 1),
-      blockSize: context.attributes.int("block_size", default: 0))
-    if let zero, zero.count != scale.count {
-      throw CameoError.badInput("scale \(scale) and zero point \(zero) must have one shape")
-    }
-    let precision = try context.attributes.dataType("precision") ?? (x.dataType == .int32 ? scale.dataType : x.dataType)
-    if precision == .double || x.dataType == .int32 && precision == .float {
-      return [.tensor(try quotients(context, x, scale, zero, type, at, Double.self) { $0 / $1 })]
-    }
-    if precision == .float {
-      return [.tensor(try quotients(context, x, scale, zero, type, at, Float.self) { Double($0 / $1) })]
-    }
-    // Half-width quotients are rounded to their type before they are rounded to integers.
     return [
       .tensor(
-        try quotients(context, x, scale, zero, type, at, Float.self) { a, b in
-          switch precision {
-          case .float16: Double(SmallFloats.float(fromHalf: SmallFloats.half(from: a / b)))
-          case .bfloat16: Double(SmallFloats.float(fromBFloat16: SmallFloats.bfloat16(from: a / b)))
-          default: Double(a / b)
-          }
-        })
+        try QuantizeLinear.compute(
+          context.tensor(0), context.tensor(1), zero, type: outputType(context.attributes, zero?.dataType),
+          axis: context.attributes.int("axis", default: 1), blockSize: context.attributes.int("block_size", default: 0),
+          precision: context.attributes.dataType("precision"),
+          saturates: context.attributes.int("saturate", default: 1) != 0))
     ]
   }
 
-  private func quotients<T: ComputeElement>(
-    _ context: EvaluationContext, _ x: Tensor, _ scale: Tensor, _ zero: Tensor?, _ type: DataType,
-    _ at: NNQuantizationLayout, _: T.Type, _ divide: (T, T) -> Double
+  /// `precision`: the type of the quotient, that of `x` where it is nil (of the scale for int32).
+  static func compute(
+    _ x: Tensor, _ scale: Tensor, _ zero: Tensor?, type: DataType, axis: Int, blockSize: Int = 0,
+    precision: DataType? = nil, saturates: Bool = true
+  ) throws -> Tensor {
+    let at = try NNQuantizationLayout(shape: x.shape, scale: scale, axis: axis, blockSize: blockSize)
+    if let zero, zero.count != scale.count {
+      throw CameoError.badInput("scale \(scale) and zero point \(zero) must have one shape")
+    }
+    let precision = precision ?? (x.dataType == .int32 ? scale.dataType : x.dataType)
+    func quotients<T: ComputeElement>(_: T.Type, _ divide: (T, T) -> Double) throws -> Tensor {
+      try QuantizeLinear.quotients(x, scale, zero, type, at, saturates: saturates, T.self, divide)
+    }
+    if precision == .double || x.dataType == .int32 && precision == .float {
+      return try quotients(Double.self) { $0 / $1 }
+    }
+    if precision == .float {
+      if let fast = try QuantizedLinear.quantize(x, scale, zero, type, axis: axis, blockSize: blockSize) { return fast }
+      return try quotients(Float.self) { Double($0 / $1) }
+    }
+    // Half-width quotients are rounded to their type before they are rounded to integers.
+    return try quotients(Float.self) { a, b in
+      switch precision {
+      case .float16: Double(SmallFloats.float(fromHalf: SmallFloats.half(from: a / b)))
+      case .bfloat16: Double(SmallFloats.float(fromBFloat16: SmallFloats.bfloat16(from: a / b)))
+      default: Double(a / b)
+      }
+    }
+  }
+
+  private static func quotients<T: ComputeElement>(
+    _ x: Tensor, _ scale: Tensor, _ zero: Tensor?, _ type: DataType, _ at: NNQuantizationLayout, saturates: Bool,
+    _: T.Type, _ divide: (T, T) -> Double
   ) throws -> Tensor {
     let values = try ElementView<T>(x)
     let scales = try ElementView<T>(scale)
@@ -69,7 +80,6 @@ struct QuantizeLinear: Operator {
         }
       }
     }
-    let saturates = try context.attributes.int("saturate", default: 1) != 0
     let zeros = type == .float4e2m1 ? try zero.map { try ElementView<Double>($0) } : nil
     let format: SmallFloats.Format? =
       switch type {

@@ -8,7 +8,11 @@ struct LSTM: Operator {
   func infer(_ context: inout InferenceContext) throws { try NNRecurrent.infer(&context, states: 2) }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
-    let net = try NNRecurrent(context, gates: 4, defaults: ["Sigmoid", "Tanh", "Tanh"])
+    try LSTM.run(NNRecurrent(context, gates: 4, defaults: ["Sigmoid", "Tanh", "Tanh"]), context)
+  }
+
+  /// The outputs of a network with four gates; initial states and peepholes are inputs 5 to 7.
+  static func run(_ net: NNRecurrent, _ context: EvaluationContext) throws -> [Value?] {
     let hidden = net.hidden
     let couplesForget = try context.attributes.bool("input_forget")
     var peepholes: [Double]?

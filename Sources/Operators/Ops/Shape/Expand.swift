@@ -11,7 +11,10 @@ struct Expand: Operator {
     let type = context.dataType(0)
     guard let target = context.symbols(1) else {
       guard let shape = context.shape(0), let length = context.length(1) else { return context.set(0, type, nil) }
-      return context.set(0, type, context.unknownShape(rank: max(shape.count, length)))
+      var result = context.unknownShape(rank: max(shape.count, length))
+      // A length above 1 stays whatever the target says.
+      for (axis, dim) in shape.enumerated() where dim.value ?? 0 > 1 { result[result.count - shape.count + axis] = dim }
+      return context.set(0, type, result)
     }
     if let bad = target.first(where: { ($0.value ?? 0) < 0 }) {
       throw CameoError.badInput("the shape holds \(bad), 0 or more was expected")
