@@ -68,7 +68,7 @@ struct LoweringDriver {
     guard let since = versions.last(where: { $0 <= opset }),
       let schema = SchemaRegistry.schema(domain: name.domain, name: name.name, opset: since)
     else {
-      throw CameoError.unsupported("operator \(name) is not in opset \(opset); it came with \(versions[0])")
+      return try replace(&graph, id, cameWith: versions[0], opset, depth)
     }
     guard let op = OperatorRegistry[name] else {
       let written = graph[id].origins.isEmpty ? newest : versions.last { $0 <= source[name.domain] ?? newest } ?? newest
@@ -92,10 +92,37 @@ struct LoweringDriver {
       throw CameoError(error.kind, "\(error.reason) (opset \(opset))", path: error.path)
     }
     if graph[id].isAlive && graph[id].operatorName == name { try fit(&graph, id, to: schema, opset) }
+    try lowerNew(&graph, from: firstNew, of: name, opset, depth)
+    return true
+  }
+
+  /// Lowers the nodes that a lowering made.
+  private mutating func lowerNew(
+    _ graph: inout Graph, from firstNew: Int, of name: OperatorName, _ opset: Int, _ depth: Int
+  ) throws {
     guard depth < 8 else { throw CameoError.unsupported("operator \(name) does not lower to opset \(opset)") }
     for index in firstNew..<graph.nodeCapacity where graph[NodeID(index)].isAlive {
       _ = try lower(&graph, NodeID(index), isRestored: false, depth: depth + 1)
     }
+  }
+
+  /// An operator that `opset` does not have yet: says it by others, or refuses.
+  private mutating func replace(
+    _ graph: inout Graph, _ id: NodeID, cameWith first: Int, _ opset: Int, _ depth: Int
+  ) throws -> Bool {
+    let name = graph[id].operatorName
+    let firstNew = graph.nodeCapacity
+    guard let op = OperatorRegistry[name], try op.replace(&graph, id, before: opset) else {
+      throw CameoError.unsupported("operator \(name) is not in opset \(opset); it came with \(first)")
+    }
+    if graph[id].isAlive {
+      let other = graph[id].operatorName
+      guard let schema = SchemaRegistry.schema(domain: other.domain, name: other.name, opset: opset),
+        !schema.isDeprecated
+      else { throw CameoError.unsupported("operator \(other) is not in opset \(opset)") }
+      try fit(&graph, id, to: schema, opset)
+    }
+    try lowerNew(&graph, from: firstNew, of: name, opset, depth)
     return true
   }
 

@@ -47,43 +47,54 @@ struct DFT: Operator {
     var shape = x.shape
     shape[axis] = kept
     shape[x.rank - 1] = isReal ? 1 : 2
+    // As NumPy promotes: complex numbers keep their precision, real ones are transformed in double.
+    let result =
+      x.dataType == .double || parts == 1
+      ? try transform(x, shape, axis: axis, length: length, isReal: isReal, isInverse: isInverse, as: Double.self)
+      : try transform(x, shape, axis: axis, length: length, isReal: isReal, isInverse: isInverse, as: Float.self)
+    return [.tensor(result)]
+  }
+
+  /// Transforms each line along `axis` in the precision of `T`.
+  private func transform<T: ComputeElement & BinaryFloatingPoint>(
+    _ x: Tensor, _ shape: [Int], axis: Int, length: Int, isReal: Bool, isInverse: Bool, as _: T.Type
+  ) throws -> Tensor {
+    let (size, kept, parts) = (x.shape[axis], shape[axis], x.shape[x.rank - 1])
     let inner = x.shape[(axis + 1)..<(x.rank - 1)].reduce(1, *)
     let outer = x.shape[..<axis].reduce(1, *)
-    let view = try ElementView<Double>(x)
-    return [
-      .tensor(
-        try Tensor.make(x.dataType, shape, as: Double.self) { out in
-          for line in 0..<outer * inner {
-            let (o, i) = (line / inner, line % inner)
-            var re = [Double](repeating: 0, count: length)
-            var im = re
-            for k in 0..<min(size, isReal ? length / 2 + 1 : length) {
-              let at = ((o * size + k) * inner + i) * parts
-              re[k] = view[at]
-              im[k] = parts == 2 ? view[at + 1] : 0
-            }
-            if isReal {
-              // The other half is the conjugate; ends have no imaginary part.
-              im[0] = 0
-              if length % 2 == 0 { im[length / 2] = 0 }
-              for k in length / 2 + 1..<max(length, length / 2 + 1) {
-                (re[k], im[k]) = (re[length - k], -im[length - k])
-              }
-            }
-            NNFourier.transform(&re, &im, isInverse: isInverse)
-            let scale = isInverse ? 1 / Double(length) : 1
-            for k in 0..<kept {
-              let at = (o * kept + k) * inner + i
-              if isReal {
-                out[at] = re[k] * scale
-              } else {
-                out[2 * at] = re[k] * scale
-                out[2 * at + 1] = im[k] * scale
-              }
-            }
+    let view = try ElementView<T>(x)
+    let plan = NNFourierPlan<T>(length: length, isInverse: isInverse)
+    let scale: T = isInverse ? 1 / T(length) : 1
+    return try Tensor.make(x.dataType, shape, as: T.self) { out in
+      for line in 0..<outer * inner {
+        let (o, i) = (line / inner, line % inner)
+        var re = [T](repeating: 0, count: length)
+        var im = re
+        for k in 0..<min(size, isReal ? length / 2 + 1 : length) {
+          let at = ((o * size + k) * inner + i) * parts
+          re[k] = view[at]
+          im[k] = parts == 2 ? view[at + 1] : 0
+        }
+        if isReal {
+          // The other half is the conjugate; ends have no imaginary part.
+          im[0] = 0
+          if length % 2 == 0 { im[length / 2] = 0 }
+          for k in length / 2 + 1..<max(length, length / 2 + 1) {
+            (re[k], im[k]) = (re[length - k], -im[length - k])
           }
-        })
-    ]
+        }
+        plan.transform(&re, &im)
+        for k in 0..<kept {
+          let at = (o * kept + k) * inner + i
+          if isReal {
+            out[at] = re[k] * scale
+          } else {
+            out[2 * at] = re[k] * scale
+            out[2 * at + 1] = im[k] * scale
+          }
+        }
+      }
+    }
   }
 
   func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {

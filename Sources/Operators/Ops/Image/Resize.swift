@@ -196,8 +196,19 @@ struct Resize: Operator {
   func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
     if version < 11 { return Resize.upgradeScales(&graph, node) }
     if case .string("tf_half_pixel_for_nn") = graph[node]["coordinate_transformation_mode"] {
+      // floor((x + 0.5) / scale) is ((x + 0.5) / scale - 0.5) rounded, halves up.
+      if case .string("floor") = graph[node]["nearest_mode"], Resize.isNearest(graph[node]) {
+        graph.setAttribute("coordinate_transformation_mode", of: node, to: .string("half_pixel"))
+        graph.setAttribute("nearest_mode", of: node, to: .string("round_prefer_ceil"))
+        return
+      }
       throw CameoError.unsupported("the coordinate transformation tf_half_pixel_for_nn, which opset 13 took away")
     }
+  }
+
+  private static func isNearest(_ node: Node) -> Bool {
+    if case .string(let mode) = node["mode"] { return mode == "nearest" }
+    return true
   }
 
   /// The form of Resize-10 and Upsample-9, (X, scales), in today's words.
@@ -229,6 +240,30 @@ struct Resize: Operator {
       let empty = graph.emitConstant(try Tensor.of([Float](), .float), like: node)
       graph.insertInput(empty, of: node, at: index)
     }
+  }
+
+  /// Opsets 1 to 9 have Upsample, which enlarges.
+  func replace(_ graph: inout Graph, _ node: NodeID, before opset: Int) throws -> Bool {
+    try lower(&graph, node, to: 10)
+    let scales = graph[node].input(1).flatMap { graph.constant($0) }
+    if let scales, try scales.elements(as: Float.self).contains(where: { $0 < 1 }) { return false }
+    if opset < 9 {
+      guard let scales else { throw CameoError.unsupported("Upsample before opset 9 with computed scales") }
+      graph.replaceInputs(of: node, with: [graph[node].input(0)])
+      let factors = try scales.elements(as: Float.self)
+      if opset < 7 {
+        guard factors.count == 4, factors[0] == 1, factors[1] == 1 else { return false }
+        graph.setAttribute("height_scale", of: node, to: .float(factors[2]))
+        graph.setAttribute("width_scale", of: node, to: .float(factors[3]))
+        if case .string("linear") = graph[node]["mode"] {
+          graph.setAttribute("mode", of: node, to: .string("bilinear"))
+        }
+      } else {
+        graph.setAttribute("scales", of: node, to: .floats(factors))
+      }
+    }
+    graph.setOperator(OperatorName("Upsample"), of: node)
+    return true
   }
 }
 
