@@ -82,12 +82,37 @@ public struct NamedAttribute: Sendable {
   public var name: String
   public var value: Attribute
   public var documentation: String
+  /// What the file says beside the value; nil where it says nothing.
+  public var labels: AttributeLabels?
 
-  public init(_ name: String, _ value: Attribute, documentation: String = "") {
+  public init(_ name: String, _ value: Attribute, documentation: String = "", labels: AttributeLabels? = nil) {
     self.name = name
     self.value = value
     self.documentation = documentation
+    self.labels = labels
   }
+}
+
+/// What stands beside an attribute's value in its file and does not change what it means. It lives as long as the value.
+public struct AttributeLabels: Sendable, Equatable {
+  /// A tensor's name, text and metadata.
+  public struct TensorLabel: Sendable, Equatable {
+    public var name = ""
+    public var documentation = ""
+    public var metadata: [MetadataEntry] = []
+    /// Protobuf fields that this version of Cameo does not know, as bytes.
+    public var unknownFields: [UInt8] = []
+
+    public init() {}
+    public var isEmpty: Bool { self == TensorLabel() }
+  }
+
+  /// One an element of the tensors or sparse tensors (a sparse one's label is that of its values), in order; or none.
+  public var tensors: [TensorLabel] = []
+  /// Protobuf fields of the attribute that this version of Cameo does not know, as bytes.
+  public var unknownFields: [UInt8] = []
+
+  public init() {}
 }
 
 /// A key and a text, as in `metadata_props`.

@@ -77,8 +77,8 @@ public struct ValueInfo: Sendable {
   /// Where a constant stood in the file.
   public enum ConstantForm: Sendable {
     case initializer
-    /// A Constant node: its name and the attribute that held the value ("value", "value_int", ...).
-    case node(name: String, attribute: String)
+    /// A Constant node: its name, the attribute that held the value ("value", "value_int", ...) and its labels.
+    case node(name: String, attribute: String, labels: AttributeLabels? = nil)
   }
 
   /// A label; unique in its scope again at export.

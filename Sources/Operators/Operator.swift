@@ -32,6 +32,17 @@ public protocol Operator: Sendable {
   var name: OperatorName { get }
   var traits: OperatorTraits { get }
 
+  /// The operator's records where no published table has them (com.microsoft, ai.cameo, plugins), in the format of
+  /// `SchemaText`: a D line with the domain and its opset, an O line a version, its parameters.
+  ///
+  ///     D com.microsoft 1
+  ///     O FastGelu 1 1 2 1 1
+  ///     i X T
+  ///     i? bias T
+  ///     o Y T
+  ///     c T tensor(*):float,float16,bfloat16
+  var signature: StaticString? { get }
+
   /// States each output's type and symbolic shape, and integer contents where they are shape arithmetic.
   /// Throws where the inputs break the operator's rules. Unknown ranks and types are not errors.
   func infer(_ context: inout InferenceContext) throws
@@ -54,6 +65,7 @@ public protocol Operator: Sendable {
 
 extension Operator {
   public var traits: OperatorTraits { [] }
+  public var signature: StaticString? { nil }
   public func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {}
   public func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {}
   public func replace(_ graph: inout Graph, _ node: NodeID, before opset: Int) throws -> Bool { false }

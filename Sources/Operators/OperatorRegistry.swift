@@ -37,11 +37,19 @@ public enum OperatorRegistry {
     return added.withLock { $0[name] }
   }
 
-  /// Adds a plugin's operator. Throws where the name is taken.
+  /// The signatures that built-in operators state themselves.
+  static var builtInSignatures: [StaticString] {
+    builtIn.values.compactMap(\.signature)
+  }
+
+  /// Adds a plugin's operator, and its signature. Throws where the name is taken or the signature is malformed.
   public static func add(_ op: any Operator) throws {
     guard builtIn[op.name] == nil else { throw CameoError.badInput("operator \(op.name) is built in") }
-    let isNew = added.withLock { table in table.updateValue(op, forKey: op.name) == nil }
-    if !isNew { throw CameoError.badInput("operator \(op.name) is already registered") }
+    try added.withLock { table in
+      guard table[op.name] == nil else { throw CameoError.badInput("operator \(op.name) is already registered") }
+      if let signature = op.signature { try SchemaRegistry.add(signature, for: op.name) }
+      table[op.name] = op
+    }
   }
 
   /// All of them, sorted by domain and name.

@@ -251,7 +251,7 @@ extension Graph {
       let attribute = node.attributes.first(where: { $0.value.constantValue != nil }),
       let value = attribute.value.constantValue
     else { return }
-    let form = ValueInfo.ConstantForm.node(name: node.name, attribute: attribute.name)
+    let form = ValueInfo.ConstantForm.node(name: node.name, attribute: attribute.name, labels: attribute.labels)
     let constant = addConstant(try value(), name: self[output].name, form: form, in: node.region)
     let origins = node.origins
     modify(constant) { $0.origins = origins }

@@ -24,7 +24,7 @@ import Testing
     }
     """
 
-  @Test(arguments: [1, 2])
+  @Test(.enabled(if: malloc_counter_counts(), "no malloc counter under a sanitizer"), arguments: [1, 2])
   func runsOfAFixedShapeAllocateNothing(_ threads: Int) throws {
     var options = SessionOptions()
     options.threads = threads

@@ -47,7 +47,7 @@ enum Cameo {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     // Files, not pipes: a long output cannot block the process.
     func handle(_ name: String) throws -> FileHandle {
-      FileManager.default.createFile(atPath: "\(folder)/\(name)", contents: nil)
+      _ = FileManager.default.createFile(atPath: "\(folder)/\(name)", contents: nil)
       return try FileHandle(forWritingTo: URL(fileURLWithPath: "\(folder)/\(name)"))
     }
     process.standardOutput = try handle("out")

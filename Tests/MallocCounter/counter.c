@@ -4,21 +4,30 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+static atomic_long all;
+static __thread long mine __attribute__((tls_model("initial-exec")));
+
+long malloc_counter_thread(void) { return mine; }
+long malloc_counter_all(void) { return atomic_load(&all); }
+
+// The sanitizers bring a malloc of their own.
+#if defined(__has_feature) && (__has_feature(thread_sanitizer) || __has_feature(address_sanitizer))
+
+bool malloc_counter_counts(void) { return false; }
+
+#else
+
+bool malloc_counter_counts(void) { return true; }
+
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 
-static atomic_long all;
-static __thread long mine __attribute__((tls_model("initial-exec")));
-
 static void note(void) {
     mine++;
     atomic_fetch_add_explicit(&all, 1, memory_order_relaxed);
 }
-
-long malloc_counter_thread(void) { return mine; }
-long malloc_counter_all(void) { return atomic_load(&all); }
 
 void *malloc(size_t size) {
     note();
@@ -52,3 +61,5 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
     *out = memory;
     return 0;
 }
+
+#endif

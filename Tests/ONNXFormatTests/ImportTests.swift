@@ -245,6 +245,47 @@ import Testing
     #expect(try ONNXExporter.serialize(model) == once)
   }
 
+  /// The labels of a tensor inside an attribute, of a node that stays and of a Constant, which becomes a value.
+  @Test func labelsInsideAttributesSurvive() throws {
+    func labelled(_ node: inout Proto, _ attribute: String) {
+      node.message(5) { entry in
+        entry.text(1, attribute)
+        entry.message(5) { tensor in
+          tensor.int(1, 1)
+          tensor.int(2, 1)
+          tensor.text(8, "inner name")
+          tensor.text(9, "bits")
+          tensor.text(12, "inner text")
+          tensor.message(16) { pair in
+            pair.text(1, "inner key")
+            pair.text(2, "inner value")
+          }
+          tensor.text(77, "inner future")
+        }
+        entry.int(20, 4)
+        entry.text(78, "outer future")
+      }
+    }
+    func bytes(_ node: Proto) -> [UInt8] {
+      Proto.model(Proto.graph(nodes: [node]), ir: 11) { model in
+        model.message(8) { opset in
+          opset.text(1, "far.away")
+          opset.int(2, 5)
+        }
+      }
+    }
+    for (type, domain, attribute) in [("Mystery", "far.away", "data"), ("Constant", "", "value")] {
+      let node = Proto.node(type, type == "Constant" ? [] : ["x"], ["y"]) { node in
+        if !domain.isEmpty { node.text(7, domain) }
+        labelled(&node, attribute)
+      }
+      let again = try ONNXExporter.serialize(try load(bytes(node)))
+      for text in ["inner name", "inner text", "inner key", "inner value", "inner future", "outer future"] {
+        #expect(again.contains(sequence: Array(text.utf8)), "\(type) lost \(text)")
+      }
+    }
+  }
+
   @Test func denotationsSurvive() throws {
     let input = Proto { value in
       value.text(1, "x")

@@ -174,7 +174,7 @@ struct Mutator {
       switch message.fields[at].content {
       case .varint(let old): message.fields[at].content = .varint(number(old, &random))
       case .fixed32:
-        let values: [Float] = [.nan, .infinity, -.infinity, 0, -1, 1e38, 1e-40, -0.5, 3e9, -1e20]
+        let values: [Float] = [.nan, .infinity, -.infinity, 0, -1, 1e38, .leastNonzeroMagnitude, -0.5, 3e9, -1e20]
         message.fields[at].content = .fixed32(values.randomElement(using: &random)!.bitPattern)
       case .fixed64(let old): message.fields[at].content = .fixed64(number(old, &random))
       case .text(let old): message.fields[at].content = .text(text(old, message, message.fields[at].number, &random))

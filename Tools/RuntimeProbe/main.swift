@@ -54,7 +54,7 @@ func main() throws {
   let golden = try readList(folder + "/golden/list.txt")
   let named = Dictionary(uniqueKeysWithValues: inputs)
   var results: [String: Tensor] = [:]
-  let prepare = try milliseconds { _ = try? session.prepare(inputs: named.mapValues(\.shape)) }
+  let prepare = milliseconds { _ = try? session.prepare(inputs: named.mapValues(\.shape)) }
   let first = try milliseconds { results = try session.run(named) }
   var worst = 0.0
   for (name, expected) in golden {

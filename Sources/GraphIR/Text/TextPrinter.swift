@@ -188,7 +188,7 @@ struct TextPrinter {
   private mutating func write(constant id: ValueID) {
     var label = ""
     var attribute = "value"
-    if case .node(let node, let stated) = graph[id].constantForm {
+    if case .node(let node, let stated, _) = graph[id].constantForm {
       if options.nodeNames, !node.isEmpty { label = "[\(Self.name(node))] " }
       attribute = stated
     }

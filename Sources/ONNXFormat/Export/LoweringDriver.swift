@@ -143,7 +143,7 @@ struct LoweringDriver {
 
   private func newDomainOpset(_ domain: String) -> Int {
     if domain.isEmpty { return 24 }
-    return source[domain] ?? SchemaRegistry.latestOpset[domain] ?? 1
+    return source[domain] ?? SchemaRegistry.latestOpset(of: domain) ?? 1
   }
 
   // MARK: Source forms

@@ -113,8 +113,9 @@ struct MessageWriter {
     let info = context.graph[id]
     var nodeName = ""
     var attributeName = "value"
-    if case .node(let name, let attribute) = info.constantForm {
-      (nodeName, attributeName) = (name, attribute)
+    var labels: AttributeLabels?
+    if case .node(let name, let attribute, let stated) = info.constantForm {
+      (nodeName, attributeName, labels) = (name, attribute, stated)
     } else if !force {
       return false
     }
@@ -134,7 +135,7 @@ struct MessageWriter {
     node.string(2, context.names[id])
     node.optionalString(3, nodeName)
     node.string(4, "Constant")
-    node.message(5, try self.attribute(NamedAttribute(attributeName, attribute), context))
+    node.message(5, try self.attribute(NamedAttribute(attributeName, attribute, labels: labels), context))
     node.optionalString(6, info.documentation)
     for entry in info.metadata where !entry.key.hasPrefix(DenotationKey.prefix) { node.message(9, Self.entry(entry)) }
     writer.message(field, node)
@@ -195,6 +196,10 @@ struct MessageWriter {
   private mutating func attribute(_ entry: NamedAttribute, _ context: Context?) throws -> WireWriter {
     var writer = WireWriter()
     writer.string(1, entry.name)
+    func label(_ index: Int) -> AttributeLabels.TensorLabel? {
+      guard let labels = entry.labels?.tensors, index < labels.count else { return nil }
+      return labels[index]
+    }
     func body(_ region: RegionID) throws -> WireWriter {
       guard let context else { throw CameoError.unsupported("a graph as default of attribute \(entry.name)") }
       return try graph(region, context)
@@ -204,21 +209,26 @@ struct MessageWriter {
     case .int(let value): writer.int64(3, value)
     case .string(let value): writer.string(4, value)
     case .bytes(let value): writer.bytes(4, value)
-    case .tensor(let tensor): writer.message(5, TensorWriter.message(tensor))
+    case .tensor(let tensor): writer.message(5, TensorWriter.message(tensor, label: label(0)))
     case .graph(let region): writer.message(6, try body(region))
-    case .sparse(let sparse): writer.message(22, TensorWriter.sparse(sparse))
+    case .sparse(let sparse): writer.message(22, TensorWriter.sparse(sparse, label: label(0)))
     case .type(let type): writer.message(14, TypeWriter.message(type))
     case .floats(let values): for value in values { writer.float(7, value) }
     case .ints(let values): writer.int64s(8, values)
     case .strings(let values): for value in values { writer.string(9, value) }
-    case .tensors(let values): for value in values { writer.message(10, TensorWriter.message(value)) }
+    case .tensors(let values):
+      for (index, value) in values.enumerated() {
+        writer.message(10, TensorWriter.message(value, label: label(index)))
+      }
     case .graphs(let regions): for region in regions { writer.message(11, try body(region)) }
-    case .sparses(let values): for value in values { writer.message(23, TensorWriter.sparse(value)) }
+    case .sparses(let values):
+      for (index, value) in values.enumerated() { writer.message(23, TensorWriter.sparse(value, label: label(index))) }
     case .types(let values): for value in values { writer.message(15, TypeWriter.message(value)) }
     case .reference(let name, _): writer.string(21, name)
     }
     writer.optionalString(13, entry.documentation)
     writer.int64(20, Int64(entry.value.kind.rawValue))
+    writer.fields(entry.labels?.unknownFields ?? [])
     return writer
   }
 

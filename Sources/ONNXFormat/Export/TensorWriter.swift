@@ -26,13 +26,27 @@ enum TensorWriter {
     return writer
   }
 
+  static func message(_ tensor: Tensor, label: AttributeLabels.TensorLabel?) -> WireWriter {
+    message(
+      tensor, name: label?.name ?? "", documentation: label?.documentation ?? "", metadata: label?.metadata ?? [],
+      unknown: label?.unknownFields ?? [])
+  }
+
+  static func sparse(_ sparse: SparseTensor, label: AttributeLabels.TensorLabel?) -> WireWriter {
+    self.sparse(sparse, values: message(sparse.values, label: label))
+  }
+
   static func sparse(_ sparse: SparseTensor, name: String = "", info: ValueInfo? = nil) -> WireWriter {
-    var writer = WireWriter()
-    writer.message(
-      1,
-      message(
+    self.sparse(
+      sparse,
+      values: message(
         sparse.values, name: name, documentation: info?.documentation ?? "", metadata: info?.metadata ?? [],
         unknown: info?.unknownFields ?? []))
+  }
+
+  private static func sparse(_ sparse: SparseTensor, values: WireWriter) -> WireWriter {
+    var writer = WireWriter()
+    writer.message(1, values)
     writer.message(2, message(sparse.indices))
     writer.int64s(3, sparse.shape.lazy.map { Int64($0) })
     return writer

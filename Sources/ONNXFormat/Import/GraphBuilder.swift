@@ -193,7 +193,9 @@ struct GraphBuilder {
         for body in bodies { regions.append(try buildBody(body, attribute.name)) }
         value = .graphs(regions)
       }
-      attributes.append(NamedAttribute(attribute.name, value, documentation: attribute.documentation))
+      attributes.append(
+        NamedAttribute(
+          attribute.name, value, documentation: attribute.documentation, labels: attribute.labels))
     }
     let id = graph.addNode(
       name, name: message.name, inputs: inputs, outputs: outputs, attributes: attributes, overload: message.overload,
@@ -229,7 +231,8 @@ struct GraphBuilder {
     isDefined[Int(output.index)] = true
     graph.modify(output) {
       $0.type = value.staticType
-      $0.constantForm = .node(name: message.name, attribute: message.attributes[0].name)
+      $0.constantForm = .node(
+        name: message.name, attribute: message.attributes[0].name, labels: message.attributes[0].labels)
       $0.origins = Origins([origin])
       if !message.documentation.isEmpty { $0.documentation = message.documentation }
       if !message.metadata.isEmpty { $0.metadata = message.metadata }

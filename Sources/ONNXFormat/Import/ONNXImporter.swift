@@ -161,7 +161,8 @@ public enum ONNXImporter {
       guard case .plain(let value) = attribute.content else {
         throw CameoError.unsupported("a graph as default of attribute \(attribute.name)")
       }
-      return NamedAttribute(attribute.name, value, documentation: attribute.documentation)
+      return NamedAttribute(
+        attribute.name, value, documentation: attribute.documentation, labels: attribute.labels)
     }
     var function = Function(
       OperatorName(message.name, domain: message.domain), overload: message.overload, body: builder.graph,
@@ -176,7 +177,7 @@ public enum ONNXImporter {
   private static func checkDomains(_ graph: Graph, _ opsets: [String: Int], _ model: Model) throws {
     for id in graph.allNodes {
       let name = graph[id].operatorName
-      if opsets[name.domain] == nil, SchemaRegistry.latestOpset[name.domain] != nil,
+      if opsets[name.domain] == nil, SchemaRegistry.latestOpset(of: name.domain) != nil,
         !SchemaRegistry.versions(domain: name.domain, name: name.name).isEmpty,
         model.function(name, overload: graph[id].overload) == nil
       {

@@ -24,6 +24,7 @@ extension MessageReader {
     var sparses: [SparseTensor] = []
     var types: [ValueType] = []
     var denotations: [MetadataEntry] = []
+    var labels = AttributeLabels()
     func read(_ field: WireField, _ reader: inout WireReader) throws {
       switch field.number {
       case 1: name = try reader.string(field)
@@ -40,9 +41,15 @@ extension MessageReader {
       case 2: (float, presentKind) = (try reader.float(field), .float)
       case 3: (int, presentKind) = (try reader.int64(field), .int)
       case 4: (text, presentKind) = (try reader.range(field), .string)
-      case 5: (tensor, presentKind) = (try self.tensor(reader.message(field)).tensor, .tensor)
+      case 5:
+        let message = try self.tensor(reader.message(field))
+        (tensor, presentKind) = (message.tensor, .tensor)
+        labels.tensors = [message.label]
       case 6: (graph, presentKind) = (try self.graph(reader.message(field)), .graph)
-      case 22: (sparse, presentKind) = (try self.sparse(reader.message(field)).0, .sparse)
+      case 22:
+        let (value, label) = try self.sparse(reader.message(field))
+        (sparse, presentKind) = (value, .sparse)
+        labels.tensors = [label.label]
       case 14: (type, presentKind) = (try self.type(reader.message(field), metadata: &denotations), .type)
       case 7:
         try reader.floats(field, into: &floats)
@@ -54,27 +61,34 @@ extension MessageReader {
         strings.append(try reader.range(field))
         presentKind = .strings
       case 10:
-        tensors.append(try self.tensor(reader.message(field)).tensor)
+        let message = try self.tensor(reader.message(field))
+        tensors.append(message.tensor)
+        labels.tensors.append(message.label)
         presentKind = .tensors
       case 11:
         graphs.append(try self.graph(reader.message(field)))
         presentKind = .graphs
       case 23:
-        sparses.append(try self.sparse(reader.message(field)).0)
+        let (value, label) = try self.sparse(reader.message(field))
+        sparses.append(value)
+        labels.tensors.append(label.label)
         presentKind = .sparses
       case 15:
         types.append(try self.type(reader.message(field), metadata: &denotations) ?? .tensor(nil, nil))
         presentKind = .types
-      default: try reader.skip(field)
+      default: try reader.keep(field, in: &labels.unknownFields)
       }
     }
     while let field = try reader.next() {
       try within(name.isEmpty ? "an attribute" : "attribute \(name)") { try read(field, &reader) }
     }
     guard !name.isEmpty else { throw source.malformed("an attribute without a name", at: source.position) }
-    func message(_ value: Attribute) -> AttributeMessage {
-      AttributeMessage(name: name, documentation: documentation, content: .plain(value))
+    if labels.tensors.allSatisfy(\.isEmpty) { labels.tensors = [] }
+    let stated = labels == AttributeLabels() ? nil : labels
+    func message(_ content: AttributeMessage.Content) -> AttributeMessage {
+      AttributeMessage(name: name, documentation: documentation, content: content, labels: stated)
     }
+    func message(_ value: Attribute) -> AttributeMessage { message(.plain(value)) }
     guard let kind = kind ?? presentKind else { throw CameoError.badInput("attribute \(name) has no type") }
     if let reference, !reference.isEmpty { return message(.reference(reference, kind)) }
     func missing() -> CameoError { CameoError.badInput("attribute \(name) has no value") }
@@ -89,7 +103,7 @@ extension MessageReader {
       return message(.tensor(tensor))
     case .graph:
       guard let graph else { throw missing() }
-      return AttributeMessage(name: name, documentation: documentation, content: .graph(graph))
+      return message(AttributeMessage.Content.graph(graph))
     case .sparse:
       guard let sparse else { throw missing() }
       return message(.sparse(sparse))
@@ -100,7 +114,7 @@ extension MessageReader {
     case .ints: return message(.ints(ints))
     case .strings: return message(.strings(strings.map { reader.text($0) }))
     case .tensors: return message(.tensors(tensors))
-    case .graphs: return AttributeMessage(name: name, documentation: documentation, content: .graphs(graphs))
+    case .graphs: return message(AttributeMessage.Content.graphs(graphs))
     case .sparses: return message(.sparses(sparses))
     case .types: return message(.types(types))
     }

@@ -68,6 +68,7 @@ struct AttributeMessage {
   var name: String
   var documentation: String
   var content: Content
+  var labels: AttributeLabels?
 }
 
 struct ValueMessage {

@@ -8,6 +8,12 @@ struct TensorMessage {
   var documentation: String
   var metadata: [MetadataEntry]
   var unknown: [UInt8]
+
+  var label: AttributeLabels.TensorLabel {
+    var label = AttributeLabels.TensorLabel()
+    (label.name, label.documentation, label.metadata, label.unknownFields) = (name, documentation, metadata, unknown)
+    return label
+  }
 }
 
 extension MessageReader {

@@ -1,6 +1,9 @@
+import GraphIR
 import Synchronization
+import Tensors
 
-/// Every published operator signature, by (domain, name, since_version): the onnx table and the contributed one.
+/// Every operator signature, by (domain, name, since_version): the onnx package's table, and what operators of other
+/// domains state themselves (`Operator.signature`), plugins' operators included.
 ///
 /// The tables are text in the binary. The first use walks them once to find the records; a record is read when it is
 /// first asked for and kept. All of it may be used on many threads at once. "ai.onnx" and "" are one domain, spelled "".
@@ -22,18 +25,16 @@ public enum SchemaRegistry {
   /// nil where the operator is unknown or came later. A withdrawn operator gives its deprecated record.
   /// Amortized O(1).
   public static func schema(domain: String, name: String, opset: Int) -> OperatorSchema? {
-    guard let versions = index.operators[Operator(domain: canonicalDomain(domain), name: name)],
-      let found = versions.last(where: { $0.since <= opset })
-    else { return nil }
-    return read(found.entry)
+    find(domain, name) { catalog, versions in
+      versions.last { $0.since <= opset }.map { catalog.read($0.entry) }
+    } ?? nil
   }
 
   /// The record of exactly this since_version.
   public static func schema(_ key: Key) -> OperatorSchema? {
-    guard let versions = index.operators[Operator(domain: canonicalDomain(key.domain), name: key.name)],
-      let found = versions.first(where: { $0.since == key.sinceVersion })
-    else { return nil }
-    return read(found.entry)
+    find(key.domain, key.name) { catalog, versions in
+      versions.first { $0.since == key.sinceVersion }.map { catalog.read($0.entry) }
+    } ?? nil
   }
 
   /// The newest signature of an operator.
@@ -43,19 +44,21 @@ public enum SchemaRegistry {
 
   /// The since_versions of an operator, ascending; empty where it is unknown. Reads no record.
   public static func versions(domain: String, name: String) -> [Int] {
-    index.operators[Operator(domain: canonicalDomain(domain), name: name)]?.map(\.since) ?? []
+    find(domain, name) { _, versions in versions.map(\.since) } ?? []
   }
 
   /// The since_version that holds at `opset`. Reads no record.
   public static func sinceVersion(domain: String, name: String, opset: Int) -> Int? {
-    index.operators[Operator(domain: canonicalDomain(domain), name: name)]?.last { $0.since <= opset }?.since
+    find(domain, name) { _, versions in versions.last { $0.since <= opset }?.since } ?? nil
   }
 
   /// Every record's key, by domain, name and version.
   public static var allKeys: [Key] {
-    index.operators
-      .flatMap { op, versions in versions.map { Key(domain: op.domain, name: op.name, sinceVersion: $0.since) } }
-      .sorted { ($0.domain, $0.name, $0.sinceVersion) < ($1.domain, $1.name, $1.sinceVersion) }
+    catalogs.flatMap { catalog in
+      catalog.index.operators.flatMap { op, versions in
+        versions.map { Key(domain: op.domain, name: op.name, sinceVersion: $0.since) }
+      }
+    }.sorted { ($0.domain, $0.name, $0.sinceVersion) < ($1.domain, $1.name, $1.sinceVersion) }
   }
 
   /// Every record, in the order of `allKeys`. Reads the whole table.
@@ -63,8 +66,31 @@ public enum SchemaRegistry {
     allKeys.compactMap(schema)
   }
 
-  /// The newest opset of each domain that the tables describe.
-  public static let latestOpset: [String: Int] = index.latestOpset
+  /// The newest opset of a domain; nil where no signature belongs to it.
+  public static func latestOpset(of domain: String) -> Int? {
+    let domain = canonicalDomain(domain)
+    return catalogs.compactMap { $0.index.latestOpset[domain] }.max()
+  }
+
+  /// Adds the signature of a plugin's operator. Throws where the text is malformed or the operator has one already.
+  static func add(_ signature: StaticString, for name: OperatorName) throws {
+    let index = try readIndex(of: signature, for: name)
+    guard Array(index.operators.keys) == [Operator(domain: canonicalDomain(name.domain), name: name.name)]
+    else { throw CameoError.badInput("operator \(name): its signature is not of this operator alone") }
+    guard versions(domain: name.domain, name: name.name).isEmpty else {
+      throw CameoError.badInput("operator \(name) has a signature already")
+    }
+    added.withLock { $0.append(Catalog(index)) }
+  }
+
+  private static func readIndex(of signature: StaticString, for name: OperatorName) throws -> Index {
+    func reason() -> any Error { CameoError.badInput("operator \(name): its signature is malformed") }
+    guard let index = try? Index([signature]) else { throw reason() }
+    for table in index.tables {
+      for record in table.records where (try? table.schema(record)) == nil { throw reason() }
+    }
+    return index
+  }
 
   private struct Operator: Hashable {
     var domain: String
@@ -92,9 +118,7 @@ public enum SchemaRegistry {
         let table = try SchemaText(text)
         tables.append(table)
         for domain in table.domains {
-          guard latestOpset.updateValue(domain.latestOpset, forKey: domain.name) == nil else {
-            throw SchemaText.Malformed(line: "D \(domain.name)", reason: "a second line of this domain")
-          }
+          latestOpset[domain.name] = max(domain.latestOpset, latestOpset[domain.name] ?? 0)
         }
         try add(table, number)
       }
@@ -123,30 +147,54 @@ public enum SchemaRegistry {
     }
   }
 
-  private static let index: Index = {
+  /// Tables with the records that were read from them.
+  private final class Catalog: Sendable {
+    let index: Index
+    private let cache: Mutex<[OperatorSchema?]>
+
+    init(_ index: Index) {
+      self.index = index
+      cache = Mutex(Array(repeating: nil, count: index.count))
+    }
+
+    /// The record, from the cache or read now. Two threads may read one record at once; the first to finish is kept.
+    func read(_ entry: Entry) -> OperatorSchema {
+      if let known = cache.withLock({ $0[entry.slot] }) { return known }
+      let table = index.tables[entry.table]
+      do {
+        let schema = try table.schema(table.records[entry.record])
+        return cache.withLock { slots in
+          if let first = slots[entry.slot] { return first }
+          slots[entry.slot] = schema
+          return schema
+        }
+      } catch {
+        // Built-in tables: a test reads every record. A plugin's is read once when it is added.
+        fatalError("\(error)")
+      }
+    }
+  }
+
+  private static let builtIn: Catalog = {
     do {
-      return try Index([onnxSchemaTable, contribSchemaTable])
+      return Catalog(try Index([onnxSchemaTable] + OperatorRegistry.builtInSignatures))
     } catch {
       fatalError("\(error)")
     }
   }()
 
-  private static let cache = Mutex<[OperatorSchema?]>(Array(repeating: nil, count: index.count))
+  private static let added = Mutex<[Catalog]>([])
 
-  /// The record, from the cache or read now. Two threads may read one record at once; the first to finish is kept.
-  private static func read(_ entry: Entry) -> OperatorSchema {
-    if let known = cache.withLock({ $0[entry.slot] }) { return known }
-    let table = index.tables[entry.table]
-    do {
-      let schema = try table.schema(table.records[entry.record])
-      return cache.withLock { slots in
-        if let first = slots[entry.slot] { return first }
-        slots[entry.slot] = schema
-        return schema
-      }
-    } catch {
-      // The tables are part of the build, and a test reads every record.
-      fatalError("\(error)")
+  private static var catalogs: [Catalog] { [builtIn] + added.withLock { $0 } }
+
+  private static func find<R>(
+    _ domain: String, _ name: String, _ body: (Catalog, [(since: Int, entry: Entry)]) -> R
+  ) -> R? {
+    let op = Operator(domain: canonicalDomain(domain), name: name)
+    if let versions = builtIn.index.operators[op] { return body(builtIn, versions) }
+    for catalog in added.withLock({ $0 }) {
+      if let versions = catalog.index.operators[op] { return body(catalog, versions) }
     }
+    return nil
   }
 }

@@ -6,6 +6,23 @@ import Tensors
 struct FusedMatMul: Operator {
   let name = OperatorName("FusedMatMul", domain: "ai.cameo")
 
+  var signature: StaticString? {
+    """
+      D ai.cameo 1
+      O FusedMatMul 1 2 3 1 1
+      a activation string
+      a activation_params floats
+      a alpha float=1
+      a transA int=0
+      a transB int=0
+      i A T
+      i B T
+      i? bias T
+      o Y T
+      c T tensor(*):float,float16,bfloat16,double
+      """
+  }
+
   private func swapped(_ shape: [Dim]?, _ swaps: Bool) -> [Dim]? {
     guard swaps, var result = shape, result.count > 1 else { return shape }
     result.swapAt(result.count - 1, result.count - 2)
