@@ -119,7 +119,8 @@ enum ElementCodec {
   static func storeDouble(_ v: Double, _ p: UnsafeMutableRawPointer, _ i: Int, _ type: DataType) {
     switch type {
     case .double: put(p, i, v)
-    case .uint64: put(p, i, v.isNaN || v <= 0 ? 0 : v >= 0x1p64 ? .max : UInt64(v))
+    // Negative numbers wrap, as in the narrower types.
+    case .uint64: put(p, i, v < 0 ? UInt64(bitPattern: truncating(v)) : v.isNaN ? 0 : v >= 0x1p64 ? .max : UInt64(v))
     case .bool: put(p, i, v != 0 ? UInt8(1) : 0)
     case .complex128:
       put(p, 2 * i, v)

@@ -152,8 +152,8 @@ struct ConformanceRunner: Sendable {
         try ONNXExporter.save(model, to: path, options: options)
         return try ONNXImporter.load(path: path)
       }
-      if let opset, again.opsets[""] != opset {
-        throw ConformanceFailure(reason: "\(place): it came back in opset \(again.opsets[""] ?? 0)")
+      if let opset, let found = again.opsets[""], found != opset {
+        throw ConformanceFailure(reason: "\(place): it came back in opset \(found)")
       }
       return (place + ": ", again)
     }

@@ -98,6 +98,13 @@ struct Resize: Operator {
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
+    if x.dataType.isComplex { return try LinearParts.complex(context, evaluate) }
+    if x.dataType == .string {
+      guard Resize.isNearest(context.node) else {
+        throw CameoError.unsupported("strings cannot be interpolated: mode nearest moves them")
+      }
+      return try LinearParts.strings(context, evaluate)
+    }
     let axes = try axes(context.attributes, rank: x.rank)
     var shape = x.shape
     var scales: [Double]
@@ -220,6 +227,7 @@ struct Resize: Operator {
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
+    if version < 18 { try Resize.lowerAxes(&graph, node) }
     guard version < 13 else { return }
     let source = graph[node]
     func text(_ name: String, _ fallback: String) -> String {
@@ -240,6 +248,44 @@ struct Resize: Operator {
       let empty = graph.emitConstant(try Tensor.of([Float](), .float), like: node)
       graph.insertInput(empty, of: node, at: index)
     }
+  }
+
+  /// Before opset 18 scales, sizes and roi were for all axes.
+  private static func lowerAxes(_ graph: inout Graph, _ node: NodeID) throws {
+    let source = graph[node]
+    guard let given = try AttributeReader(source).optionalInts("axes"), !given.isEmpty else {
+      return graph.setAttribute("axes", of: node, to: nil)
+    }
+    guard let shape = source.input(0).flatMap({ graph[$0].type?.shape }) else {
+      throw CameoError.unsupported("axes of Resize before opset 18 on a tensor of unknown rank")
+    }
+    let axes = try given.map { try Axes.normalize($0, rank: shape.count) }
+    func widen<T: ComputeElement>(_ index: Int, _ type: DataType, parts: Int, _ others: [T?]) throws {
+      guard let input = source.input(index) else { return }
+      guard let tensor = graph.constant(input) else {
+        throw CameoError.unsupported("computed inputs for some axes of Resize before opset 18")
+      }
+      if tensor.isEmpty { return }
+      let values = try tensor.elements(as: T.self)
+      var all = others
+      guard values.count == axes.count * parts else {
+        throw CameoError.badInput("input \(index) does not fit the axes")
+      }
+      for part in 0..<parts {
+        for (place, axis) in axes.enumerated() { all[part * shape.count + axis] = values[part * axes.count + place] }
+      }
+      let known = all.compactMap { $0 }
+      guard known.count == all.count else {
+        throw CameoError.unsupported("sizes for some axes of Resize before opset 18 on a tensor of unknown shape")
+      }
+      graph.setInput(index, of: node, to: graph.emitConstant(try .of(known, type), like: node))
+    }
+    let type = source.input(1).flatMap { graph[$0].type?.dataType } ?? .float
+    try widen(
+      1, type, parts: 2, [Double?](repeating: 0, count: shape.count) + [Double?](repeating: 1, count: shape.count))
+    try widen(2, .float, parts: 1, [Float?](repeating: 1, count: shape.count))
+    try widen(3, .int64, parts: 1, shape.map { dim -> Int64? in dim.value.map { Int64($0) } })
+    graph.setAttribute("axes", of: node, to: nil)
   }
 
   /// Opsets 1 to 9 have Upsample, which enlarges.

@@ -8,10 +8,17 @@ enum NNIntegers {
     value.isNaN ? 0 : value >= 0x1p63 ? .max : value <= -0x1p63 ? .min : Int64(value)
   }
 
-  /// `tensor - zero` as int32; one zero point, or one for each index of `axis`.
-  static func shifted(_ tensor: Tensor, _ zero: Tensor?, axis: Int) throws -> Tensor {
-    guard let zero else { return try tensor.converted(to: .int32) }
+  /// `tensor - zero` as int32 (or float, for float8); one zero point, or one for each index of `axis`.
+  static func shifted(_ tensor: Tensor, _ zero: Tensor?, axis: Int, as type: DataType = .int32) throws -> Tensor {
+    guard let zero else { return try tensor.converted(to: type) }
     guard zero.dataType == tensor.dataType else { throw CameoError.badInput("\(tensor) with the zero point \(zero)") }
+    if type.isFloatingPoint {
+      let (values, zeros) = (try ElementView<Float>(tensor), try ElementView<Float>(zero))
+      let place = try position(zero, in: tensor.shape, axis: axis)
+      return try Tensor.make(type, tensor.shape, as: Float.self) { out in
+        for i in 0..<values.count { out[i] = values[i] - zeros[place(i)] }
+      }
+    }
     let values = try ElementView<Int64>(tensor)
     let zeros = try ElementView<Int64>(zero)
     let place = try position(zero, in: tensor.shape, axis: axis)
@@ -43,10 +50,11 @@ enum NNIntegers {
     _ sums: Tensor, _ factor: (Int) -> Double, zero: (Int) -> Int64, as type: DataType
   ) throws -> Tensor {
     guard let range = NNIntegerRange.of(type) else { throw CameoError.unsupported("quantization to \(type)") }
-    let values = try ElementView<Int64>(sums)
+    // Sums of float8 products are floats.
+    let values = try ElementView<Double>(sums)
     return try Tensor.make(type, sums.shape, as: Int64.self) { out in
       for i in 0..<values.count {
-        let value = (Double(values[i]) * factor(i) + Double(zero(i))).rounded(.toNearestOrEven)
+        let value = (values[i] * factor(i) + Double(zero(i))).rounded(.toNearestOrEven)
         out[i] = value.isNaN ? 0 : Int64(min(max(value, Double(range.lowerBound)), Double(range.upperBound)))
       }
     }
@@ -82,9 +90,11 @@ struct QLinearMatMul: Operator {
     let a = try context.tensor(0)
     let b = try context.tensor(3)
     let zero = try context.tensor(7)
-    let x = try NNIntegers.shifted(a, context.tensor(2), axis: max(0, a.rank - 2))
-    let y = try NNIntegers.shifted(b, context.tensor(5), axis: max(0, b.rank - 1))
-    let sums = try MatrixProduct.compute(x, y, as: .int32, inDouble: false)
+    let isInteger = a.dataType.isInteger && b.dataType.isInteger
+    let x = try NNIntegers.shifted(a, context.tensor(2), axis: max(0, a.rank - 2), as: isInteger ? .int32 : .float)
+    let y = try NNIntegers.shifted(b, context.tensor(5), axis: max(0, b.rank - 1), as: isInteger ? .int32 : .float)
+    let sums = try MatrixProduct.compute(
+      x, y, as: isInteger ? .int32 : .float, inDouble: !isInteger && context.accumulatesInDouble)
     func parameter(_ index: Int, axis: Int) throws -> (Int) -> Double {
       let tensor = try context.tensor(index)
       let values = try ElementView<Double>(tensor)
@@ -97,12 +107,17 @@ struct QLinearMatMul: Operator {
     let bScale = try parameter(4, axis: columns)
     let yScale = try parameter(6, axis: rows)
     let zeroAt = try NNIntegers.position(zero, in: sums.shape, axis: rows)
+    let factor = { aScale($0) * bScale($0) / yScale($0) }
+    if zero.dataType.isFloatingPoint {
+      let zeros = try ElementView<Double>(zero)
+      let values = try ElementView<Double>(sums)
+      let result = try Tensor.make(.float, sums.shape, as: Double.self) { out in
+        for i in 0..<values.count { out[i] = values[i] * factor(i) + zeros[zeroAt(i)] }
+      }
+      return [.tensor(try ElementCasts.cast(result, to: zero.dataType, ElementCasts.Rules()))]
+    }
     let zeros = try ElementView<Int64>(zero)
-    return [
-      .tensor(
-        try NNIntegers.requantized(
-          sums, { aScale($0) * bScale($0) / yScale($0) }, zero: { zeros[zeroAt($0)] }, as: zero.dataType))
-    ]
+    return [.tensor(try NNIntegers.requantized(sums, factor, zero: { zeros[zeroAt($0)] }, as: zero.dataType))]
   }
 }
 

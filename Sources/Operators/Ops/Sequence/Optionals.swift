@@ -30,7 +30,8 @@ struct OptionalHasElement: Operator {
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
     if version < 18 && graph[node].input(0) == nil {
-      throw CameoError.unsupported("OptionalHasElement of nothing before opset 18")
+      let no = graph.emitConstant(try .scalar(false, .bool), like: node)
+      graph.replaceNode(node, by: graph.emit("Identity", [no], like: node))
     }
   }
 }
