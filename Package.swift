@@ -64,12 +64,13 @@ let package = Package(
     .testTarget(
       name: "CPUProviderTests",
       dependencies: ["CPUProvider", "InferenceRuntime", "Operators", "GraphIR", "Tensors", "MallocCounter"]),
-    .testTarget(name: "ONNXFormatTests", dependencies: ["ONNXFormat", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "ONNXFormatTests", dependencies: ["ONNXFormat", "Operators", "GraphIR", "Tensors"], exclude: ["Cases"]),
     .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "CommandLineTool", "Cameo", "PassKit", "Tensors",
+        "CommandLineTool", "Cameo", "PassKit", "ONNXFormat", "GraphIR", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),

@@ -60,8 +60,10 @@ struct Tile: Operator {
     for axis in axes {
       var all = [Int](repeating: 1, count: repeats.count)
       all[axis] = repeats[axis]
+      var shape = graph[input].type?.shape
+      if let size = shape, size.count == repeats.count { shape?[axis] = size[axis] * Dim(repeats[axis]) }
       input = graph.emit("Tile", [input, graph.emitConstant(try .ints(all), like: node)], like: node)
-      graph.setType(.tensor(type, nil), of: input)
+      graph.setType(.tensor(type, shape), of: input)
     }
     let tiles = try Tensor.ints([repeats.isEmpty ? 1 : repeats[last]]).converted(to: type)
     let place = try Tensor.ints([last]).converted(to: type)
