@@ -201,12 +201,37 @@ struct LoweringDriver {
       )
     }
     for (index, input) in inputs.enumerated() {
-      guard let input, case .tensor(let element?, _) = graph[input].type, let formal = schema.input(at: index),
-        !formal.types.isEmpty
-      else { continue }
-      guard formal.types.containsTensor(Int(element.rawValue)) else {
-        throw CameoError.unsupported("operator \(name) of opset \(opset) takes no \(element) as \(formal.name)")
+      if let formal = schema.input(at: index), let type = refused(input, by: formal, in: graph) {
+        throw CameoError.unsupported("operator \(name) of opset \(opset) takes no \(type) as \(formal.name)")
       }
+    }
+    for (index, output) in graph[id].outputs.enumerated() {
+      if let formal = schema.output(at: index), let type = refused(output, by: formal, in: graph) {
+        throw CameoError.unsupported("operator \(name) of opset \(opset) gives no \(type) as \(formal.name)")
+      }
+    }
+  }
+
+  /// The type of a value that its place in a signature does not allow, as text; nil where it is allowed or not known.
+  private func refused(_ value: ValueID?, by formal: OperatorSchema.FormalParameter, in graph: Graph) -> String? {
+    guard let value, let type = graph[value].type, !formal.types.isEmpty else { return nil }
+    if case .tensor(let element?, _) = type {
+      return formal.types.containsTensor(Int(element.rawValue)) ? nil : "\(element)"
+    }
+    guard let text = LoweringDriver.typeString(type), let known = TypeSet(text), !known.isSubset(of: formal.types)
+    else {
+      return nil
+    }
+    return text
+  }
+
+  /// As signatures write it; nil where an element type is not known.
+  private static func typeString(_ type: ValueType) -> String? {
+    switch type {
+    case .tensor(let element, _): element.map { "tensor(\($0))" }
+    case .sequence(let element): typeString(element).map { "seq(\($0))" }
+    case .optional(let element): typeString(element).map { "optional(\($0))" }
+    default: nil
     }
   }
 
