@@ -22,14 +22,17 @@ public enum Pipelines {
 
   private static var machine: [any Pass] { [FuseEpilogue.pass] }
 
+  /// What only runs when it is asked for by name, after everything else.
+  private static var requested: [any Pass] { [ExpandOperators()] }
+
   /// Every pass once, in the order in which it first runs.
-  public static var all: [any Pass] { cleanup + fusions + machine }
+  public static var all: [any Pass] { cleanup + fusions + machine + requested }
 
   /// The stages of the default pipeline. Which passes are active is the options' matter.
   public static var stages: [PassManager.Stage] {
     [
       PassManager.Stage(cleanup, rounds: 8), PassManager.Stage(fusions, rounds: 4),
-      PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(machine, rounds: 2),
+      PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(machine, rounds: 2), PassManager.Stage(requested),
       PassManager.Stage([EliminateDeadNodes()]),
     ]
   }

@@ -29,7 +29,7 @@ public struct InlineFunctions: Pass {
           name, at: id, Refusal("the body of \(function.operatorName) has control flow or takes a graph as attribute"))
         continue
       }
-      let change = copy(body, for: id, node)
+      let change = Self.copy(body, for: id, node, rule: name)
       let applied = try context.apply(change)
       for added in applied.added {
         depth[added] = depth[id, default: 0] + 1
@@ -38,8 +38,9 @@ public struct InlineFunctions: Pass {
     }
   }
 
-  private func copy(_ body: Graph, for id: NodeID, _ node: Node) -> GraphChange {
-    var change = GraphChange(rule: name, covers: [id])
+  /// The change that puts the nodes of `body` in the place of a call. The body has no control flow.
+  static func copy(_ body: Graph, for id: NodeID, _ node: Node, rule: String) -> GraphChange {
+    var change = GraphChange(rule: rule, covers: [id])
     var values: [ValueID: GraphChange.Ref] = [:]
     for (index, input) in body.inputs.enumerated() {
       if let argument = node.input(index) { values[input] = .existing(argument) }
@@ -49,14 +50,16 @@ public struct InlineFunctions: Pass {
       for case .some(let input) in source.inputs where values[input] == nil {
         if let constant = body[input].constant { values[input] = change.constant(constant, name: body[input].name) }
       }
-      let prefix = node.name.isEmpty ? "" : node.name + "/"
+      let label = source.name.isEmpty ? source.output(0).map { body[$0].name } ?? source.type : source.name
       let outputs = change.nodes(
         source.type, domain: source.domain, source.inputs.map { $0.flatMap { values[$0] } }, source.attributes,
-        outputs: source.outputs.count, name: prefix + source.name)
+        outputs: source.outputs.count, name: node.name.isEmpty ? source.name : "\(node.name)/\(label)")
       for (output, ref) in zip(source.outputs, outputs) { if let output { values[output] = ref } }
     }
-    for (index, output) in body.outputs.enumerated() {
-      guard let old = node.output(index) else { continue }
+    // A function names all of its outputs, the body of an operator those that the call has.
+    let called = body.outputs.count == node.outputs.count ? node.outputs : node.outputs.filter { $0 != nil }
+    for (output, old) in zip(body.outputs, called) {
+      guard let old else { continue }
       if values[output] == nil, let constant = body[output].constant {
         values[output] = change.constant(constant, name: body[output].name)
       }

@@ -164,15 +164,29 @@ extension Graph {
     if !keepingSource { nodeArena[n].sourceForm = nil }
   }
 
-  /// Adds or replaces an attribute; nil removes it. The source form is given up unless `keepingSource`.
+  /// Adds or replaces an attribute's value; nil removes it. An attribute that was there keeps its text; labels go with the
+  /// value they belong to. The source form is given up unless `keepingSource`.
   public mutating func setAttribute(_ name: String, of id: NodeID, to value: Attribute?, keepingSource: Bool = false) {
     let n = Int(id.index)
-    if let index = nodeArena[n].attributes.firstIndex(where: { $0.name == name }) {
-      if let value { nodeArena[n].attributes[index].value = value } else { nodeArena[n].attributes.remove(at: index) }
-    } else if let value {
-      nodeArena[n].attributes.append(NamedAttribute(name, value))
+    let index = nodeArena[n].attributes.firstIndex { $0.name == name }
+    if let value {
+      let text = index.map { nodeArena[n].attributes[$0].documentation } ?? ""
+      setAttribute(NamedAttribute(name, value, documentation: text), of: id, keepingSource: keepingSource)
+    } else {
+      if let index { nodeArena[n].attributes.remove(at: index) }
+      if !keepingSource { nodeArena[n].sourceForm = nil }
     }
-    for inner in value?.regions ?? [] { regionArena[Int(inner.index)].parent = id }
+  }
+
+  /// Adds or replaces an attribute with all that stands beside its value.
+  public mutating func setAttribute(_ attribute: NamedAttribute, of id: NodeID, keepingSource: Bool = false) {
+    let n = Int(id.index)
+    if let index = nodeArena[n].attributes.firstIndex(where: { $0.name == attribute.name }) {
+      nodeArena[n].attributes[index] = attribute
+    } else {
+      nodeArena[n].attributes.append(attribute)
+    }
+    for inner in attribute.value.regions { regionArena[Int(inner.index)].parent = id }
     if !keepingSource { nodeArena[n].sourceForm = nil }
   }
 

@@ -66,6 +66,30 @@ public protocol Operator: Sendable {
 extension Operator {
   public var traits: OperatorTraits { [] }
   public var signature: StaticString? { nil }
+
+  /// Through the function body.
+  public func infer(_ context: inout InferenceContext) throws {
+    let types = context.inputs.map { $0?.type }
+    // The element type may come later: a body is written for types that are known.
+    guard let body = try? FunctionBody.graph(of: context.node, inputTypes: types) else { return }
+    let facts = try ShapeInference(body).run(inputs: context.inputs)
+    for (fact, index) in zip(facts, context.node.outputs.indices.filter { context.node.output($0) != nil }) {
+      context.set(index, fact)
+    }
+  }
+
+  /// Through the function body.
+  public func evaluate(_ context: EvaluationContext) throws -> [Value?] {
+    let types = context.inputs.map { $0?.staticType }
+    guard let body = try FunctionBody.graph(of: context.node, inputTypes: types) else {
+      throw CameoError.unsupported("operator \(name) has neither an evaluation nor a function body")
+    }
+    var options = GraphEvaluator.Options()
+    options.accumulatesInDouble = context.accumulatesInDouble
+    options.seed = context.seed
+    var results = try GraphEvaluator(body, options: options, depth: 1).run(context.inputs)[...]
+    return context.node.outputs.map { $0 == nil ? nil : results.popFirst() }
+  }
   public func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {}
   public func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {}
   public func replace(_ graph: inout Graph, _ node: NodeID, before opset: Int) throws -> Bool { false }

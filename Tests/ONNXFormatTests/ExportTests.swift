@@ -66,17 +66,36 @@ import Testing
     }
   }
 
-  @Test func anOperatorThatCameLaterRaisesTheOpset() throws {
-    var model = try chain(17)
-    let y = model.graph.outputs[0]
+  private func appending(_ type: String, to model: Model) -> Model {
+    var model = model
     let z = model.graph.addValue(name: "z")
-    let id = model.graph.addNode(OperatorName("Gelu"), name: "g", inputs: [y], outputs: [z])
+    _ = model.graph.addNode(OperatorName(type), name: "g", inputs: [model.graph.outputs[0]], outputs: [z])
     model.graph.setOutputs([z])
-    #expect(try reload(model).opsets[""] == 20)
+    return model
+  }
+
+  @Test func anOperatorThatCameLaterRaisesTheOpset() throws {
+    #expect(try reload(appending("Gelu", to: chain(17))).opsets[""] == 20)
+    let model = appending("BitCast", to: try chain(17))
     let error = failure { _ = try ONNXExporter.serialize(model, options: ExportOptions(opset: 19)) }
     #expect(error?.kind == .unsupported)
-    for part in ["node g", "Gelu", "19"] { #expect(error?.description.contains(part) == true) }
-    _ = id
+    for part in ["node g", "BitCast", "19"] { #expect(error?.description.contains(part) == true) }
+  }
+
+  @Test func anOperatorThatTheAskedOpsetLacksBecomesItsFunctionBody() throws {
+    let model = appending("Gelu", to: try chain(17))
+    let lowered = try ONNXExporter.lowered(model, options: ExportOptions(opset: 19))
+    let types = Set(lowered.graph.allNodes.map { lowered.graph[$0].type })
+    #expect(types.contains("Erf") && !types.contains("Gelu"))
+  }
+
+  /// ONNX Runtime refuses a file in which two nodes have one name.
+  @Test func nodeNamesAreUniqueInTheFile() throws {
+    var model = appending("Neg", to: appending("Abs", to: try chain(17)))
+    for id in model.graph.allNodes { model.graph.modify(id) { $0.name = "same" } }
+    let names = try reload(model).graph
+    #expect(Set(names.allNodes.map { names[$0].name }).count == names.allNodes.count)
+    #expect(names[names.nodes[0]].name == "same")
   }
 
   @Test func untouchedNodesKeepTheirSourceForm() throws {

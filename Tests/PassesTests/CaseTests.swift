@@ -22,6 +22,7 @@ enum Cases {
     options.level = 3
     options.target = .cameo
     options.maximumOpset = item.opset
+    options.enabled = [item.pass]
     return options
   }
 }

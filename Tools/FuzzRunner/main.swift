@@ -1,6 +1,6 @@
 // Feeds mutated models to the whole pipeline, in child processes, and reports crashes and hangs with the case that makes them.
-//   fuzz-runner MODEL.onnx... [--seed N] [--count N] [--from N] [--jobs N] [--show N FILE]
-// Exit code 1 where a case crashed or hung. A case runs under 4 GiB of address space and 10 s.
+//   fuzz-runner MODEL.onnx... [--seed N] [--count N] [--from N] [--jobs N] [--address-space GIB] [--show N FILE]
+// Exit code 1 where a case crashed or hung. A case runs under 10 s and 4 GiB of address space (0: any; a sanitizer needs it).
 import Foundation
 import Tensors
 
@@ -15,6 +15,7 @@ let seed = option("seed").flatMap { UInt64($0) } ?? 1
 let count = option("count").flatMap { Int($0) } ?? 500
 let from = option("from").flatMap { Int($0) } ?? 0
 let jobs = max(1, option("jobs").flatMap { Int($0) } ?? 2)
+let addressSpace = max(0, min(option("address-space").flatMap { Int($0) } ?? 4, 1 << 20))
 let batch = 100
 let paths = arguments.filter { $0.hasSuffix(".onnx") }.sorted()
 let mutator = Mutator(paths.compactMap { path in FileManager.default.contents(atPath: path).map { (path, Array($0)) } })
@@ -33,8 +34,10 @@ if let show = option("show").flatMap({ Int($0) }), let at = arguments.firstIndex
 
 if arguments.contains("--child") {
   // The parent reads "case INDEX", then stages, then "end PLACE"; what is missing tells where it died.
-  var limit = rlimit(rlim_cur: 4 << 30, rlim_max: 4 << 30)
-  setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+  if addressSpace > 0 {
+    var limit = rlimit(rlim_cur: rlim_t(addressSpace) << 30, rlim_max: rlim_t(addressSpace) << 30)
+    setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+  }
   var core = rlimit(rlim_cur: 0, rlim_max: 0)
   setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &core)
   MemoryBudget.shared.limit = 256 << 20
@@ -85,7 +88,8 @@ let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
       child.executableURL = own
       child.arguments =
         paths + ["--child"] + (arguments.contains("--trap") ? ["--trap"] : []) + [
-          "--seed", "\(seed)", "--from", "\(range.lowerBound)", "--count", "\(range.count)",
+          "--seed", "\(seed)", "--from", "\(range.lowerBound)", "--count", "\(range.count)", "--address-space",
+          "\(addressSpace)",
         ]
       child.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, own in own
       }

@@ -11,8 +11,13 @@ struct LoweringDriver {
   /// The opsets to reach. Domains that are missing are added as they turn up.
   private(set) var target: [String: Int]
   let discardSourceForms: Bool
+  /// Whether a node that the opset cannot say may become its function body. Otherwise the opset has to rise.
+  let expandsOperators: Bool
 
-  init(model: Model, source: [String: Int], target: [String: Int], discardSourceForms: Bool) {
+  init(
+    model: Model, source: [String: Int], target: [String: Int], discardSourceForms: Bool, expandsOperators: Bool
+  ) {
+    self.expandsOperators = expandsOperators
     self.model = model
     self.source = source
     self.target = target
@@ -68,7 +73,16 @@ struct LoweringDriver {
     guard let since = versions.last(where: { $0 <= opset }),
       let schema = SchemaRegistry.schema(domain: name.domain, name: name.name, opset: since)
     else {
-      return try replace(&graph, id, cameWith: versions[0], opset, depth)
+      var missing = CameoError.unsupported("operator \(name) is not in opset \(opset); it came with \(versions[0])")
+      let before = graph[id]
+      do {
+        if try replace(&graph, id, opset, depth) { return true }
+      } catch let error as CameoError where error.kind == .unsupported {
+        missing = error
+        guard undo(&graph, id, before) else { throw missing }
+      }
+      guard try expand(&graph, id, because: missing, depth) else { throw missing }
+      return true
     }
     guard let op = OperatorRegistry[name] else {
       let written = graph[id].origins.isEmpty ? newest : versions.last { $0 <= source[name.domain] ?? newest } ?? newest
@@ -81,18 +95,37 @@ struct LoweringDriver {
       return true
     }
     if schema.isDeprecated {
-      throw CameoError.unsupported("operator \(name) is withdrawn in opset \(opset)")
+      let withdrawn = CameoError.unsupported("operator \(name) is withdrawn in opset \(opset)")
+      guard try expand(&graph, id, because: withdrawn, depth) else { throw withdrawn }
+      return true
     }
     if since == newest { return false }
 
     let firstNew = graph.nodeCapacity
+    let before = graph[id]
     do {
       try op.lower(&graph, id, to: since)
+      if graph[id].isAlive && graph[id].operatorName == name { try fit(&graph, id, to: schema, opset) }
     } catch let error as CameoError {
-      throw CameoError(error.kind, "\(error.reason) (opset \(opset))", path: error.path)
+      let located = CameoError(error.kind, "\(error.reason) (opset \(opset))", path: error.path)
+      guard error.kind == .unsupported, undo(&graph, id, before),
+        try expand(&graph, id, because: located, depth)
+      else { throw located }
+      return true
     }
-    if graph[id].isAlive && graph[id].operatorName == name { try fit(&graph, id, to: schema, opset) }
     try lowerNew(&graph, from: firstNew, of: name, opset, depth)
+    return true
+  }
+
+  /// Puts a node back as it was before a lowering that gave up. False where its outputs went elsewhere by then.
+  private func undo(_ graph: inout Graph, _ id: NodeID, _ before: Node) -> Bool {
+    guard graph[id].isAlive, graph[id].outputs == before.outputs else { return false }
+    graph.setOperator(before.operatorName, of: id)
+    graph.replaceInputs(of: id, with: before.inputs)
+    for attribute in graph[id].attributes where before[attribute.name] == nil {
+      graph.setAttribute(attribute.name, of: id, to: nil)
+    }
+    for attribute in before.attributes { graph.setAttribute(attribute.name, of: id, to: attribute.value) }
     return true
   }
 
@@ -106,15 +139,11 @@ struct LoweringDriver {
     }
   }
 
-  /// An operator that `opset` does not have yet: says it by others, or refuses.
-  private mutating func replace(
-    _ graph: inout Graph, _ id: NodeID, cameWith first: Int, _ opset: Int, _ depth: Int
-  ) throws -> Bool {
+  /// An operator that `opset` does not have yet: says it by others. False where it does not know how.
+  private mutating func replace(_ graph: inout Graph, _ id: NodeID, _ opset: Int, _ depth: Int) throws -> Bool {
     let name = graph[id].operatorName
     let firstNew = graph.nodeCapacity
-    guard let op = OperatorRegistry[name], try op.replace(&graph, id, before: opset) else {
-      throw CameoError.unsupported("operator \(name) is not in opset \(opset); it came with \(first)")
-    }
+    guard let op = OperatorRegistry[name], try op.replace(&graph, id, before: opset) else { return false }
     if graph[id].isAlive {
       let other = graph[id].operatorName
       guard let schema = SchemaRegistry.schema(domain: other.domain, name: other.name, opset: opset),
@@ -123,6 +152,23 @@ struct LoweringDriver {
       try fit(&graph, id, to: schema, opset)
     }
     try lowerNew(&graph, from: firstNew, of: name, opset, depth)
+    return true
+  }
+
+  /// Replaces a node that the opset cannot say by its function body, and lowers that. False where there is none.
+  private mutating func expand(_ graph: inout Graph, _ id: NodeID, because reason: CameoError, _ depth: Int) throws
+    -> Bool
+  {
+    guard expandsOperators, depth < 8, FunctionBody.exists(for: graph[id].operatorName) else { return false }
+    let types = graph[id].inputs.map { input in input.flatMap { graph[$0].type } }
+    let added: [NodeID]
+    do {
+      guard let body = try FunctionBody.graph(of: graph[id], inputTypes: types) else { return false }
+      added = try graph.inline(body, at: id)
+    } catch let error as CameoError where error.kind == .unsupported {
+      throw CameoError.unsupported("\(reason.reason), and its function body does not serve: \(error.reason)")
+    }
+    for new in added where graph[new].isAlive { _ = try lower(&graph, new, isRestored: false, depth: depth + 1) }
     return true
   }
 
@@ -171,7 +217,7 @@ struct LoweringDriver {
     graph.replaceInputs(of: id, with: form.inputs)
     // Removed first, so that they stand in the source's order.
     for attribute in node.attributes { graph.setAttribute(attribute.name, of: id, to: nil) }
-    for attribute in form.attributes { graph.setAttribute(attribute.name, of: id, to: attribute.value) }
+    for attribute in form.attributes { graph.setAttribute(attribute, of: id) }
     return true
   }
 

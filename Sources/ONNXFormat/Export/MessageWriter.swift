@@ -31,6 +31,7 @@ struct MessageWriter {
     let graph: Graph
     let names: NameTable
     let constants: [RegionID: [ValueID]]
+    let relabelled: [NodeID: String]
 
     init(_ graph: Graph) {
       self.graph = graph
@@ -38,6 +39,26 @@ struct MessageWriter {
       var table: [RegionID: [ValueID]] = [:]
       for id in graph.allValues where graph[id].isConstant { table[graph[id].region, default: []].append(id) }
       constants = table
+      relabelled = Self.relabelled(graph)
+    }
+
+    /// New labels of nodes that have one which an earlier node has, too: ONNX Runtime refuses such files. O(nodes).
+    private static func relabelled(_ graph: Graph) -> [NodeID: String] {
+      var seen: Set<String> = []
+      var repeated: [NodeID] = []
+      for id in graph.allNodes where !graph[id].name.isEmpty && !seen.insert(graph[id].name).inserted {
+        repeated.append(id)
+      }
+      var result: [NodeID: String] = [:]
+      var next: [String: Int] = [:]
+      for id in repeated {
+        let stem = graph[id].name
+        var number = next[stem, default: 2]
+        while !seen.insert("\(stem)_\(number)").inserted { number += 1 }
+        result[id] = "\(stem)_\(number)"
+        next[stem] = number + 1
+      }
+      return result
     }
   }
 
@@ -168,7 +189,7 @@ struct MessageWriter {
     var writer = WireWriter()
     for input in node.inputs { writer.string(1, input.map { context.names[$0] } ?? "") }
     for output in node.outputs { writer.string(2, output.map { context.names[$0] } ?? "") }
-    writer.optionalString(3, node.name)
+    writer.optionalString(3, context.relabelled[id] ?? node.name)
     writer.string(4, node.type)
     for attribute in node.attributes { writer.message(5, try self.attribute(attribute, context)) }
     writer.optionalString(6, node.documentation)

@@ -132,7 +132,8 @@ public enum ONNXExporter {
       var target = source
       target[""] = isSource ? source[""] ?? opset : opset
       var driver = LoweringDriver(
-        model: model, source: source, target: target, discardSourceForms: options.discardSourceForms)
+        model: model, source: source, target: target, discardSourceForms: options.discardSourceForms,
+        expandsOperators: options.opset != nil)
       let result = try driver.lower(graph)
       var opsets = driver.target
       // A model that imports nothing of the standard domain gets it only where a node needs it.

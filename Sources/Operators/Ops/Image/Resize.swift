@@ -290,15 +290,17 @@ struct Resize: Operator {
 
   /// Opsets 1 to 9 have Upsample, which enlarges.
   func replace(_ graph: inout Graph, _ node: NodeID, before opset: Int) throws -> Bool {
-    try lower(&graph, node, to: 10)
-    let scales = graph[node].input(1).flatMap { graph.constant($0) }
+    let scales = graph[node].input(2).flatMap { graph.constant($0) }
     if let scales, try scales.elements(as: Float.self).contains(where: { $0 < 1 }) { return false }
+    try lower(&graph, node, to: 10)
     if opset < 9 {
       guard let scales else { throw CameoError.unsupported("Upsample before opset 9 with computed scales") }
       graph.replaceInputs(of: node, with: [graph[node].input(0)])
       let factors = try scales.elements(as: Float.self)
       if opset < 7 {
-        guard factors.count == 4, factors[0] == 1, factors[1] == 1 else { return false }
+        guard factors.count == 4, factors[0] == 1, factors[1] == 1 else {
+          throw CameoError.unsupported("Upsample before opset 7 of other axes than the last two of four")
+        }
         graph.setAttribute("height_scale", of: node, to: .float(factors[2]))
         graph.setAttribute("width_scale", of: node, to: .float(factors[3]))
         if case .string("linear") = graph[node]["mode"] {

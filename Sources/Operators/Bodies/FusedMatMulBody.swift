@@ -1,0 +1,22 @@
+import GraphIR
+import Tensors
+
+/// ai.cameo.FusedMatMul: the transposes, MatMul, the factor, the sum with the bias, the activation.
+private let body = FunctionBody("FusedMatMul", domain: "ai.cameo") { call in
+  for (index, name, flag) in [(0, "A", "transA"), (1, "B", "transB")] {
+    let rank = try call.attributes.bool(flag) ? try call.rank(index) : 0
+    if rank > 1 {
+      let order = Array(0..<rank - 2) + [rank - 1, rank - 2]
+      try call.write("\(name)_ready = Transpose <perm = \(order)> (\(name))")
+    } else {
+      try call.write("\(name)_ready = Identity (\(name))")
+    }
+  }
+  try call.scalar("factor", Double(call.attributes.float("alpha", default: 1)))
+  try call.write("plain = MatMul (A_ready, B_ready)  scaled = Mul (plain, factor)")
+  try call.write(call.has(2) ? "sum = Add (scaled, bias)" : "sum = Identity (scaled)")
+  try call.activate("sum", as: "Y")
+}
+
+@used @section("cameo_operators")
+private let registration: RegistryRecord = (2, { FunctionBody.submit(body, to: $0) })

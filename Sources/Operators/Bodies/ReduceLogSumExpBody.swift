@@ -1,0 +1,18 @@
+import GraphIR
+import Tensors
+
+/// ReduceLogSumExp: the logarithm of the sum of exponentials.
+private let body = FunctionBody("ReduceLogSumExp") { call in
+  let keep = try call.attributes.int("keepdims")
+  let none = try call.attributes.int("noop_with_empty_axes")
+  let list = call.has(1) ? ", axes" : ""
+  try call.write(
+    """
+    power = Exp (data)
+    sum = ReduceSum <keepdims = \(keep), noop_with_empty_axes = \(none)> (power\(list))
+    reduced = Log (sum)
+    """)
+}
+
+@used @section("cameo_operators")
+private let registration: RegistryRecord = (2, { FunctionBody.submit(body, to: $0) })
