@@ -39,7 +39,10 @@ let package = Package(
       name: "Passes", dependencies: ["PassKit", "Operators", "GraphIR", "Tensors"], path: "Passes",
       exclude: ["Examples"]),
     // L4
-    .target(name: "PassKit", dependencies: ["Operators", "GraphIR", "Tensors"]),
+    .target(
+      name: "PassKit", dependencies: ["Operators", "GraphIR", "Tensors", "CPlugin"],
+      plugins: [.plugin(name: "InterfaceDigest")]),
+    .plugin(name: "InterfaceDigest", capability: .buildTool(), path: "Tools/InterfaceDigest"),
     .target(name: "ONNXFormat", dependencies: ["Operators", "GraphIR", "Tensors"]),
     // L3
     .target(name: "Operators", dependencies: ["GraphIR", "Tensors", "CRegistry", "CKernels"]),
@@ -49,6 +52,7 @@ let package = Package(
     .target(name: "Tensors"),
     // L0
     .target(name: "CRegistry"),
+    .target(name: "CPlugin"),
     .target(name: "CKernels"),
     .target(name: "CBLAS"),
     .target(
@@ -60,6 +64,7 @@ let package = Package(
       name: "classify-digits", dependencies: ["Cameo"], path: "Examples/ClassifyDigits/Sources/ClassifyDigits"),
     // Tests
     .target(name: "MallocCounter", path: "Tests/MallocCounter"),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "InferenceRuntimeTests", dependencies: ["InferenceRuntime", "Operators", "GraphIR", "Tensors"]),
     .testTarget(
       name: "CPUProviderTests",
@@ -87,9 +92,21 @@ let package = Package(
         "Tensors",
       ],
       path: "Tests/TestSupport"),
+    .testTarget(
+      name: "PluginTests", dependencies: ["TestSupport", "Cameo", "PassKit", "Operators", "GraphIR", "Tensors"],
+      exclude: ["Fixtures"]),
     .testTarget(name: "ZooTests", dependencies: ["TestSupport"]),
     .testTarget(name: "EmbeddedModelTests", dependencies: ["TestSupport"]),
     .testTarget(name: "HostileInputTests", dependencies: ["TestSupport", "fuzz-runner", "CommandLineTool"]),
+    // Every operator on the ONNX backend's node tests: inferred shapes, and mutations in child processes.
+    .target(
+      name: "AuditSupport",
+      dependencies: ["CPUProvider", "InferenceRuntime", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      path: "Tests/AuditSupport"),
+    .executableTarget(
+      name: "audit-runner", dependencies: ["AuditSupport", "ONNXFormat", "GraphIR", "Tensors"],
+      path: "Tools/AuditRunner"),
+    .testTarget(name: "AuditTests", dependencies: ["AuditSupport", "TestSupport", "Tensors", "audit-runner"]),
     // Mutated models through the whole pipeline, in child processes: Tools/fuzz.
     .executableTarget(
       name: "fuzz-runner",

@@ -14,7 +14,8 @@ public enum Pipelines {
 
   private static var fusions: [any Pass] {
     [
-      FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms, FuseAttention.pass,
+      ExpandMicrosoft.pass, FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms,
+      FuseAttention.pass,
       FusePad.pass, FuseConvScale.pass,
       FuseMatMulBias.pass,
     ]
@@ -26,15 +27,31 @@ public enum Pipelines {
   private static var requested: [any Pass] { [ExpandOperators()] }
 
   /// Every pass once, in the order in which it first runs.
-  public static var all: [any Pass] { cleanup + fusions + machine + requested }
+  public static var all: [any Pass] { all(with: []) }
 
   /// The stages of the default pipeline. Which passes are active is the options' matter.
-  public static var stages: [PassManager.Stage] {
-    [
-      PassManager.Stage(cleanup, rounds: 8), PassManager.Stage(fusions, rounds: 4),
-      PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(machine, rounds: 2), PassManager.Stage(requested),
+  public static var stages: [PassManager.Stage] { stages(with: []) }
+
+  /// Every pass once, those of plugins among them, in the order in which it first runs.
+  public static func all(with placed: [PlacedPass]) -> [any Pass] {
+    let own: [PassPlace: [any Pass]] = [.cleanup: cleanup, .fusions: fusions, .machine: machine]
+    return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + requested
+  }
+
+  /// The stages with plugins' passes in their places.
+  public static func stages(with placed: [PlacedPass]) -> [PassManager.Stage] {
+    let cleanup = cleanup + passes(placed, at: .cleanup)
+    return [
+      PassManager.Stage(cleanup, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
+      PassManager.Stage(fusions + passes(placed, at: .fusions), rounds: 4), PassManager.Stage(cleanup, rounds: 4),
+      PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
+      PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(requested),
       PassManager.Stage([EliminateDeadNodes()]),
     ]
+  }
+
+  private static func passes(_ placed: [PlacedPass], at place: PassPlace) -> [any Pass] {
+    placed.filter { $0.place == place }.map(\.pass)
   }
 
   public static func pass(named name: String) -> (any Pass)? { all.first { $0.name == name } }

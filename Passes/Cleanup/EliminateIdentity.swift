@@ -79,8 +79,15 @@ public enum EliminateIdentity {
       }
     }
 
-    /// A Slice of the same shape is the identity only with positive steps.
+    /// A Slice of the same shape is the identity only with positive steps; an Expand only where each length that it asks for is
+    /// the input's own or 1: inference takes two symbols as equal, and one of them may be 1.
     private func isKnownIdentity(_ node: Node, _ context: PassContext) -> Bool {
+      if node.type == "Expand" {
+        guard let x = node.input(0), let y = node.input(1), let own = context.shape(x),
+          let asked = context.facts(y).symbols, asked.count <= own.count
+        else { return false }
+        return zip(own.reversed(), asked.reversed()).allSatisfy { $0 == $1 || $1 == 1 }
+      }
       guard node.type == "Slice", let steps = node.input(4) else { return true }
       guard let values = try? context.constant(steps)?.ints() else { return false }
       return values.allSatisfy { $0 > 0 }

@@ -12,6 +12,16 @@ public enum CameoVersion {
   public static let current = "0.1.0"
 }
 
+/// Loads a compiled plugin and registers its passes, rules and operators for the rest of the process; optimizers made from now
+/// on run its passes (`Optimizer.plugins`). A file that is loaded already is not loaded again, and nothing is ever unloaded.
+///
+/// The program must export its symbols (link it with `--export-dynamic`) for plugins in Swift; those in C need nothing.
+/// Throws one line that says what is wrong; nothing of the plugin is registered then. docs/plugins.md
+@discardableResult
+public func loadPlugin(path: String) throws -> Plugin {
+  try Plugin.load(path: path, reserved: Set(Pipelines.all.map(\.name)))
+}
+
 extension Model {
   /// Reads an ONNX file. Large tensors stay in the mapped file: nothing of them is copied or touched.
   /// Throws `CameoError` naming file, node and reason.

@@ -9,6 +9,8 @@ public struct Optimizer: Sendable {
   public var options: OptimizationOptions
   /// nil: the result is not checked on numbers.
   public var verification: VerificationOptions?
+  /// Whose passes run, too, each in its place; those that are loaded when the optimizer is made.
+  public var plugins = Plugin.loaded
   /// Passes beyond the built-in ones; they run as a stage after the fusions.
   public var extraPasses: [any Pass] = []
   /// Told the pass's name before each pass runs.
@@ -52,7 +54,7 @@ public struct Optimizer: Sendable {
   ) {
     var settings = options
     settings.disabled = disabled
-    var stages = Pipelines.stages
+    var stages = Pipelines.stages(with: plugins.flatMap(\.passes))
     if !extraPasses.isEmpty { stages.append(PassManager.Stage(extraPasses, rounds: 4)) }
     var manager = PassManager(stages: stages, options: settings)
     manager.progress = progress

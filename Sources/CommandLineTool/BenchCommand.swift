@@ -23,6 +23,7 @@ struct BenchCommand: ParsableCommand {
   @OptionGroup var tensors: TensorArguments
   @OptionGroup var runtime: RuntimeArguments
   @OptionGroup var optimization: OptimizationArguments
+  @OptionGroup var plugins: PluginArguments
 
   @Option(help: ArgumentHelp("Runs before the measured ones (default: 3, at most 3 s).", valueName: "n")) var warmup:
     Int?
@@ -39,6 +40,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   func run() throws {
+    try plugins.load()
     runtime.applyMemoryLimit()
     let progress = console.progress
     defer { progress.clear() }

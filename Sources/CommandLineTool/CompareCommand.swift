@@ -32,6 +32,7 @@ struct CompareCommand: ParsableCommand {
   @Option(name: .customLong("provider-b"), help: ArgumentHelp("What runs B. Repeatable.", valueName: "name"))
   var providerB: [ProviderChoice] = [.auto]
   @Option(help: ArgumentHelp("Threads that work at once; 0: one for each core.", valueName: "n")) var threads = 0
+  @OptionGroup var plugins: PluginArguments
   @OptionGroup var console: OutputArguments
 
   func validate() throws {
@@ -42,6 +43,7 @@ struct CompareCommand: ParsableCommand {
   }
 
   func run() throws {
+    try plugins.load()
     let progress = console.progress
     defer { progress.clear() }
     progress.show("preparing \(a)")

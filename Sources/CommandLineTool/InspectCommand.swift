@@ -30,6 +30,7 @@ struct InspectCommand: ParsableCommand {
     help: ArgumentHelp("How far the model is optimized for --memory and --graph (default 3 and 0).", valueName: "level")
   )
   var level: Int?
+  @OptionGroup var plugins: PluginArguments
   @OptionGroup var output: OutputArguments
 
   func validate() throws {
@@ -38,6 +39,7 @@ struct InspectCommand: ParsableCommand {
   }
 
   func run() throws {
+    try plugins.load()
     let model = try ONNXImporter.load(path: model)
     try within("file \(self.model)") {
       try dims.check(against: model.inputSymbols)
@@ -69,7 +71,8 @@ struct InspectCommand: ParsableCommand {
     var options = OptimizationOptions()
     options.level = level
     options.bindings = dims.bindings
-    return try Optimizer(options: options, verification: nil).optimize(model).model
+    var optimizer = Optimizer(options: options, verification: nil)
+    return try optimizer.optimizeWatched(model).model
   }
 
   private func text(_ plan: MemoryTimeline) -> String {

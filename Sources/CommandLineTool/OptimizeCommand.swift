@@ -38,6 +38,7 @@ struct OptimizeCommand: ParsableCommand {
   var optimum: Int?
 
   @OptionGroup var optimization: OptimizationArguments
+  @OptionGroup var plugins: PluginArguments
   @OptionGroup var dims: DimArguments
 
   @Option(
@@ -56,7 +57,7 @@ struct OptimizeCommand: ParsableCommand {
   var explain: String?
 
   @Flag(inversion: .prefixedNo, help: "Run source and result on seeded inputs and compare.") var verify = true
-  @Flag(help: "Exit with 0 although a pass had to be left out.") var keepGoing = false
+  @Flag(help: "Go on, and exit with 0, although a pass had to be left out.") var keepGoing = false
   @Flag(help: "Write the tensors beside the file, to OUT.data.") var externalData = false
   @Option(
     help: ArgumentHelp(
@@ -76,12 +77,17 @@ struct OptimizeCommand: ParsableCommand {
   }
 
   func run() throws {
+    try plugins.load()
     let extra = try optimization.ruleFiles.passes()
     let settings = try optimization.options(
       level: level ?? optimum.map { min($0, 2) } ?? 2, bindings: dims.bindings, extra: extra)
     var explained: String?
     if let explain, !explain.isEmpty {
-      guard let pass = (Pipelines.all + extra).first(where: { $0.name.lowercased() == explain.lowercased() }) else {
+      guard
+        let pass = (Pipelines.all(with: PluginArguments.passes) + extra).first(where: {
+          $0.name.lowercased() == explain.lowercased()
+        })
+      else {
         throw CameoError.badInput("--explain \(explain): there is no such pass; cameo passes lists them")
       }
       explained = pass.name
@@ -99,8 +105,9 @@ struct OptimizeCommand: ParsableCommand {
 
     var optimizer = Optimizer(options: options, verification: verification(of: source, options))
     optimizer.extraPasses = extra
-    optimizer.progress = { progress.show("pass \($0)") }
-    let (result, outcome) = try within("file \(model)") { try optimizer.optimize(source) }
+    let (result, outcome) = try within("file \(model)") {
+      try optimizer.optimizeWatched(source, keepGoing: keepGoing) { progress.show("pass \($0)") }
+    }
     progress.clear()
     if let verification = outcome.verification, !verification.passed {
       try writeReports(ReportDocument(outcome), progress)

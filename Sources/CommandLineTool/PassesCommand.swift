@@ -13,14 +13,17 @@ struct PassesCommand: ParsableCommand {
       EXAMPLE
         cameo passes
         cameo passes FuseGelu
+        cameo passes --plugin ./libMyPass.so MyPass
       """)
 
   @Argument(help: "The name of a pass, to see what it does.") var name: String?
   @OptionGroup var ruleFiles: RuleArguments
+  @OptionGroup var plugins: PluginArguments
   @OptionGroup var output: OutputArguments
 
   func run() throws {
-    let all = Pipelines.all + (try ruleFiles.passes())
+    try plugins.load()
+    let all = Pipelines.all(with: PluginArguments.passes) + (try ruleFiles.passes())
     if let name {
       guard let pass = all.first(where: { $0.name.lowercased() == name.lowercased() }) else {
         let near = all.map(\.name).filter { $0.lowercased().contains(name.lowercased()) }

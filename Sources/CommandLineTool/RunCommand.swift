@@ -24,6 +24,7 @@ struct RunCommand: ParsableCommand {
   @OptionGroup var tensors: TensorArguments
   @OptionGroup var runtime: RuntimeArguments
   @OptionGroup var optimization: OptimizationArguments
+  @OptionGroup var plugins: PluginArguments
 
   @Option(
     name: [.long, .customShort("o")],
@@ -49,6 +50,7 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
+    try plugins.load()
     runtime.applyMemoryLimit()
     console.progress.show("preparing \(model)")
     defer { console.progress.clear() }

@@ -318,14 +318,24 @@ extension SourceForm {
 }
 
 extension Value {
-  /// The type with every dimension known.
+  /// The type with every dimension known; of a sequence's elements what they share.
   public var staticType: ValueType? {
     switch self {
     case .tensor(let tensor): .tensor(tensor.dataType, tensor.shape.map { Dim($0) })
     case .sparse(let sparse): .sparse(sparse.values.dataType, sparse.shape.map { Dim($0) })
-    case .sequence(let elements): elements.first?.staticType.map { .sequence($0) }
+    case .sequence(let elements): Value.sharedType(elements).map { .sequence($0) }
     case .optional(let element): element?.staticType.map { .optional($0) }
     case .map(let map): map.values.first?.staticType.map { .map(map.keys.dataType, $0) }
     }
+  }
+
+  /// The type of all elements: the shape is open where theirs differ.
+  private static func sharedType(_ elements: [Value]) -> ValueType? {
+    guard let first = elements.first?.staticType else { return nil }
+    guard case .tensor(let type, let shape) = first, let type, let shape else { return first }
+    let isUniform = elements.allSatisfy { value in
+      value.tensor.map { $0.rank == shape.count && zip(shape, $0.shape).allSatisfy { $0.value == $1 } } ?? false
+    }
+    return .tensor(type, isUniform ? shape : nil)
   }
 }

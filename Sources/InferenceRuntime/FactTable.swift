@@ -109,6 +109,7 @@ struct FactTable {
       let inference = ShapeInference(body, functions: core.functions, depth: 1)
       outputs = try within("function \(function.operatorName)") { try inference.run(inputs: inputs) }
     } else if let op {
+      try op.checkSignature(of: node, types: inputs.map { $0?.type })
       // The closure needs the table while the context is alive: bodies work on a copy of it.
       let scratch = Scratch(self)
       var context = InferenceContext(node: node, inputs: inputs, symbolPrefix: "d\(id.index)") { body, facts in
@@ -116,6 +117,7 @@ struct FactTable {
       }
       try op.infer(&context)
       outputs = context.outputs
+      try op.checkResults(outputs.map(\.type), types: inputs.map { $0?.type })
     } else {
       throw CameoError.unsupported("operator \(node.operatorName) is not known")
     }

@@ -113,7 +113,10 @@ final class RegionProgram: @unchecked Sendable {
       context.cancellation = cancellation
       context.recorder = recorder
       for (port, input) in plan.inputs.enumerated() {
-        guard let value = environment[input.value] else { continue }
+        guard let value = environment[input.value] else {
+          throw CameoError.badInput(
+            "value \(core.graph[input.value].name), which graph \(core.graph[region].name) reads, was not computed")
+        }
         if let slot = input.boxed {
           context.boxed[slot] = value
         } else if let operand = input.operand {

@@ -119,7 +119,7 @@ public struct AttributeReader: Sendable {
   public func dataType(_ name: String) throws -> DataType? {
     guard let raw = try optionalInt(name), raw != 0 else { return nil }
     guard let number = UInt8(exactly: raw), let type = DataType(rawValue: number) else {
-      throw CameoError.badInput("attribute \(name) is \(raw), which is no element type")
+      throw CameoError.badInput("attribute \(name) is \(raw), which is the number of no element type")
     }
     return type
   }

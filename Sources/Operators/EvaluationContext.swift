@@ -30,7 +30,9 @@ public struct EvaluationContext {
 
   /// The input tensor. Throws where it is absent or no tensor.
   public func tensor(_ index: Int) throws -> Tensor {
-    guard let tensor = try optionalTensor(index) else { throw CameoError.badInput("input \(index) is missing") }
+    guard let tensor = try optionalTensor(index) else {
+      throw CameoError.badInput("\(node.label(input: index)) is missing")
+    }
     return tensor
   }
 
@@ -40,13 +42,29 @@ public struct EvaluationContext {
     case .tensor(let tensor): return tensor
     case .optional(.some(.tensor(let tensor))): return tensor
     case .sparse(let sparse): return try sparse.dense()
-    default: throw CameoError.badInput("input \(index) is no tensor")
+    default: throw CameoError.badInput("\(node.label(input: index)) is no tensor")
     }
+  }
+
+  /// The only number of an input. Throws where the input is absent or holds several.
+  public func scalar<T: ComputeElement>(_ index: Int, as type: T.Type) throws -> T {
+    guard let number = try optionalScalar(index, as: type) else {
+      throw CameoError.badInput("\(node.label(input: index)) is missing")
+    }
+    return number
+  }
+
+  public func optionalScalar<T: ComputeElement>(_ index: Int, as type: T.Type) throws -> T? {
+    guard let tensor = try optionalTensor(index) else { return nil }
+    guard tensor.count == 1, tensor.dataType != .string else {
+      throw CameoError.badInput("\(node.label(input: index)) is \(tensor), one number was expected")
+    }
+    return try tensor.scalar(as: type)
   }
 
   public func value(_ index: Int) throws -> Value {
     guard index < inputs.count, let value = inputs[index] else {
-      throw CameoError.badInput("input \(index) is missing")
+      throw CameoError.badInput("\(node.label(input: index)) is missing")
     }
     return value
   }

@@ -128,6 +128,7 @@ public final class GraphEvaluator {
     guard let op = OperatorRegistry[node.operatorName] else {
       throw CameoError.unsupported("operator \(node.operatorName) is not known")
     }
+    try op.checkSignature(of: node, types: inputs.map { $0?.elementType })
     return try op.evaluate(
       EvaluationContext(
         node: node, inputs: inputs, accumulatesInDouble: options.accumulatesInDouble, seed: options.seed,

@@ -91,18 +91,23 @@ public struct InferenceContext {
   /// Throws where an input's rank is known and not in the range.
   public func require(rank range: ClosedRange<Int>, of input: Int) throws {
     if let rank = rank(input), !range.contains(rank) {
-      throw CameoError.badInput(
-        "input \(input) has rank \(rank), \(range.lowerBound == range.upperBound ? "\(range.lowerBound)" : "\(range)") was expected"
-      )
+      let expected =
+        if range.lowerBound == range.upperBound { "\(range.lowerBound)" } else if range.upperBound == .max {
+          "\(range.lowerBound) or more"
+        } else { "\(range.lowerBound) to \(range.upperBound)" }
+      throw CameoError.badInput("\(node.label(input: input)) has rank \(rank), \(expected) was expected")
     }
   }
 
   /// `axis` counted from the front. Throws outside -rank ..< rank (or ...rank where `inclusive`).
   public func normalize(axis: Int, rank: Int, inclusive: Bool = false) throws -> Int {
     let upper = inclusive ? rank : rank - 1
-    let normalized = axis < 0 ? axis + rank + (inclusive && false ? 1 : 0) : axis
+    let normalized = axis < 0 ? axis &+ rank : axis
     guard normalized >= 0, normalized <= upper else {
-      throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(rank)")
+      throw CameoError.badInput(
+        rank == 0 && !inclusive
+          ? "axis \(axis) of a scalar, which has no axes"
+          : "axis \(axis) lies outside a tensor of rank \(rank): \(-rank) to \(upper) was expected")
     }
     return normalized
   }
@@ -146,8 +151,11 @@ public enum Broadcast {
         throw CameoError.badInput(
           "shapes [\(a.map(\.description).joined(separator: ", "))] and [\(b.map(\.description).joined(separator: ", "))] cannot be broadcast"
         )
-      } else {
+      } else if x.isKnown || y.isKnown {
         result.append(Dim.preferred(x, y))
+      } else {
+        // Either may be 1. (Where one is 1 and the other 0, which no expression says, it is 0.)
+        result.append(Dim.max(x, y))
       }
     }
     return result

@@ -43,12 +43,38 @@ public enum OperatorRegistry {
   }
 
   /// Adds a plugin's operator, and its signature. Throws where the name is taken or the signature is malformed.
-  public static func add(_ op: any Operator) throws {
-    guard builtIn[op.name] == nil else { throw CameoError.badInput("operator \(op.name) is built in") }
+  public static func add(_ op: any Operator) throws { try add([Addition(op)]) }
+
+  /// An operator that a plugin adds, with the signature that it states itself or that was made at run time.
+  public struct Addition: Sendable {
+    public let op: any Operator
+    let signature: SchemaSource?
+
+    public init(_ op: any Operator) {
+      self.op = op
+      signature = op.signature.map { SchemaSource($0) }
+    }
+
+    /// The signature's bytes are kept for the rest of the process.
+    public init(_ op: any Operator, signature: String?) {
+      self.op = op
+      self.signature = signature.map { SchemaSource(keeping: $0) }
+    }
+  }
+
+  /// Adds all of them or, where one of the names is taken or a signature is malformed, throws and adds none.
+  public static func add(_ additions: [Addition]) throws {
     try added.withLock { table in
-      guard table[op.name] == nil else { throw CameoError.badInput("operator \(op.name) is already registered") }
-      if let signature = op.signature { try SchemaRegistry.add(signature, for: op.name) }
-      table[op.name] = op
+      var extended = table
+      for addition in additions {
+        let name = addition.op.name
+        guard builtIn[name] == nil else { throw CameoError.badInput("operator \(name) is built in") }
+        guard extended.updateValue(addition.op, forKey: name) == nil else {
+          throw CameoError.badInput("operator \(name) is already registered")
+        }
+      }
+      try SchemaRegistry.add(additions.compactMap { addition in addition.signature.map { ($0, addition.op.name) } })
+      table = extended
     }
   }
 

@@ -48,7 +48,10 @@ public final class ShapeInference {
     for input in graph.inputs {
       let info = graph[input]
       if let constant = options.inputConstants[input] {
-        note(input, ValueFacts(constant: constant))
+        var fact = ValueFacts(constant: constant)
+        // An empty sequence or optional does not tell its type.
+        fact.type = fact.type ?? info.type
+        note(input, fact)
         continue
       }
       var type = options.inputTypes[input] ?? info.type?.substituting(options.bindings)
@@ -127,6 +130,7 @@ public final class ShapeInference {
     if let function = functions.first(where: { $0.operatorName == node.operatorName && $0.overload == node.overload }) {
       outputs = try infer(call: node, of: function, inputs: inputs)
     } else if let op = OperatorRegistry[node.operatorName] {
+      try op.checkSignature(of: node, types: inputs.map { $0?.type })
       var context = InferenceContext(node: node, inputs: inputs, symbolPrefix: "d\(id.index)") {
         [unowned self] body, facts in
         for (index, input) in graph[body].inputs.enumerated() {
@@ -138,6 +142,7 @@ public final class ShapeInference {
       }
       try op.infer(&context)
       outputs = context.outputs
+      try op.checkResults(outputs.map(\.type), types: inputs.map { $0?.type })
       if options.evaluatesSmallConstants { evaluate(op, node, inputs, &outputs) }
     } else {
       unknownNodes.append(id)

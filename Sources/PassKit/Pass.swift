@@ -58,7 +58,7 @@ public struct OptimizationOptions: Sendable {
   /// Values that declared symbols take (`--dim`), and input types that specialise the graph.
   public var bindings: [String: Dim] = [:]
   public var inputTypes: [String: ValueType] = [:]
-  /// Node count above which a pass stops changing (a safety net for diverging rules).
+  /// Changes after which a pass is stopped; one that does not come to an end is stopped at a hundred a node.
   public var maximumChanges = 1_000_000
 
   public init() {}

@@ -14,6 +14,10 @@ public final class PassContext {
   public internal(set) var applied: [AppliedRecord] = []
   public private(set) var nearMisses: [NearMiss] = []
   private var refused: Set<RefusalKey> = []
+  /// Why the graph is no longer right: a change was made and turned out wrong. The pass is rolled back whatever it does.
+  private(set) var damage: CameoError?
+  /// Most changes of one pass: no pass that comes to an end changes each node so often.
+  private var changeLimit = Int.max
 
   private struct RefusalKey: Hashable {
     let rule: String
@@ -45,6 +49,9 @@ public final class PassContext {
     applied = []
     nearMisses = []
     refused = []
+    damage = nil
+    let nodes = functions.reduce(graph.nodeCount) { $0 + $1.body.nodeCount }
+    changeLimit = min(options.maximumChanges, 10_000 + 100 * nodes)
   }
 
   /// Lets go of the graph, so that its new owner edits it in place.
@@ -101,9 +108,10 @@ public final class PassContext {
   @discardableResult
   public func apply(_ change: GraphChange) throws -> AppliedChange {
     guard !change.isEmpty else { return AppliedChange() }
-    guard applied.count < options.maximumChanges else {
-      throw CameoError(.limit, "more than \(options.maximumChanges) changes: a rule undoes another")
+    guard applied.count < changeLimit else {
+      throw CameoError(.limit, "more than \(changeLimit) changes: the pass does not come to an end")
     }
+    try graph.check(change)
     let before = change.isFusion ? describe(change.covers) : []
     let known = Dictionary(change.replacements.map { ($0.old, inference[$0.old]) }, uniquingKeysWith: { a, _ in a })
     inference.release()
@@ -111,8 +119,11 @@ public final class PassContext {
     inference.extend(to: graph, inferring: result.added, then: result.touched)
     for (old, new) in result.replaced {
       guard let before = known[old], let reason = before.contradiction(of: inference[new]) else { continue }
-      throw CameoError(.invariant, "\(graph[new].name) takes the place of a value of another kind: \(reason)").within(
-        "rule \(change.rule)")
+      let error = CameoError(
+        .invariant, "\(graph[new].name) takes the place of a value of another kind: \(reason)"
+      ).within("rule \(change.rule)")
+      damage = error
+      throw error
     }
     applied.append(AppliedRecord(rule: change.rule, isFusion: change.isFusion, added: result.added, before: before))
     return result

@@ -122,6 +122,7 @@ public struct PassManager {
     do {
       context.beginPass()
       try pass.run(context)
+      if let damage = context.damage { throw damage }
       var outcome = Outcome(applied: context.applied, misses: context.nearMisses)
       guard !outcome.applied.isEmpty else { return outcome }
       outcome.fusions = fusions(of: pass, in: context, model)
@@ -130,6 +131,7 @@ public struct PassManager {
     } catch {
       let located = (error as? CameoError) ?? CameoError(.invariant, "\(error)")
       report.failures.append("\(located.within("pass \(pass.name)"))")
+      report.failedPasses.append(pass.name)
       model.graph = snapshot
       if let fresh = try? makeContext(model) { context = fresh }
       return Outcome()

@@ -158,8 +158,26 @@ extension Dim {
   }
 
   /// True where it is >= 0 for all symbol values >= 0 (sufficient, not necessary).
-  public var isNonNegative: Bool {
-    constant >= 0 && terms.allSatisfy { $0.coefficient > 0 && $0.atoms.allSatisfy(Dim.isNonNegative) }
+  public var isNonNegative: Bool { isNonNegative(depth: 3) }
+
+  private func isNonNegative(depth: Int) -> Bool {
+    if constant >= 0 && terms.allSatisfy({ $0.coefficient > 0 && $0.atoms.allSatisfy(Dim.isNonNegative) }) {
+      return true
+    }
+    // max(a, b) is at least a and at least b, -min(a, b) at least -a and at least -b.
+    guard depth > 0 else { return false }
+    for (index, term) in terms.enumerated() where term.atoms.count == 1 {
+      let bounds: [Dim]
+      switch term.atoms[0] {
+      case .max(let a, let b) where term.coefficient > 0: bounds = [a, b]
+      case .min(let a, let b) where term.coefficient < 0: bounds = [a, b]
+      default: continue
+      }
+      var rest = self
+      rest.terms.remove(at: index)
+      if bounds.contains(where: { (rest + $0 * Dim(term.coefficient)).isNonNegative(depth: depth - 1) }) { return true }
+    }
+    return false
   }
 
   private static func isNonNegative(_ atom: Atom) -> Bool {

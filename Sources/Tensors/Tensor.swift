@@ -28,11 +28,7 @@ public struct Tensor: Sendable {
     strings = []
   }
 
-  private static let noBytes = TensorStorage(
-    borrowing: UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1), byteCount: 0, owner: EmptyOwner())
-  private final class EmptyOwner {}
-
-  /// A tensor of strings. Throws where the count does not fit the shape.
+  /// A tensor of strings. Throws where the count does not fit the shape, `.limit` past the memory budget.
   public init(strings: [String], shape: [Int]) throws {
     let count = try Tensor.elementCount(shape)
     guard strings.count == count else {
@@ -41,7 +37,9 @@ public struct Tensor: Sendable {
     dataType = .string
     self.shape = shape
     self.count = count
-    storage = Tensor.noBytes
+    // Up to 15 bytes lie in the string itself.
+    storage = try TensorStorage(
+      counting: strings.reduce(0) { $0 + MemoryLayout<String>.stride + ($1.utf8.count > 15 ? $1.utf8.count + 32 : 0) })
     byteOffset = 0
     self.strings = strings
   }

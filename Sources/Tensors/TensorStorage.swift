@@ -51,6 +51,8 @@ public final class MappedFile: @unchecked Sendable {
 public final class TensorStorage: @unchecked Sendable {
   private enum Owner {
     case allocated
+    /// No memory of its own; counted for memory that lies elsewhere.
+    case counted(Int)
     case kept(AnyObject)
   }
 
@@ -61,19 +63,38 @@ public final class TensorStorage: @unchecked Sendable {
   /// Cache-line alignment, so that kernels' rows start well.
   public static let alignment = 64
 
-  /// Fresh memory, zeroed when asked. Throws `.limit` past the process's memory budget.
+  /// Fresh memory, zeroed when asked, charged to the process's memory budget while it lives. Throws `.limit` past that.
   public init(byteCount: Int, zeroed: Bool = true) throws {
     guard byteCount >= 0 else { throw CameoError.limit("a negative number of bytes was asked for") }
-    try MemoryBudget.shared.check(byteCount)
+    let charged = try Self.charge(byteCount)
     var pointer: UnsafeMutableRawPointer?
     let rounded = max(byteCount, 1)
     guard posix_memalign(&pointer, Self.alignment, rounded) == 0, let memory = pointer else {
+      MemoryBudget.shared.release(charged)
       throw CameoError.limit("cannot allocate \(byteCount) bytes")
     }
     if zeroed { memset(memory, 0, rounded) }
     base = memory
     self.byteCount = byteCount
     owner = .allocated
+  }
+
+  /// Nothing to read: it charges the budget with `bytes` that its owner has elsewhere (the text of strings) while it lives.
+  init(counting bytes: Int) throws {
+    owner = .counted(try Self.charge(bytes))
+    base = Self.noBytes
+    byteCount = 0
+  }
+
+  /// Never read or written: the address of storages without bytes.
+  nonisolated(unsafe) private static let noBytes = UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: alignment)
+
+  /// Charges `bytes` with the bookkeeping; what was charged.
+  private static func charge(_ bytes: Int) throws -> Int {
+    let (sum, overflow) = bytes.addingReportingOverflow(MemoryBudget.overhead)
+    if overflow { throw CameoError.limit("\(bytes) bytes were asked for") }
+    try MemoryBudget.shared.charge(sum)
+    return sum
   }
 
   /// A range of a mapped file; nothing is copied.
@@ -101,6 +122,12 @@ public final class TensorStorage: @unchecked Sendable {
   }
 
   deinit {
-    if case .allocated = owner { free(base) }
+    switch owner {
+    case .allocated:
+      free(base)
+      MemoryBudget.shared.release(byteCount + MemoryBudget.overhead)
+    case .counted(let bytes): MemoryBudget.shared.release(bytes)
+    case .kept: break
+    }
   }
 }

@@ -77,4 +77,20 @@ public struct MapValue: Sendable {
     self.keys = keys
     self.values = values
   }
+
+  /// The values in the order of other keys; nil where they are not the same ones. Maps that differ in order alone are equal.
+  public func values(inOrderOf other: Tensor) -> [Value]? {
+    guard keys.dataType == other.dataType, keys.count == other.count, values.count == keys.count else { return nil }
+    if keys.isIdentical(to: other) { return values }
+    func pick<Key: Hashable>(_ own: [Key], _ wanted: [Key]) -> [Value]? {
+      let places = Dictionary(zip(own, own.indices)) { $1 }
+      let found = wanted.compactMap { places[$0] }
+      return Set(found).count == own.count ? found.map { values[$0] } : nil
+    }
+    if keys.dataType == .string { return pick(keys.strings, other.strings) }
+    guard let own = try? keys.elements(as: Int64.self), let wanted = try? other.elements(as: Int64.self) else {
+      return nil
+    }
+    return pick(own, wanted)
+  }
 }

@@ -1,4 +1,6 @@
 import Foundation
+import GraphIR
+import ONNXFormat
 import Testing
 
 /// What scripts rely on: exit codes, the error line, the keys of JSON documents.
@@ -182,5 +184,24 @@ import Testing
     let broken = try Cameo.run("passes", "--rules", rules)
     #expect(broken.status == 2)
     #expect(broken.error.contains("wrong.rules:2:"))
+  }
+
+  /// Each allocation is small; their sum is what the limit holds back.
+  @Test(arguments: ["reference", "cpu"]) func aLoopThatCollectsForeverMeetsTheMemoryLimit(_ provider: String) throws {
+    let folder = try Cameo.folder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let model = try ONNXText.parseModel(
+      """
+      g (float[4096] x) => (float[K, 4096] y) <bool go = {1}> {
+        y = Loop (, go) <body = b (int64 i, bool c) => (bool d, float[4096] s) { d = Identity (c) s = Sqrt (x) }>
+      }
+      """)
+    let path = "\(folder)/endless.onnx"
+    try Data(ONNXExporter.serialize(model)).write(to: URL(fileURLWithPath: path))
+    let result = try Cameo.run(
+      "run", path, "--input", "x=random", "--provider", provider, "--memory-limit", "64MiB", "--level", "0")
+    #expect(result.status == 2)
+    #expect(result.error.contains("the memory budget is 67108864"), "\(result.error)")
+    #expect(result.error.contains("(Loop)"), "\(result.error)")
   }
 }

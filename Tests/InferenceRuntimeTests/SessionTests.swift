@@ -270,6 +270,28 @@ import Testing
     #expect(Set(profile.byNode.map(\.name)) == ["first \"one\"", "second"])
     #expect(profile.traceJSON().contains("\"name\":\"first \\\"one\\\"\""))
   }
+
+  @Test func aMissingCapturedValueIsAnError() throws {
+    let graph = try ONNXText.parseGraph(
+      """
+      g (bool c, float[2] x) => (float[2] y) {
+        h = Neg (x)
+        y = If (c) <then_branch = a () => (float[2] u) { u = Abs (h) }, else_branch = b () => (float[2] v) { v = Exp (x) }>
+      }
+      """)
+    let session = try Session(Model(graph: graph), providers: [ReferenceProvider()])
+    let node = try #require(graph.producer(graph.outputs[0]))
+    guard case .graph(let body)? = graph[node]["then_branch"] else { throw CameoError.badInput("no body") }
+    let captured = graph.capturedValues(of: body)
+    var facts = FactTable(session.core)
+    for value in captured { facts.note(value, ValueFacts(type: .tensor(.float, [2]))) }
+    let program = RegionProgram(session.core, region: body, facts: facts, captures: Array(captured))
+    let h = try Self.floats([-1, 2])
+    let given = Dictionary(uniqueKeysWithValues: captured.map { ($0, Value.tensor(h)) })
+    #expect(try program.run([], captured: given)[0].tensor?.elements(as: Float.self) == [1, 2])
+    let error = #expect(throws: CameoError.self) { try program.run([], captured: [:]) }
+    #expect(error?.description == "value h, which graph a reads, was not computed")
+  }
 }
 
 @Suite struct ThreadPoolTests {

@@ -317,6 +317,27 @@ import Testing
     let shape = try #require(model.graph[model.graph.inputs[0]].type?.shape)
     #expect(shape[0].symbolName == "N" && shape[1].value == 3 && shape[2].symbolName != nil)
   }
+
+  /// The version that the file names decides, not the newest.
+  @Test func nodesAreHeldAgainstTheVersionThatTheFileNames() throws {
+    func load(_ node: Proto, opset: Int64) throws -> Model {
+      try ONNXImporter.load(bytes: Proto.model(Proto.graph(nodes: [node]), opset: opset))
+    }
+    let squeeze = Proto.node("Squeeze", ["x", "axes"], ["y"])
+    let axes = Proto {
+      $0.int(1, 1); $0.int(2, 7); $0.text(8, "axes"); $0.int(7, 0)
+    }
+    let graph = Proto.graph(nodes: [squeeze]) { $0.message(5, axes) }
+    _ = try ONNXImporter.load(bytes: Proto.model(graph, opset: 13))
+    let error = #expect(throws: CameoError.self) {
+      try ONNXImporter.load(bytes: Proto.model(graph, opset: 11))
+    }
+    #expect(error?.description == "node with output y (Squeeze) of opset 11: it has 2 inputs, 1 expected: data")
+    let missing = #expect(throws: CameoError.self) { try load(.node("Concat", ["x", "x"], ["y"]), opset: 4) }
+    #expect(
+      missing?.description == "node with output y (Concat) of opset 4: attribute axis is missing, an int was expected")
+    _ = try load(.node("Concat", ["x", "x"], ["y"]), opset: 3)
+  }
 }
 
 extension Array where Element: Equatable {

@@ -2,6 +2,7 @@ import Cameo
 import Foundation
 import GraphIR
 import ONNXFormat
+import Operators
 import PassKit
 import Passes
 import Tensors
@@ -35,6 +36,36 @@ import Testing
   @Test func rightPassesPass() throws {
     let (_, report) = try Optimizer().optimize(try ONNXText.parseModel(Self.model))
     #expect(report.verification?.passed == true && report.verification?.culprit == nil && report.failures.isEmpty)
+  }
+
+  // MARK: Constants of other kinds
+
+  static let sequences = [
+    "s = SequenceConstruct (a, b) y = SequenceAt (s, zero) z = Neg (x)",
+    "s = SplitToSequence <axis = 0> (a) y = ConcatFromSequence <axis = 0> (s) z = Neg (x)",
+    "s = SequenceConstruct (a, b) n = SequenceLength (s) y = Cast <to = 1> (n) z = SequenceAt (s, zero)",
+    "s = SequenceEmpty () t = SequenceInsert (s, a) y = SequenceAt (t, zero) z = Neg (x)",
+    "o = Optional (a) y = OptionalGetElement (o) z = Neg (x)",
+    "o = Optional (a) h = OptionalHasElement (o) y = Where (h, a, b) z = Neg (x)",
+  ]
+
+  /// A file has no place for a constant sequence or optional: passes fold only what comes out of it.
+  @Test(arguments: sequences) func constantSequencesCanBeWritten(_ text: String) throws {
+    let source = try ONNXText.parseModel(
+      "g (float[2] x) => (y, z) <float[2] a = {1, 2}, float[2] b = {3, 4}, int64 zero = {0}> { \(text) }")
+    let inputs: [Value?] = [.tensor(try .of([Float(5), 6], .float))]
+    let expected = try GraphEvaluator(source.graph).run(inputs)
+    for level in 0...3 {
+      var options = OptimizationOptions()
+      options.level = level
+      let model = try Optimizer(options: options, verification: nil).optimize(source).model
+      for value in model.graph.allValues where model.graph[value].isConstant {
+        #expect(model.graph[value].constantTensor != nil, "level \(level) made a constant that no file can hold")
+      }
+      let again = try ONNXImporter.load(bytes: ONNXExporter.serialize(model))
+      let values = try GraphEvaluator(again.graph).run(inputs)
+      #expect(try SeededInputs.difference(expected, values) == 0, "level \(level)")
+    }
   }
 
   // MARK: Zoo

@@ -20,4 +20,18 @@ public enum Repository {
   public static let isCI = ProcessInfo.processInfo.environment["CI"] == "true"
   /// The whole cross product rather than the quick choice.
   public static let isFull = ProcessInfo.processInfo.environment["CAMEO_FULL"] == "1"
+
+  private struct NotBuilt: Error { let name: String }
+
+  /// An executable product of this build. Throws where it is not built.
+  public static func product(_ name: String) throws -> URL {
+    let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    // swift test runs a helper that loads the bundle; the products lie in the build folder.
+    let builds = ["debug", "release"].map { root.appending(path: ".build/\($0)/\(name)") }
+    let candidates = [own.deletingLastPathComponent().appending(path: name)] + builds
+    guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.path) }) else {
+      throw NotBuilt(name: name)
+    }
+    return found
+  }
 }

@@ -33,6 +33,7 @@ enum ConvTransposeKernels {
     let (inside, outside) = (channels / groups, outChannels / groups)
     let taps = window.taps
     let (positions, plane) = (window.outputCount, window.inputCount)
+    guard positions > 0 else { throw Refusal("an empty input") }
     let scratch = aligned(taps * positions * 4)
     let kernel = RangeKernel("transposed conv", count: batch * outChannels, grain: 1) { call, begin, end, thread in
       var geometry = geometry

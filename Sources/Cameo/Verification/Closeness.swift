@@ -32,8 +32,9 @@ public struct Closeness: Sendable {
       return zip(a, b).map { between($0, $1) }.max { $0.maxRel < $1.maxRel } ?? Closeness()
     case (.optional(let a?), .optional(let b?)): return between(a, b)
     case (.optional(nil), .optional(nil)): return Closeness()
-    case (.map(let a), .map(let b)) where a.values.count == b.values.count && a.keys.isIdentical(to: b.keys):
-      return zip(a.values, b.values).map { between($0, $1) }.max { $0.maxRel < $1.maxRel } ?? Closeness()
+    case (.map(let a), .map(let b)):
+      guard let values = b.values(inOrderOf: a.keys), values.count == a.values.count else { return different }
+      return zip(a.values, values).map { between($0, $1) }.max { $0.maxRel < $1.maxRel } ?? Closeness()
     case (.sparse(let a), .sparse(let b)) where a.shape == b.shape && a.indices.isIdentical(to: b.indices):
       return between(a.values, b.values)
     default: return different

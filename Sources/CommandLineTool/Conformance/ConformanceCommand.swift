@@ -41,6 +41,7 @@ struct ConformanceCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp("Keep the files of --round-trip in this folder, as TEST.opsetN.onnx.", valueName: "dir"))
   var keep: String?
+  @OptionGroup var plugins: PluginArguments
   @OptionGroup var output: OutputArguments
 
   func validate() throws {
@@ -55,6 +56,7 @@ struct ConformanceCommand: ParsableCommand {
   }
 
   func run() throws {
+    try plugins.load()
     let tests = ConformanceTest.find(in: folder, filter: filter)
     guard !tests.isEmpty else {
       throw CameoError.badInput(

@@ -63,7 +63,7 @@ struct OptimizationArguments: ParsableArguments {
   /// The passes' own spelling. Throws where one does not exist.
   private func names(_ given: [String], _ extra: [any Pass]) throws -> Set<String> {
     if given.isEmpty { return [] }
-    let all = (Pipelines.all + extra).map(\.name)
+    let all = (Pipelines.all(with: PluginArguments.passes) + extra).map(\.name)
     return Set(
       try given.map { name in
         guard let found = all.first(where: { $0.lowercased() == name.lowercased() }) else {
@@ -81,11 +81,12 @@ struct RuleArguments: ParsableArguments {
 
   /// The passes of the files, in order. Throws with file, line and column; `.badInput` where a name is taken.
   func passes() throws -> [any Pass] {
+    let taken = Set(Pipelines.all(with: PluginArguments.passes).map(\.name))
     var result: [any Pass] = []
     for path in rules {
       let file = try MappedFile(path: path)
       for pass in try RuleFile.parse(String(decoding: file.bytes, as: UTF8.self), file: path) {
-        if Pipelines.pass(named: pass.name) != nil || result.contains(where: { $0.name == pass.name }) {
+        if taken.contains(pass.name) || result.contains(where: { $0.name == pass.name }) {
           throw CameoError.badInput("there is a pass \(pass.name) already").within("file \(path)")
         }
         result.append(pass)

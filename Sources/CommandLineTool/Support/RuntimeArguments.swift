@@ -76,7 +76,9 @@ struct RuntimeArguments: ParsableArguments {
   @Option(help: ArgumentHelp("How far the model is optimized first, 0 to 3.", valueName: "level")) var level = 3
   @Option(help: ArgumentHelp("Threads that work at once; 0: one for each core.", valueName: "n")) var threads = 0
   @Option(help: ArgumentHelp("No level lowers it.", valueName: "type")) var precision = Precision.fp32
-  @Option(help: ArgumentHelp("Most memory that one allocation may take: 512MiB, 4G, 60%.", valueName: "size"))
+  @Option(
+    help: ArgumentHelp(
+      "Most memory that all tensors together may take (mapped weights aside): 512MiB, 4G, 60%.", valueName: "size"))
   var memoryLimit: MemoryLimit?
 
   func validate() throws {
@@ -118,7 +120,7 @@ struct PreparedModel {
       var optimizer = Optimizer(options: options, verification: nil)
       optimizer.extraPasses = extra
       let (optimized, report) =
-        level == 0 && options.enabled.isEmpty ? (source, OptimizationReport()) : try optimizer.optimize(source)
+        level == 0 && options.enabled.isEmpty ? (source, OptimizationReport()) : try optimizer.optimizeWatched(source)
       var settings = SessionOptions()
       settings.threads = threads
       settings.seed = seed

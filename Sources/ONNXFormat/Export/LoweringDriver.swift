@@ -95,6 +95,8 @@ struct LoweringDriver {
       return true
     }
     if schema.isDeprecated {
+      // A node that the source's own opset has withdrawn stands as it came.
+      if !graph[id].origins.isEmpty, source[name.domain] == opset { return false }
       let withdrawn = CameoError.unsupported("operator \(name) is withdrawn in opset \(opset)")
       guard try expand(&graph, id, because: withdrawn, depth) else { throw withdrawn }
       return true

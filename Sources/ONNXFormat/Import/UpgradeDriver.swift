@@ -32,9 +32,13 @@ struct UpgradeDriver {
   }
 
   /// True where the upgrade is simple once ranks are known and they are not: the flattening Softmax family of opsets before
-  /// 13, and the broadcasts that the node states before opset 7.
+  /// 13, and the broadcasts that the node states before opset 7. Likewise the element type, for the LabelEncoder of
+  /// ai.onnx.ml 1.
   private func waitsForRank(_ graph: Graph, _ id: NodeID) -> Bool {
     let node = graph[id]
+    if node.is("LabelEncoder", domain: "ai.onnx.ml"), let opset = opsets[node.domain], opset < 2 {
+      return node.input(0).map { graph[$0].type?.dataType == nil } ?? false
+    }
     guard node.domain.isEmpty, let opset = opsets[""], opset < 13 else { return false }
     switch node.type {
     case "Softmax", "LogSoftmax", "Hardmax": break
@@ -46,19 +50,19 @@ struct UpgradeDriver {
   private func upgrade(_ graph: inout Graph, _ id: NodeID) throws {
     let name = graph[id].operatorName
     guard let opset = opsets[name.domain],
-      let since = SchemaRegistry.sinceVersion(domain: name.domain, name: name.name, opset: opset),
+      let since = SchemaRegistry.sinceVersion(domain: name.domain, name: name.name, opset: opset)
+    else { return }
+    let isCall = functions.contains { $0.operatorName == name && $0.overload == graph[id].overload }
+    if !isCall, let schema = SchemaRegistry.schema(domain: name.domain, name: name.name, opset: opset) {
+      try within("\(graph.describe(id)) of opset \(opset)") { try schema.check(structureOf: graph[id]) }
+    }
+    guard
       let newest = SchemaRegistry.versions(domain: name.domain, name: name.name).last,
       let op = OperatorRegistry[name], since < newest || op.traits.contains(.retired)
     else { return }
 
     let before = graph[id]
     let place = graph.describe(id)
-    if let most = SchemaRegistry.schema(domain: name.domain, name: name.name, opset: opset)?.outputCount.upperBound,
-      before.outputs.count > most
-    {
-      throw CameoError.badInput("\(name) has \(before.outputs.count) outputs; opset \(opset) gives it at most \(most)")
-        .within(place)
-    }
     let form = SourceForm(
       operatorName: name, attributes: before.attributes, inputs: before.inputs, outputs: before.outputs, opset: opset)
     // One reader of the first output tells which value stands for it afterwards, should the node be replaced.

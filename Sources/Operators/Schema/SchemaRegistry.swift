@@ -72,18 +72,21 @@ public enum SchemaRegistry {
     return catalogs.compactMap { $0.index.latestOpset[domain] }.max()
   }
 
-  /// Adds the signature of a plugin's operator. Throws where the text is malformed or the operator has one already.
-  static func add(_ signature: StaticString, for name: OperatorName) throws {
-    let index = try readIndex(of: signature, for: name)
-    guard Array(index.operators.keys) == [Operator(domain: canonicalDomain(name.domain), name: name.name)]
-    else { throw CameoError.badInput("operator \(name): its signature is not of this operator alone") }
-    guard versions(domain: name.domain, name: name.name).isEmpty else {
-      throw CameoError.badInput("operator \(name) has a signature already")
+  /// Adds the signatures of plugins' operators, all or none. Throws where a text is malformed or an operator has one already.
+  static func add(_ signatures: [(SchemaSource, OperatorName)]) throws {
+    let catalogs = try signatures.map { signature, name in
+      let index = try readIndex(of: signature, for: name)
+      guard Array(index.operators.keys) == [Operator(domain: canonicalDomain(name.domain), name: name.name)]
+      else { throw CameoError.badInput("operator \(name): its signature is not of this operator alone") }
+      guard versions(domain: name.domain, name: name.name).isEmpty else {
+        throw CameoError.badInput("operator \(name) has a signature already")
+      }
+      return Catalog(index)
     }
-    added.withLock { $0.append(Catalog(index)) }
+    added.withLock { $0 += catalogs }
   }
 
-  private static func readIndex(of signature: StaticString, for name: OperatorName) throws -> Index {
+  private static func readIndex(of signature: SchemaSource, for name: OperatorName) throws -> Index {
     func reason() -> any Error { CameoError.badInput("operator \(name): its signature is malformed") }
     guard let index = try? Index([signature]) else { throw reason() }
     for table in index.tables {
@@ -112,7 +115,7 @@ public enum SchemaRegistry {
     var latestOpset: [String: Int] = [:]
     var count = 0
 
-    init(_ texts: [StaticString]) throws(SchemaText.Malformed) {
+    init(_ texts: [SchemaSource]) throws(SchemaText.Malformed) {
       operators.reserveCapacity(512)
       for (number, text) in texts.enumerated() {
         let table = try SchemaText(text)
@@ -177,7 +180,7 @@ public enum SchemaRegistry {
 
   private static let builtIn: Catalog = {
     do {
-      return Catalog(try Index([onnxSchemaTable] + OperatorRegistry.builtInSignatures))
+      return Catalog(try Index(([onnxSchemaTable] + OperatorRegistry.builtInSignatures).map { SchemaSource($0) }))
     } catch {
       fatalError("\(error)")
     }

@@ -34,18 +34,15 @@ struct SchemaText: Sendable {
     var description: String { "schema table: \(reason): \"\(line)\"" }
   }
 
-  let text: StaticString
+  let text: SchemaSource
   private(set) var domains: [(name: String, latestOpset: Int)] = []
   private(set) var records: [Record] = []
   private(set) var typeLists: [Int: Span] = [:]
 
-  private var bytes: UnsafeBufferPointer<UInt8> {
-    // A StaticString's text lives as long as the process, and nobody writes to it.
-    UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-  }
+  private var bytes: UnsafeBufferPointer<UInt8> { text.bytes }
 
   /// Finds the records: one walk over the text that reads only T, D and O lines.
-  init(_ text: StaticString) throws(Malformed) {
+  init(_ text: SchemaSource) throws(Malformed) {
     self.text = text
     let bytes = self.bytes
     var start = 0
@@ -306,5 +303,23 @@ extension SchemaText {
       }
     }
     return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+/// The text of a table, which lives as long as the process.
+///
+/// `@unchecked Sendable`: nobody writes to it.
+struct SchemaSource: @unchecked Sendable {
+  let bytes: UnsafeBufferPointer<UInt8>
+
+  init(_ text: StaticString) {
+    bytes = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+  }
+
+  /// A copy that is never freed: signatures stay registered.
+  init(keeping text: String) {
+    let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: text.utf8.count)
+    _ = copy.initialize(from: text.utf8)
+    bytes = UnsafeBufferPointer(copy)
   }
 }

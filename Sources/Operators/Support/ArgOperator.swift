@@ -30,7 +30,7 @@ public struct ArgOperator: Operator {
     let axis = try Axes.normalize(try context.attributes.int("axis", default: 0), rank: operand.rank)
     let shape = data.rank == 0 ? [] : try self.shape(data.shape, context.attributes, one: 1)
     guard operand.shape[axis] > 0 || shape.contains(0) else {
-      throw CameoError.badInput("axis \(axis) is empty")
+      throw CameoError.badInput("axis \(axis) is empty, an element was expected")
     }
     let last = try context.attributes.bool("select_last_index")
     switch data.dataType {

@@ -27,6 +27,9 @@ enum Axes {
 }
 
 extension InferenceContext {
+  /// Throws where input `index` is known not to be a list (a 1-D tensor).
+  func requireList(_ index: Int) throws { try require(rank: 1...1, of: index) }
+
   /// The count of elements of input `index` (a 1-D tensor), where known.
   func length(_ index: Int) -> Int? {
     if let symbols = symbols(index) { return symbols.count }

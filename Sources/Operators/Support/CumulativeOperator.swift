@@ -31,7 +31,7 @@ public struct CumulativeOperator: Operator {
 
   public func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let data = try context.tensor(0)
-    let axis = try Axes.normalize(Int(try context.tensor(1).scalar(as: Int64.self)), rank: data.rank)
+    let axis = try Axes.normalize(Int(try context.scalar(1, as: Int64.self)), rank: data.rank)
     switch data.dataType {
     case let type where type.isFloatingPoint:
       return [

@@ -21,7 +21,9 @@ struct AttentionMask {
     isCausal = try context.attributes.bool("is_causal")
     left = try context.attributes.int("left_window_size", default: -1)
     right = try context.attributes.int("right_window_size", default: -1)
-    guard left >= -1, right >= -1 else { throw CameoError.badInput("window sizes \(left), \(right)") }
+    guard left >= -1, right >= -1 else {
+      throw CameoError.badInput("left_window_size is \(left) and right_window_size \(right), -1 or more was expected")
+    }
     guard let mask = try context.optionalTensor(3) else {
       bias = nil
       strides = []

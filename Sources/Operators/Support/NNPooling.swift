@@ -8,12 +8,12 @@ enum NNPooling {
   static func shape(_ context: InferenceContext) throws -> [Dim]? {
     let window = try NNWindow(context.attributes, kernel: nil)
     guard let x = context.shape(0) else { return nil }
-    guard x.count >= 2 else { throw CameoError.badInput("pooling needs [N, C, ..], the input has rank \(x.count)") }
+    guard x.count >= 2 else { throw CameoError.badInput("input 0 (X) has rank \(x.count), [N, C, ..] was expected") }
     return Array(x[..<2]) + (try window.outputs(Array(x[2...])))
   }
 
   static func geometry(_ context: EvaluationContext, _ x: Tensor) throws -> NNGeometry {
-    guard x.rank >= 2 else { throw CameoError.badInput("pooling needs [N, C, ..], the input is \(x)") }
+    guard x.rank >= 2 else { throw CameoError.badInput("input 0 (X) is \(x), [N, C, ..] was expected") }
     return try NNWindow(context.attributes, kernel: nil).resolved(Array(x.shape[2...]))
   }
 

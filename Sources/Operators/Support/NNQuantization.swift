@@ -19,16 +19,20 @@ struct NNQuantizationLayout {
     length = shape[position]
     if blockSize == 0 {
       guard scale.rank == 1, scale.count == length else {
-        throw CameoError.badInput("scale \(scale) for axis \(axis) of \(shape)")
+        throw CameoError.badInput("scale \(scale) does not fit axis \(axis) of \(shape)")
       }
       (block, blocks) = (0, 0)
       return
     }
     guard blockSize > 0, scale.rank == shape.count,
       (0..<shape.count).allSatisfy({ i in
-        i == position ? scale.shape[i] == (shape[i] + blockSize - 1) / blockSize : scale.shape[i] == shape[i]
+        i == position
+          ? scale.shape[i] == (shape[i] == 0 ? 0 : (shape[i] - 1) / blockSize + 1) : scale.shape[i] == shape[i]
       })
-    else { throw CameoError.badInput("scale \(scale) with blocks of \(blockSize) on axis \(axis) of \(shape)") }
+    else {
+      throw CameoError.badInput(
+        "scale \(scale) does not fit blocks of \(blockSize) (block_size) on axis \(axis) of \(shape)")
+    }
     block = blockSize
     blocks = scale.shape[position]
   }

@@ -39,7 +39,8 @@ struct NNRecurrent {
     case "forward": .forward
     case "reverse": .reverse
     case "bidirectional": .bidirectional
-    case let other: throw CameoError.badInput("direction is \(other)")
+    case let other:
+      throw CameoError.badInput("attribute direction is \(other); forward, reverse or bidirectional was expected")
     }
   }
 
@@ -86,14 +87,15 @@ struct NNRecurrent {
       throw CameoError.badInput("W \(weights) and R \(recurrence) do not fit X \(input)")
     }
     if let size = try attributes.optionalInt("hidden_size"), size != hidden {
-      throw CameoError.badInput("hidden_size is \(size), R has \(hidden)")
+      throw CameoError.badInput("attribute hidden_size is \(size), but R is for \(hidden)")
     }
     clip = try attributes.optionalFloat("clip").map { Double($0) }
     if let tensor = try context.optionalTensor(4) {
       let given = try tensor.ints()
       let steps = length
       guard given.count == batch, given.allSatisfy({ (0...steps).contains($0) }) else {
-        throw CameoError.badInput("sequence_lens is \(given)")
+        throw CameoError.badInput(
+          "sequence_lens is \(given), a length of 0 to the sequence's for each batch item was expected")
       }
       lengths = given
     } else {
@@ -101,7 +103,7 @@ struct NNRecurrent {
     }
     if let tensor = try context.optionalTensor(3) {
       guard tensor.count == directions * 2 * gates * hidden else {
-        throw CameoError.badInput("B has the shape \(tensor.shape)")
+        throw CameoError.badInput("B has the shape \(tensor.shape), [directions, 2 * gates * hidden_size] was expected")
       }
       bias = try ElementView(tensor)
     } else {
@@ -127,7 +129,9 @@ struct NNRecurrent {
   {
     var names = defaults + (directions == 2 ? defaults : [])
     if case .strings(let given) = attributes.node["activations"], !given.isEmpty { names = given }
-    guard names.count == defaults.count * directions else { throw CameoError.badInput("activations is \(names)") }
+    guard names.count == defaults.count * directions else {
+      throw CameoError.badInput("attribute activations is \(names), \(defaults.count * directions) names were expected")
+    }
     var alphas = (try attributes.optionalFloats("activation_alpha") ?? [])[...]
     var betas = (try attributes.optionalFloats("activation_beta") ?? [])[...]
     func alpha(_ fallback: Double) -> Double { alphas.popFirst().map { Double($0) } ?? fallback }
@@ -158,7 +162,7 @@ struct NNRecurrent {
       case "elu":
         let a = alpha(1)
         result.append { $0 >= 0 ? $0 : a * expm1($0) }
-      default: throw CameoError.unsupported("the activation \(name)")
+      default: throw CameoError.unsupported("the activation \(name), which the standard does not list")
       }
     }
     return result
@@ -175,7 +179,8 @@ struct NNRecurrent {
       return [Double](repeating: 0, count: directions * batch * hidden)
     }
     guard tensor.count == directions * batch * hidden else {
-      throw CameoError.badInput("input \(index) has the shape \(tensor.shape)")
+      throw CameoError.badInput(
+        "input \(index) has the shape \(tensor.shape), [directions, batch, hidden_size] was expected")
     }
     let values = try ElementView<Double>(tensor).array
     return isBatchFirst ? NNRecurrent.swapped(values, batch, directions, hidden) : values
@@ -226,7 +231,9 @@ struct NNRecurrent {
     states initial: [[Double]], context: EvaluationContext, type: DataType,
     step: (_ d: Int, _ projected: [Double], _ t: Int, _ states: [[Double]]) -> [[Double]]
   ) throws -> [Value?] {
-    var y = [Double](repeating: 0, count: length * directions * batch * hidden)
+    let count = try Tensor.elementCount([length, directions, batch, hidden])
+    try MemoryBudget.shared.check(count * MemoryLayout<Double>.stride, for: "the output Y")
+    var y = [Double](repeating: 0, count: count)
     var last = initial
     let size = batch * hidden
     for d in 0..<directions {

@@ -29,7 +29,9 @@ package struct ResizeInterpolation {
     excludesOutside = try attributes.bool("exclude_outside")
     antialias = try attributes.bool("antialias")
     extrapolation = Double(try attributes.float("extrapolation_value", default: 0))
-    guard ["nearest", "linear", "cubic"].contains(mode) else { throw CameoError.badInput("mode is \(mode)") }
+    guard ["nearest", "linear", "cubic"].contains(mode) else {
+      throw CameoError.badInput("attribute mode is \(mode); nearest, linear or cubic was expected")
+    }
     if mode == "nearest" && antialias { throw CameoError.unsupported("antialias of mode nearest") }
   }
 
@@ -81,7 +83,9 @@ package struct ResizeInterpolation {
       let extent = (roi.1 - roi.0) * (width - 1)
       let place = (resized == 1 ? extent / 2 : x * extent / (resized - 1)) + roi.0 * (width - 1)
       return place >= 0 && place <= width - 1 ? place : nil
-    default: throw CameoError.badInput("coordinate_transformation_mode is \(transformation)")
+    default:
+      throw CameoError.badInput(
+        "attribute coordinate_transformation_mode is \(transformation), which the standard does not list")
     }
   }
 
@@ -94,7 +98,9 @@ package struct ResizeInterpolation {
       case "round_prefer_ceil": return ratio < 0.5 ? [1, 0] : [0, 1]
       case "floor": return [1, 0]
       case "ceil": return [0, 1]
-      default: throw CameoError.badInput("nearest_mode is \(nearestMode)")
+      default:
+        throw CameoError.badInput(
+          "attribute nearest_mode is \(nearestMode); round_prefer_floor, round_prefer_ceil, floor or ceil was expected")
       }
     case "linear":
       guard antialias else { return [1 - ratio, ratio] }

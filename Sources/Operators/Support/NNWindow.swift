@@ -25,7 +25,9 @@ struct NNWindow {
     guard let kernel = try attributes.optionalInts("kernel_shape") ?? known, !kernel.isEmpty || known != nil else {
       throw CameoError.badInput("attribute kernel_shape is missing")
     }
-    if let known, known != kernel { throw CameoError.badInput("kernel_shape is \(kernel), the weights have \(known)") }
+    if let known, known != kernel {
+      throw CameoError.badInput("attribute kernel_shape is \(kernel), but the weights have \(known)")
+    }
     self.kernel = kernel
     let rank = kernel.count
     func list(_ name: String, _ fallback: Int, _ count: Int, _ range: ClosedRange<Int>) throws -> [Int] {
@@ -33,17 +35,20 @@ struct NNWindow {
         return [Int](repeating: fallback, count: count)
       }
       guard values.count == count, values.allSatisfy(range.contains) else {
-        throw CameoError.badInput("attribute \(name) is \(values), \(count) integers in \(range) were expected")
+        throw CameoError.badInput(
+          "attribute \(name) is \(values), \(count) integers from \(range.lowerBound) on were expected")
       }
       return values
     }
     strides = try list("strides", 1, rank, 1...1 << 31)
     dilations = try list("dilations", 1, rank, 1...1 << 31)
-    let pads = try list("pads", 0, 2 * rank, -(1 << 32)...1 << 32)
-    guard kernel.allSatisfy((1...1 << 31).contains) else { throw CameoError.badInput("kernel_shape is \(kernel)") }
+    let pads = try list("pads", 0, 2 * rank, 0...1 << 32)
+    guard kernel.allSatisfy((1...1 << 31).contains) else {
+      throw CameoError.badInput("the kernel has the shape \(kernel), sizes of 1 or more were expected")
+    }
     let text = try attributes.string("auto_pad", default: "NOTSET")
     guard let mode = AutoPad(rawValue: text.isEmpty ? "NOTSET" : text) else {
-      throw CameoError.badInput("auto_pad is \(text)")
+      throw CameoError.badInput("attribute auto_pad is \(text); NOTSET, VALID, SAME_UPPER or SAME_LOWER was expected")
     }
     autoPad = mode
     padsBegin = mode == .notSet ? Array(pads[..<rank]) : [Int](repeating: 0, count: rank)
@@ -51,20 +56,35 @@ struct NNWindow {
     ceilMode = try attributes.int("ceil_mode", default: 0) != 0
   }
 
+  /// The window of a convolution: from `kernel_shape`, else from the weights' spatial dimensions, which `sizes` gives where
+  /// they are expressions. nil where neither is known.
+  static func ofWeights(_ spatial: [Dim]?, _ attributes: AttributeReader) throws -> (window: NNWindow, sizes: [Dim]?)? {
+    let values = spatial?.compactMap(\.value)
+    if let spatial, let values, values.count == spatial.count { return (try NNWindow(attributes, kernel: values), nil) }
+    if let given = try attributes.optionalInts("kernel_shape"), !given.isEmpty {
+      return (try NNWindow(attributes, kernel: nil), nil)
+    }
+    guard let spatial else { return nil }
+    return (try NNWindow(attributes, kernel: [Int](repeating: 1, count: spatial.count)), spatial)
+  }
+
   var rank: Int { kernel.count }
   func extent(_ axis: Int) -> Int { (kernel[axis] - 1) * dilations[axis] + 1 }
 
-  /// The number of window positions on each axis.
-  func outputs(_ spatial: [Dim]) throws -> [Dim] {
+  /// How many elements a window reaches over where its size is an expression.
+  func extent(_ axis: Int, kernel size: Dim) -> Dim { (size - 1) * Dim(dilations[axis]) + 1 }
+
+  /// The number of window positions on each axis. `sizes`: the window's own sizes where they are expressions.
+  func outputs(_ spatial: [Dim], kernel sizes: [Dim]? = nil) throws -> [Dim] {
     guard spatial.count == rank else {
-      throw CameoError.badInput("the window has \(rank) axes, the input \(spatial.count) spatial ones")
+      throw CameoError.badInput("the window has \(rank) axes (kernel_shape), the input \(spatial.count) spatial ones")
     }
     return try (0..<rank).map { axis in
       let size = spatial[axis]
       let stride = Dim(strides[axis])
       if autoPad == .sameUpper || autoPad == .sameLower { return size.ceilDiv(stride) }
       let padded = size + Dim(padsBegin[axis] + padsEnd[axis])
-      let room = padded - Dim(extent(axis))
+      let room = padded - extent(axis, kernel: sizes?[axis] ?? Dim(kernel[axis]))
       let result: Dim
       if ceilMode && autoPad == .notSet {
         // A window that would start in the padding at the end is left out.

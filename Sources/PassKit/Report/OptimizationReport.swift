@@ -17,6 +17,8 @@ public struct OptimizationReport: Sendable, Codable {
   public var verification: VerificationRecord?
   /// Passes that failed and were rolled back, or were switched off by verification.
   public var failures: [String] = []
+  /// The names of those that failed, without what verification switched off.
+  public var failedPasses: [String] = []
   public var milliseconds = 0.0
 
   public init() {}

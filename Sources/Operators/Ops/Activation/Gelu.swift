@@ -16,7 +16,7 @@ private let op = NNActivation(
     switch try attributes.string("approximate", default: "none") {
     case "none", "": return { 0.5 * $0 * (1 + erf($0 * 0.5.squareRoot())) }
     case "tanh": return { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }
-    case let other: throw CameoError.badInput("approximate is \(other)")
+    case let other: throw CameoError.badInput("attribute approximate is \(other), none or tanh was expected")
     }
   })
 

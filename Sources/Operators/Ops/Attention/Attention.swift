@@ -34,7 +34,7 @@ struct Attention: Operator {
     var valueSize: Dim?
     if q.count == 3 {
       guard let heads, let keyHeads, heads > 0, keyHeads > 0 else {
-        throw CameoError.badInput("inputs of rank 3 need q_num_heads and kv_num_heads")
+        throw CameoError.badInput("inputs of rank 3 need the attributes q_num_heads and kv_num_heads")
       }
       (queries, qHeads, kvHeads) = (q[1], Dim(heads), Dim(keyHeads))
       keys = k?[1] ?? v?[1]
@@ -64,7 +64,8 @@ struct Attention: Operator {
     let values = try tensor.elements(as: Double.self)
     if tensor.rank == 4 { return (values, tensor.shape[1], tensor.shape[2], tensor.shape[3]) }
     guard tensor.rank == 3, let heads, heads > 0, tensor.shape[2] % heads == 0 else {
-      throw CameoError.badInput("\(tensor) cannot be split into heads")
+      throw CameoError.badInput(
+        "\(tensor) cannot be split into heads: a last dimension divisible by their number was expected")
     }
     let (batch, length, size) = (tensor.shape[0], tensor.shape[1], tensor.shape[2] / heads)
     var result = values
@@ -92,12 +93,17 @@ struct Attention: Operator {
     var v = try Attention.split(valueTensor, keyHeads)
     guard k.size == q.size, k.heads == v.heads, k.length == v.length, k.heads > 0, q.heads % k.heads == 0,
       keyTensor.shape[0] == batch, valueTensor.shape[0] == batch
-    else { throw CameoError.badInput("Q \(input), K \(keyTensor) and V \(valueTensor) do not fit") }
+    else {
+      throw CameoError.badInput(
+        "Q \(input), K \(keyTensor) and V \(valueTensor) do not fit in batch, heads, lengths or head size")
+    }
 
     var pastLength = 0
     if let pastKey = try context.optionalTensor(4) {
       let pastValue = try context.tensor(5)
-      guard !context.hasInput(6) else { throw CameoError.badInput("nonpad_kv_seqlen together with a cache") }
+      guard !context.hasInput(6) else {
+        throw CameoError.badInput("input 6 (nonpad_kv_seqlen) cannot stand beside past_key and past_value")
+      }
       pastLength = try Attention.prepend(pastKey, &k, batch)
       guard try Attention.prepend(pastValue, &v, batch) == pastLength else {
         throw CameoError.badInput("past_key \(pastKey) and past_value \(pastValue) do not fit")
@@ -106,7 +112,13 @@ struct Attention: Operator {
     let total = k.length
     _ = try Tensor.elementCount([batch, q.heads, q.length, total])
     let valid = try context.optionalTensor(6)?.ints()
-    if let valid, valid.count != batch { throw CameoError.badInput("nonpad_kv_seqlen has \(valid.count) elements") }
+    if let valid, valid.count != batch {
+      throw CameoError.badInput(
+        "input 6 (nonpad_kv_seqlen) has \(valid.count) elements, \(batch), one a batch item, were expected")
+    }
+    if let bad = valid?.first(where: { $0 < 0 || $0 > total }) {
+      throw CameoError.badInput("input 6 (nonpad_kv_seqlen) holds \(bad), 0 to \(total) was expected")
+    }
     let mask = try AttentionMask(
       context, shape: [batch, q.heads, q.length, total],
       offsets: (0..<batch).map { b in valid.map { $0[b] - q.length } ?? pastLength }, valid: valid)
@@ -117,6 +129,7 @@ struct Attention: Operator {
     let precision = try attributes.dataType("softmax_precision")
     let type = input.dataType
     let wantsScores = context.hasOutput(3)
+    if wantsScores { try MemoryBudget.shared.check(batch * q.heads * q.length * total * 8, for: "the scores") }
     var scoreStore = [Double](repeating: 0, count: wantsScores ? batch * q.heads * q.length * total : 0)
     let (queries, size, valueSize) = (q.length, q.size, v.size)
     let group = q.heads / k.heads
@@ -190,7 +203,7 @@ struct Attention: Operator {
     _ past: Tensor, _ current: inout (values: [Double], heads: Int, length: Int, size: Int), _ batch: Int
   ) throws -> Int {
     guard past.rank == 4, past.shape[0] == batch, past.shape[1] == current.heads, past.shape[3] == current.size else {
-      throw CameoError.badInput("a cache \(past) does not fit")
+      throw CameoError.badInput("the cache \(past) does not fit the new keys or values in batch, heads or head size")
     }
     let old = try past.elements(as: Double.self)
     let (length, fresh, size) = (past.shape[2], current.length, current.size)

@@ -36,7 +36,9 @@ struct CausalConvWithState: Operator {
     let past = try context.optionalTensor(3)
     if let past, past.shape != [batch, channels, taps - 1] { throw CameoError.badInput("past_state \(past)") }
     let bias = try context.optionalTensor(2)?.elements(as: Double.self)
-    if let bias, bias.count != channels { throw CameoError.badInput("\(bias.count) biases for \(channels) channels") }
+    if let bias, bias.count != channels {
+      throw CameoError.badInput("the bias has \(bias.count) elements, \(channels), one a channel, were expected")
+    }
     let before = try past ?? Tensor.makeRaw(x.dataType, [batch, channels, taps - 1]) { _ in }
     let padded = try NNStack.concatenate([before, x], axis: 2)
     let values = try ElementView<Double>(padded)

@@ -75,6 +75,7 @@ struct LinearAttention: Operator {
     let past = try context.optionalTensor(3)
     let stateShape = [batch, keyHeads, keySize, valueSize]
     if let past, past.shape != stateShape { throw CameoError.badInput("past_state \(past)") }
+    try MemoryBudget.shared.check(try Tensor.elementCount(stateShape) * 8, for: "the state")
     var state =
       try past?.elements(as: Double.self) ?? [Double](repeating: 0, count: try Tensor.elementCount(stateShape))
     let group = heads / keyHeads

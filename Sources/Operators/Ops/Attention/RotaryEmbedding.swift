@@ -24,7 +24,7 @@ struct RotaryEmbedding: Operator {
     } else {
       heads = try context.attributes.int("num_heads", default: 0)
       guard x.rank == 3, heads > 0, x.shape[2] % heads == 0 else {
-        throw CameoError.badInput("\(x) cannot be split into \(heads) heads")
+        throw CameoError.badInput("input 0 (X) is \(x), a last dimension divisible by num_heads \(heads) was expected")
       }
       (batch, length, size) = (x.shape[0], x.shape[1], x.shape[2] / heads)
     }
@@ -33,14 +33,15 @@ struct RotaryEmbedding: Operator {
     let half = rotated / 2
     guard rotated > 0, rotated <= size, rotated % 2 == 0, cosines.shape == sines.shape, cosines.shape.last == half
     else {
-      throw CameoError.badInput("caches \(cosines) and \(sines) for \(rotated) of \(size) elements")
+      throw CameoError.badInput(
+        "cos_cache \(cosines) and sin_cache \(sines) do not fit a rotation of \(rotated) of \(size) elements")
     }
     var rows: [Int] = Array(0..<batch * length)
     if let positions = try context.optionalTensor(3) {
       rows = try positions.ints()
       let count = cosines.shape[0]
       guard cosines.rank == 2, rows.count == batch * length else {
-        throw CameoError.badInput("position_ids \(positions) for \(x)")
+        throw CameoError.badInput("position_ids \(positions) do not fit X \(x): [batch, sequence] was expected")
       }
       rows = try rows.map { row in
         let place = row < 0 ? row + count : row
@@ -49,7 +50,7 @@ struct RotaryEmbedding: Operator {
       }
     } else if cosines.count != batch * length * half {
       guard cosines.rank == 3, cosines.shape[0] == 1, cosines.shape[1] == length else {
-        throw CameoError.badInput("caches \(cosines) for \(x)")
+        throw CameoError.badInput("cos_cache \(cosines) does not fit X \(x): [batch, sequence, half] was expected")
       }
       rows = rows.map { $0 % length }
     }

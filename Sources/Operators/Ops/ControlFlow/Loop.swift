@@ -29,8 +29,8 @@ struct Loop: Operator {
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let body = try context.attributes.region("body")
-    let limit = try context.optionalTensor(0)?.scalar(as: Int64.self)
-    var goesOn = try context.optionalTensor(1)?.scalar(as: Double.self) != 0
+    let limit = try context.optionalScalar(0, as: Int64.self)
+    var goesOn = try context.optionalScalar(1, as: Double.self) != 0
     let count = max(0, context.inputs.count - 2)
     var carried = Array(context.inputs.dropFirst(2))
     var collected = [[Tensor]](repeating: [], count: max(0, context.node.outputs.count - count))

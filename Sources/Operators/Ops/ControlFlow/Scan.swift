@@ -16,7 +16,9 @@ struct Scan: Operator {
 
     init(_ node: Node, _ attributes: AttributeReader) throws {
       scans = try attributes.int("num_scan_inputs")
-      guard scans >= 1, scans <= node.inputs.count else { throw CameoError.badInput("num_scan_inputs is \(scans)") }
+      guard scans >= 1, scans <= node.inputs.count else {
+        throw CameoError.badInput("attribute num_scan_inputs is \(scans), 1 to \(node.inputs.count) was expected")
+      }
       states = node.inputs.count - scans
       let outputs = max(0, node.outputs.count - states)
       func list(_ name: String, _ count: Int) throws -> [Int] {

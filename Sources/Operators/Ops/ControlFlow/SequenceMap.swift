@@ -28,7 +28,8 @@ struct SequenceMap: Operator {
       let arguments: [Value?] = try context.inputs.map { value in
         guard case .sequence(let items) = value else { return value }
         guard items.count == elements.count else {
-          throw CameoError.badInput("sequences of \(elements.count) and \(items.count)")
+          throw CameoError.badInput(
+            "the sequences have \(elements.count) and \(items.count) elements, equal numbers were expected")
         }
         return items[index]
       }

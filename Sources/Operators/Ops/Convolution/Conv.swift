@@ -15,21 +15,19 @@ struct Conv: Operator {
     let w = context.shape(weights)
     guard let rank = x?.count ?? w?.count else { return context.set(0, type, nil) }
     guard rank >= 2, x == nil || w == nil || x?.count == w?.count else {
-      throw CameoError.badInput("an input of rank \(x?.count ?? rank) against weights of rank \(w?.count ?? rank)")
+      throw CameoError.badInput(
+        "the input has rank \(x?.count ?? rank) and the weights \(w?.count ?? rank), one rank of 3 or more was expected"
+      )
     }
     if let x, let w {
       let groups = try context.attributes.int("group", default: 1)
-      guard groups > 0 else { throw CameoError.badInput("group is \(groups)") }
+      guard groups > 0 else { throw CameoError.badInput("attribute group is \(groups), 1 or more was expected") }
       _ = try context.unify(x[1], w[1] * Dim(groups), "channels of the input and of the weights times group")
     }
-    let known = w.flatMap { w in
-      let values = w.dropFirst(2).compactMap(\.value)
-      return values.count == w.count - 2 ? values : nil
-    }
-    let hasKernel = try known != nil || context.attributes.optionalInts("kernel_shape") != nil
+    let window = try NNWindow.ofWeights(w.map { Array($0.dropFirst(2)) }, context.attributes)
     var spatial: [Dim]
-    if hasKernel, let x {
-      spatial = try NNWindow(context.attributes, kernel: known).outputs(Array(x.dropFirst(2)))
+    if let window, let x {
+      spatial = try window.window.outputs(Array(x.dropFirst(2)), kernel: window.sizes)
     } else {
       spatial = context.unknownShape(rank: rank - 2)
     }
@@ -55,9 +53,11 @@ struct Conv: Operator {
     guard x.rank >= 2, x.rank == w.rank else { throw CameoError.badInput("an input \(x) against weights \(w)") }
     let groups = try context.attributes.int("group", default: 1)
     guard groups > 0, w.shape[0] % groups == 0, x.shape[1] == w.shape[1] * groups else {
-      throw CameoError.badInput("\(groups) groups of an input \(x) against weights \(w)")
+      throw CameoError.badInput("channels do not fit: X \(x), W \(w), group \(groups)")
     }
-    if let bias, bias.count != w.shape[0] { throw CameoError.badInput("a bias \(bias) for \(w.shape[0]) channels") }
+    if let bias, bias.count != w.shape[0] {
+      throw CameoError.badInput("the bias is \(bias), \(w.shape[0]) elements, one a channel, were expected")
+    }
     let geometry = try NNWindow(context.attributes, kernel: Array(w.shape[2...])).resolved(Array(x.shape[2...]))
     let input = try ElementView<T>(x)
     let weights = try ElementView<T>(w)

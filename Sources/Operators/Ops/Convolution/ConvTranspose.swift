@@ -7,9 +7,9 @@ struct ConvTranspose: Operator {
 
   /// Output sizes and resolved padding of each axis.
   private func layout(
-    _ attributes: AttributeReader, kernel: [Int], spatial: [Dim]
+    _ attributes: AttributeReader, _ given: NNWindow, sizes: [Dim]? = nil, spatial: [Dim]
   ) throws -> (outputs: [Dim], window: NNWindow) {
-    var window = try NNWindow(attributes, kernel: kernel)
+    var window = given
     let rank = window.rank
     guard spatial.count == rank else {
       throw CameoError.badInput("weights with \(rank) spatial axes for \(spatial.count)")
@@ -18,14 +18,18 @@ struct ConvTranspose: Operator {
       try attributes.optionalInts("output_padding").flatMap { $0.isEmpty ? nil : $0 }
       ?? [Int](repeating: 0, count: rank)
     guard extra.count == rank, extra.allSatisfy({ (0..<1 << 32).contains($0) }) else {
-      throw CameoError.badInput("output_padding is \(extra)")
+      throw CameoError.badInput("attribute output_padding is \(extra), \(rank) integers of 0 or more were expected")
     }
     var asked = try attributes.optionalInts("output_shape").flatMap { $0.isEmpty ? nil : $0 }
     if let shape = asked, shape.count == rank + 2 { asked = Array(shape[2...]) }
-    if let asked, asked.count != rank { throw CameoError.badInput("output_shape is \(asked)") }
+    if let asked, asked.count != rank {
+      throw CameoError.badInput("attribute output_shape is \(asked), \(rank) integers were expected")
+    }
     var outputs: [Dim] = []
     for axis in 0..<rank {
-      let full = Dim(window.strides[axis]) * (spatial[axis] - 1) + Dim(extra[axis] + window.extent(axis))
+      let full =
+        Dim(window.strides[axis]) * (spatial[axis] - 1) + Dim(extra[axis])
+        + window.extent(axis, kernel: sizes?[axis] ?? Dim(window.kernel[axis]))
       let isSame = window.autoPad == .sameUpper || window.autoPad == .sameLower
       if asked != nil || isSame {
         let size = asked.map { Dim($0[axis]) } ?? spatial[axis] * Dim(window.strides[axis])
@@ -50,19 +54,17 @@ struct ConvTranspose: Operator {
     let type = context.dataType(0) ?? context.dataType(1)
     guard let rank = x?.count ?? w?.count else { return context.set(0, type, nil) }
     guard rank >= 2, x == nil || w == nil || x?.count == w?.count else {
-      throw CameoError.badInput("an input of rank \(x?.count ?? rank) against weights of rank \(w?.count ?? rank)")
+      throw CameoError.badInput(
+        "the input has rank \(x?.count ?? rank) and the weights \(w?.count ?? rank), one rank of 3 or more was expected"
+      )
     }
     let groups = try context.attributes.int("group", default: 1)
-    guard groups > 0 else { throw CameoError.badInput("group is \(groups)") }
+    guard groups > 0 else { throw CameoError.badInput("attribute group is \(groups), 1 or more was expected") }
     if let x, let w { _ = try context.unify(x[1], w[0], "channels of the input and of the weights") }
-    var known: [Int]? = try context.attributes.optionalInts("kernel_shape")
-    if let w {
-      let values = w.dropFirst(2).compactMap(\.value)
-      if values.count == rank - 2 { known = values }
-    }
+    let window = try NNWindow.ofWeights(w.map { Array($0.dropFirst(2)) }, context.attributes)
     var shape: [Dim]
-    if let known, let x {
-      shape = try layout(context.attributes, kernel: known, spatial: Array(x.dropFirst(2))).outputs
+    if let window, let x {
+      shape = try layout(context.attributes, window.window, sizes: window.sizes, spatial: Array(x.dropFirst(2))).outputs
     } else {
       shape = context.unknownShape(rank: rank - 2)
     }
@@ -80,11 +82,11 @@ struct ConvTranspose: Operator {
     let w = try context.tensor(1)
     let groups = try context.attributes.int("group", default: 1)
     guard x.rank >= 2, x.rank == w.rank, groups > 0, x.shape[1] == w.shape[0], x.shape[1] % groups == 0 else {
-      throw CameoError.badInput("\(groups) groups of an input \(x) against weights \(w)")
+      throw CameoError.badInput("channels do not fit: X \(x), W \(w), group \(groups)")
     }
     let spatial = Array(x.shape[2...])
     let (outputs, window) = try layout(
-      context.attributes, kernel: Array(w.shape[2...]), spatial: spatial.map { Dim($0) })
+      context.attributes, NNWindow(context.attributes, kernel: Array(w.shape[2...])), spatial: spatial.map { Dim($0) })
     // The convolution whose input is our output.
     let geometry = NNGeometry(
       input: outputs.map { $0.value ?? 0 }, output: spatial, kernel: window.kernel, strides: window.strides,
@@ -96,7 +98,7 @@ struct ConvTranspose: Operator {
     let weights = try ElementView<T>(w)
     let bias = try context.optionalTensor(2).map { try ElementView<T>($0) }
     if let bias, bias.count != outChannels {
-      throw CameoError.badInput("\(bias.count) biases for \(outChannels) channels")
+      throw CameoError.badInput("the bias has \(bias.count) elements, \(outChannels), one a channel, were expected")
     }
     return try Tensor.make(x.dataType, [x.shape[0], outChannels] + geometry.input, as: T.self) { y in
       if let bias {

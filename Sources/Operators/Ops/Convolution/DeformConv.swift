@@ -10,7 +10,7 @@ struct DeformConv: Operator {
     let w = context.shape(1)
     let offset = context.shape(2)
     guard let rank = x?.count ?? w?.count ?? offset?.count else { return context.set(0, context.dataType(0), nil) }
-    guard rank >= 3 else { throw CameoError.badInput("DeformConv of rank \(rank)") }
+    guard rank >= 3 else { throw CameoError.badInput("the inputs have rank \(rank), 3 or more was expected") }
     for index in 0...2 { try context.require(rank: rank...rank, of: index) }
     var shape = [x?[0] ?? context.unknownDim(), w?[0] ?? context.unknownDim()]
     shape += offset.map { Array($0[2...]) } ?? context.unknownShape(rank: rank - 2)
@@ -30,17 +30,20 @@ struct DeformConv: Operator {
     let geometry = try window.resolved(Array(x.shape[2...]))
     let (batch, channels, outChannels) = (x.shape[0], x.shape[1], w.shape[0])
     let (taps, positions) = (geometry.taps, geometry.outputCount)
-    guard groups > 0, offsetGroups > 0, channels == w.shape[1] * groups, outChannels % groups == 0,
-      channels % offsetGroups == 0,
+    guard groups > 0, offsetGroups > 0, groups <= channels, offsetGroups <= channels,
+      channels == w.shape[1] * groups, outChannels % groups == 0, channels % offsetGroups == 0,
       offset.shape == [batch, offsetGroups * taps * 2] + geometry.output
-    else { throw CameoError.badInput("offsets \(offset) for \(x) and weights \(w)") }
+    else {
+      throw CameoError.badInput(
+        "offset \(offset) does not fit X \(x) and W \(w): [N, 2 * offset_group * taps, outputs..] was expected")
+    }
     let mask = try context.optionalTensor(4)
     if let mask, mask.shape != [batch, offsetGroups * taps] + geometry.output {
-      throw CameoError.badInput("a mask \(mask)")
+      throw CameoError.badInput("mask is \(mask), \([batch, offsetGroups * taps] + geometry.output) was expected")
     }
     let bias = try context.optionalTensor(3)?.elements(as: Double.self)
     if let bias, bias.count != outChannels {
-      throw CameoError.badInput("\(bias.count) biases for \(outChannels) channels")
+      throw CameoError.badInput("the bias has \(bias.count) elements, \(outChannels), one a channel, were expected")
     }
     let image = try ElementView<Double>(x)
     let moves = try ElementView<Double>(offset)

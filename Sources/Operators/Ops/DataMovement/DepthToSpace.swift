@@ -13,7 +13,7 @@ struct DepthToSpace: Operator {
     let block = try SpaceBlocks.size(context.attributes)
     let area = block * block
     if let channels = x[1].value, channels % area != 0 {
-      throw CameoError.badInput("\(channels) channels are not divisible by \(area)")
+      throw CameoError.badInput("\(channels) channels are not divisible by \(area), the square of blocksize")
     }
     context.set(0, type, [x[0], x[1].floorDiv(Dim(area)), x[2] * Dim(block), x[3] * Dim(block)])
   }
@@ -43,7 +43,9 @@ struct DepthToSpace: Operator {
 enum SpaceBlocks {
   static func size(_ attributes: AttributeReader) throws -> Int {
     let size = try attributes.int("blocksize")
-    guard size > 0, size < 1 << 20 else { throw CameoError.badInput("attribute blocksize is \(size)") }
+    guard size > 0, size < 1 << 20 else {
+      throw CameoError.badInput("attribute blocksize is \(size), 1 or more was expected")
+    }
     return size
   }
 

@@ -11,7 +11,8 @@ struct GatherND: Operator {
     let batch = try context.attributes.int("batch_dims", default: 0)
     guard let data = context.shape(0), let indices = context.shape(1) else { return context.set(0, type, nil) }
     guard batch >= 0, batch < Swift.min(data.count, indices.count) else {
-      throw CameoError.badInput("batch_dims \(batch) does not fit inputs of rank \(data.count) and \(indices.count)")
+      throw CameoError.badInput(
+        "attribute batch_dims is \(batch), less than the ranks \(data.count) and \(indices.count) was expected")
     }
     guard let depth = indices[indices.count - 1].value else { return context.set(0, type, nil) }
     guard depth >= 1, batch + depth <= data.count else {

@@ -66,6 +66,12 @@ struct Pad: Operator {
       }
       return [.tensor(try constant(data, shape, before, fill))]
     }
+    let bytes = try Tensor.elementCount(shape).multipliedReportingOverflow(by: Swift.max(1, data.dataType.bitWidth / 8))
+    try MemoryBudget.shared.check(bytes.overflow ? .max : bytes.partialValue, for: "the padded tensor")
+    for (axis, size) in shape.enumerated() where data.shape[axis] == 0 && size > 0 {
+      throw CameoError.badInput("axis \(axis) is empty and cannot be padded in mode \(mode)")
+    }
+    try MemoryBudget.shared.check((shape.max() ?? 0) * data.rank * 8, for: "the places of the padding")
     let sources = try shape.indices.map { axis in
       try (0..<shape[axis]).map { try source($0 - before[axis], data.shape[axis], mode, axis) }
     }

@@ -10,7 +10,8 @@ struct ScatterND: Operator {
     if let data = context.shape(0), let indices = context.shape(1) {
       guard let depth = indices.last else { throw CameoError.badInput("indices have rank 0, 1 or more was expected") }
       if let depth = depth.value, depth < 0 || depth > data.count {
-        throw CameoError.badInput("index rows of \(depth) do not fit data of rank \(data.count)")
+        throw CameoError.badInput(
+          "the last axis of indices has length \(depth), at most \(data.count), the rank of the data, was expected")
       }
     }
     context.set(0, type, context.shape(0))

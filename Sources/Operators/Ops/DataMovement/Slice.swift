@@ -8,6 +8,7 @@ struct SliceOperator: Operator {
   let traits: OperatorTraits = .dataMovement
 
   func infer(_ context: inout InferenceContext) throws {
+    for input in 1...4 { try context.requireList(input) }
     let type = context.dataType(0)
     guard var shape = context.shape(0) else { return context.set(0, type, nil) }
     let rank = shape.count

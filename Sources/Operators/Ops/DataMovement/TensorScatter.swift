@@ -7,6 +7,7 @@ struct TensorScatter: Operator {
   let name = OperatorName("TensorScatter")
 
   func infer(_ context: inout InferenceContext) throws {
+    try context.requireList(2)
     let type = try context.commonType([0, 1])
     if let rank = context.rank(0) { try context.require(rank: rank...rank, of: 1) }
     context.set(0, type, context.shape(0))
@@ -15,7 +16,7 @@ struct TensorScatter: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let (cache, update) = (try context.tensor(0), try context.tensor(1))
     let axis = try Axes.normalize(try context.attributes.int("axis", default: -2), rank: cache.rank)
-    guard axis > 0 else { throw CameoError.badInput("axis cannot be 0, the batch's") }
+    guard axis > 0 else { throw CameoError.badInput("axis is 0, the batch's; another was expected") }
     guard cache.dataType == update.dataType, cache.rank == update.rank,
       cache.shape.indices.allSatisfy({ $0 == axis || cache.shape[$0] == update.shape[$0] })
     else { throw CameoError.badInput("the update \(update) does not fit the cache \(cache) along axis \(axis)") }

@@ -15,7 +15,9 @@ struct Tile: Operator {
     guard repeats.count == shape.count else {
       throw CameoError.badInput("\(repeats.count) repeats are given for an input of rank \(shape.count)")
     }
-    if let bad = repeats.first(where: { ($0.value ?? 0) < 0 }) { throw CameoError.badInput("a repeat is \(bad)") }
+    if let bad = repeats.first(where: { ($0.value ?? 0) < 0 }) {
+      throw CameoError.badInput("repeats hold \(bad), 0 or more was expected")
+    }
     context.set(0, type, zip(shape, repeats).map { $0 * $1 })
   }
 

@@ -9,7 +9,7 @@ struct Transpose: Operator {
   private func permutation(_ attributes: AttributeReader, rank: Int) throws -> [Int] {
     guard let perm = try attributes.optionalInts("perm") else { return (0..<rank).reversed() }
     guard perm.count == rank, Set(perm) == Set(0..<rank) else {
-      throw CameoError.badInput("perm \(perm) is no permutation of \(rank) axes")
+      throw CameoError.badInput("attribute perm is \(perm), a permutation of \(rank) axes was expected")
     }
     return perm
   }

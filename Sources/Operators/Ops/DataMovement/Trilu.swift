@@ -13,7 +13,7 @@ struct Trilu: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let data = try context.tensor(0)
     guard data.rank >= 2 else { throw CameoError.badInput("input 0 has rank \(data.rank), 2 or more was expected") }
-    let given = try context.optionalTensor(1)?.scalar(as: Int64.self) ?? 0
+    let given = try context.optionalScalar(1, as: Int64.self) ?? 0
     let upper = try context.attributes.int("upper", default: 1) != 0
     let (rows, columns) = (data.shape[data.rank - 2], data.shape[data.rank - 1])
     let k = Int(Swift.min(Swift.max(given, -Int64(rows) - 1), Int64(columns) + 1))

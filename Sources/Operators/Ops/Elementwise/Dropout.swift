@@ -14,7 +14,7 @@ struct Dropout: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let data = try context.tensor(0)
     let trains = try context.optionalTensor(2).map { try $0.scalar(as: Int64.self) != 0 } ?? false
-    let ratio = try context.optionalTensor(1)?.scalar(as: Double.self) ?? 0.5
+    let ratio = try context.optionalScalar(1, as: Double.self) ?? 0.5
     guard trains, ratio != 0 else {
       guard context.hasOutput(1) else { return [.tensor(data)] }
       let mask = try Tensor.makeRaw(.bool, data.shape) { bytes in for i in bytes.indices { bytes[i] = 1 } }

@@ -18,7 +18,7 @@ struct Multinomial: Operator {
     try context.require(rank: 2...2, of: 0)
     let batch = context.shape(0)?[0] ?? context.unknownDim()
     let size = try context.attributes.int("sample_size", default: 1)
-    guard size >= 0 else { throw CameoError.badInput("attribute sample_size is \(size)") }
+    guard size >= 0 else { throw CameoError.badInput("attribute sample_size is \(size), 0 or more was expected") }
     context.set(0, try context.attributes.dataType("dtype") ?? .int32, [batch, Dim(size)])
   }
 

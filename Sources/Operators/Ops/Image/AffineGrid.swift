@@ -6,6 +6,7 @@ struct AffineGrid: Operator {
   let name = OperatorName("AffineGrid")
 
   func infer(_ context: inout InferenceContext) throws {
+    try context.requireList(1)
     if let size = context.symbols(1) {
       guard size.count == 4 || size.count == 5 else { throw CameoError.badInput("size has \(size.count) elements") }
       return context.set(0, context.dataType(0), [size[0]] + size[2...] + [Dim(size.count - 2)])
@@ -20,7 +21,8 @@ struct AffineGrid: Operator {
     let theta = try context.tensor(0)
     let size = try context.tensor(1).ints()
     guard size.count == 4 || size.count == 5, theta.shape == [size[0], size.count - 2, size.count - 1] else {
-      throw CameoError.badInput("theta \(theta) for the size \(size)")
+      throw CameoError.badInput(
+        "theta \(theta) and size \(size) do not fit: [N, 2, 3] with 4 sizes or [N, 3, 4] with 5 was expected")
     }
     let rank = size.count - 2
     let sizes = Array(size[2...])

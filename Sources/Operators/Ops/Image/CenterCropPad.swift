@@ -9,7 +9,7 @@ struct CenterCropPad: Operator {
   private func axes(_ attributes: AttributeReader, rank: Int) throws -> [Int] {
     let axes = try attributes.optionalInts("axes")?.map { $0 < 0 ? $0 + rank : $0 } ?? Array(0..<rank)
     guard axes.allSatisfy({ (0..<rank).contains($0) }) else {
-      throw CameoError.badInput("axes \(axes) of rank \(rank)")
+      throw CameoError.badInput("attribute axes is \(axes), axes of a tensor of rank \(rank) were expected")
     }
     return axes
   }
@@ -18,7 +18,9 @@ struct CenterCropPad: Operator {
     guard var shape = context.shape(0) else { return context.set(0, context.dataType(0), nil) }
     let axes = try axes(context.attributes, rank: shape.count)
     let sizes = context.symbols(1)
-    if let sizes, sizes.count != axes.count { throw CameoError.badInput("\(sizes.count) sizes for \(axes.count) axes") }
+    if let sizes, sizes.count != axes.count {
+      throw CameoError.badInput("\(sizes.count) sizes are given for \(axes.count) axes")
+    }
     for (index, axis) in axes.enumerated() { shape[axis] = sizes?[index] ?? context.unknownDim() }
     context.set(0, context.dataType(0), shape)
   }
@@ -28,7 +30,7 @@ struct CenterCropPad: Operator {
     let axes = try axes(context.attributes, rank: x.rank)
     let sizes = try context.tensor(1).ints()
     guard sizes.count == axes.count, sizes.allSatisfy({ $0 >= 0 }) else {
-      throw CameoError.badInput("sizes \(sizes) for axes \(axes)")
+      throw CameoError.badInput("shape is \(sizes), \(axes.count) sizes of 0 or more were expected")
     }
     var shape = x.shape
     // Where the output's first element would lie in the input.

@@ -7,10 +7,18 @@ struct Col2Im: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     try context.require(rank: 3...3, of: 0)
+    try context.requireList(1)
+    try context.requireList(2)
     let x = context.shape(0)
-    let rank = context.length(1)
+    var rank = context.length(1) ?? context.length(2)
+    for (name, perAxis) in [("dilations", 1), ("strides", 1), ("pads", 2)] where rank == nil {
+      rank = try context.attributes.optionalInts(name).flatMap { $0.isEmpty ? nil : $0.count / perAxis }
+    }
     guard let rank else { return context.set(0, context.dataType(0), nil) }
-    let block = context.ints(2)?.reduce(1, *)
+    if let image = context.length(1), let block = context.length(2), image != block {
+      throw CameoError.badInput("image_shape has \(image) sizes and block_shape \(block), equal numbers were expected")
+    }
+    let block = try context.ints(2).map { try Tensor.elementCount($0) }
     let channels =
       block.flatMap { size in size > 0 ? x.map { $0[1].floorDiv(Dim(size)) } : nil } ?? context.unknownDim()
     let image = context.symbols(1) ?? context.unknownShape(rank: rank)
@@ -22,12 +30,13 @@ struct Col2Im: Operator {
     let image = try context.tensor(1).ints()
     let block = try context.tensor(2).ints()
     guard x.rank == 3, image.count == block.count, !block.isEmpty, image.allSatisfy({ $0 >= 0 }) else {
-      throw CameoError.badInput("blocks \(block) of \(x) for an image \(image)")
+      throw CameoError.badInput(
+        "block_shape \(block) and image_shape \(image) do not fit each other or the input \(x) of rank 3")
     }
     let geometry = try NNWindow(context.attributes, kernel: block).resolved(image)
     let taps = geometry.taps
     guard x.shape[1] % taps == 0, x.shape[2] == geometry.outputCount else {
-      throw CameoError.badInput("\(x) does not hold \(geometry.outputCount) blocks of \(taps)")
+      throw CameoError.badInput("input 0 (input) is \(x), [N, C * \(taps), \(geometry.outputCount)] was expected")
     }
     let channels = x.shape[1] / taps
     if x.dataType.isComplex { return try LinearParts.complex(context, evaluate) }

@@ -10,14 +10,21 @@ struct DFT: Operator {
     let isInverse = try context.attributes.bool("inverse")
     let isOneSided = try context.attributes.bool("onesided")
     guard var shape = context.shape(0) else { return context.set(0, type, nil) }
-    guard shape.count >= 2 else { throw CameoError.badInput("DFT of rank \(shape.count)") }
+    guard shape.count >= 2 else {
+      throw CameoError.badInput("input 0 (input) has rank \(shape.count), 2 or more was expected")
+    }
     shape[shape.count - 1] = isInverse && isOneSided ? 1 : 2
     guard let given = context.hasInput(2) ? context.ints(2)?.first : -2 else {
-      for axis in 0..<shape.count - 1 { shape[axis] = context.unknownDim() }
+      // Whichever axis it is keeps its length where nothing is cut or padded.
+      if context.hasInput(1) || isOneSided {
+        for axis in 0..<shape.count - 1 { shape[axis] = context.unknownDim() }
+      }
       return context.set(0, type, shape)
     }
     let axis = try context.normalize(axis: given, rank: shape.count)
-    guard axis < shape.count - 1 else { throw CameoError.badInput("the last axis of DFT holds complex parts") }
+    guard axis < shape.count - 1 else {
+      throw CameoError.badInput("axis \(axis) is the last, which holds the complex parts; another was expected")
+    }
     if context.hasInput(1) {
       shape[axis] = context.symbols(1)?.first ?? context.unknownDim()
     } else if isInverse && isOneSided {
@@ -32,7 +39,7 @@ struct DFT: Operator {
     let isInverse = try context.attributes.bool("inverse")
     let isOneSided = try context.attributes.bool("onesided")
     guard x.rank >= 2, let parts = x.shape.last, parts == 1 || parts == 2 else {
-      throw CameoError.badInput("DFT of \(x)")
+      throw CameoError.badInput("input 0 is \(x), a last dimension of 1 (real) or 2 (complex) was expected")
     }
     var axis = try context.optionalTensor(2).map { Int(truncatingIfNeeded: try $0.scalar(as: Int64.self)) } ?? -2
     if axis < 0 { axis += x.rank }
@@ -40,7 +47,9 @@ struct DFT: Operator {
     let size = x.shape[axis]
     let asked = try context.optionalTensor(1).map { Int(truncatingIfNeeded: try $0.scalar(as: Int64.self)) }
     let length = asked ?? (isInverse && isOneSided ? 2 * (size - 1) : size)
-    guard length >= 1, length < 1 << 31 else { throw CameoError.badInput("dft_length is \(length)") }
+    guard length >= 1, length < 1 << 31 else {
+      throw CameoError.badInput("input 1 (dft_length) is \(length), 1 or more was expected")
+    }
     try MemoryBudget.shared.check(128 * length, for: "a Fourier transform of \(length)")
     let isReal = isInverse && isOneSided
     let kept = isOneSided && !isInverse ? length / 2 + 1 : length
@@ -125,7 +134,9 @@ struct STFT: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     let x = context.shape(0)
-    if let x, x.count != 2, x.count != 3 { throw CameoError.badInput("STFT of rank \(x.count)") }
+    if let x, x.count != 2, x.count != 3 {
+      throw CameoError.badInput("input 0 (signal) has rank \(x.count), 2 or 3 was expected")
+    }
     let isOneSided = try context.attributes.int("onesided", default: 1) != 0
     let length = context.hasInput(3) ? context.symbols(3)?.first : context.shape(2)?.first
     let step = context.symbols(1)?.first
@@ -139,13 +150,13 @@ struct STFT: Operator {
     let x = try context.tensor(0)
     let parts = x.rank == 3 ? x.shape[2] : 1
     guard x.rank == 2 || x.rank == 3, parts == 1 || parts == 2 else { throw CameoError.badInput("STFT of \(x)") }
-    let step = Int(truncatingIfNeeded: try context.tensor(1).scalar(as: Int64.self))
+    let step = Int(truncatingIfNeeded: try context.scalar(1, as: Int64.self))
     let window = try context.optionalTensor(2)?.elements(as: Double.self)
     let asked = try context.optionalTensor(3).map { Int(truncatingIfNeeded: try $0.scalar(as: Int64.self)) }
     let size = x.shape[1]
     let length = asked ?? window?.count ?? size
     guard length > 0, step > 0, length <= size, window == nil || window?.count == length else {
-      throw CameoError.badInput("frames of \(length) every \(step) of \(x)")
+      throw CameoError.badInput("frames of \(length) elements every \(step) do not fit the signal \(x)")
     }
     let isOneSided = try context.attributes.int("onesided", default: 1) != 0
     let frames = (size - length) / step + 1

@@ -10,7 +10,8 @@ struct GridSample: Operator {
     let grid = context.shape(1)
     guard let rank = x?.count ?? grid?.count else { return context.set(0, context.dataType(0), nil) }
     guard rank >= 3, x == nil || grid == nil || x?.count == grid?.count else {
-      throw CameoError.badInput("an input of rank \(rank) and a grid of rank \(grid?.count ?? rank)")
+      throw CameoError.badInput(
+        "X has rank \(rank) and grid \(grid?.count ?? rank), one rank of 3 or more was expected")
     }
     var shape = [x?[0] ?? grid?[0] ?? context.unknownDim(), x?[1] ?? context.unknownDim()]
     shape += grid.map { Array($0[1..<rank - 1]) } ?? context.unknownShape(rank: rank - 2)
@@ -21,7 +22,7 @@ struct GridSample: Operator {
     let x = try context.tensor(0)
     let grid = try context.tensor(1)
     guard x.rank >= 3, grid.rank == x.rank, grid.shape[0] == x.shape[0], grid.shape[x.rank - 1] == x.rank - 2 else {
-      throw CameoError.badInput("a grid \(grid) for \(x)")
+      throw CameoError.badInput("grid \(grid) does not fit X \(x): [N, outputs.., spatial axes] was expected")
     }
     let sizes = Array(x.shape[2...])
     let mode: NNSampler.Mode =
@@ -29,14 +30,15 @@ struct GridSample: Operator {
       case "nearest": .nearest
       case "linear", "bilinear": .linear
       case "cubic", "bicubic": .cubic
-      case let other: throw CameoError.badInput("mode is \(other)")
+      case let other: throw CameoError.badInput("attribute mode is \(other); linear, nearest or cubic was expected")
       }
     let padding: NNSampler.Padding =
       switch try context.attributes.string("padding_mode", default: "zeros") {
       case "zeros": .zeros
       case "border": .border
       case "reflection": .reflection
-      case let other: throw CameoError.badInput("padding_mode is \(other)")
+      case let other:
+        throw CameoError.badInput("attribute padding_mode is \(other); zeros, border or reflection was expected")
       }
     let aligns = try context.attributes.bool("align_corners")
     let sampler = NNSampler(mode: mode, padding: padding, alignsCorners: aligns, sizes: sizes)

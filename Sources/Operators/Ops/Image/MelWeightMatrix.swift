@@ -21,13 +21,13 @@ struct MelWeightMatrix: Operator {
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let type = try context.attributes.dataType("output_datatype") ?? .float
-    let bins = Int(truncatingIfNeeded: try context.tensor(0).scalar(as: Int64.self))
-    let length = Int(truncatingIfNeeded: try context.tensor(1).scalar(as: Int64.self))
-    let rate = try context.tensor(2).scalar(as: Double.self)
-    let low = try context.tensor(3).scalar(as: Double.self)
-    let high = try context.tensor(4).scalar(as: Double.self)
+    let bins = Int(truncatingIfNeeded: try context.scalar(0, as: Int64.self))
+    let length = Int(truncatingIfNeeded: try context.scalar(1, as: Int64.self))
+    let rate = try context.scalar(2, as: Double.self)
+    let low = try context.scalar(3, as: Double.self)
+    let high = try context.scalar(4, as: Double.self)
     guard bins >= 0, bins < 1 << 24, length >= 0, length < 1 << 32, rate > 0 else {
-      throw CameoError.badInput("\(bins) bins of \(length) samples at \(rate) Hz")
+      throw CameoError.badInput("\(bins) mel bins of \(length) samples at \(rate) Hz: positive numbers were expected")
     }
     func mel(_ hertz: Double) -> Double { 2595 * log1p(hertz / 700) / log(10) }
     let step = (mel(high) - mel(low)) / Double(bins + 2)
@@ -35,7 +35,9 @@ struct MelWeightMatrix: Operator {
     let places = try (0..<bins + 2).map { index in
       let hertz = 700 * expm1((Double(index) * step + mel(low)) / 2595 * log(10))
       let place = (Double(length + 1) * hertz / rate).rounded(.down)
-      guard place >= 0, place < Double(rows) else { throw CameoError.badInput("\(hertz) Hz lies outside the spectrum") }
+      guard place >= 0, place < Double(rows) else {
+        throw CameoError.badInput("an edge of \(hertz) Hz lies outside the spectrum")
+      }
       return Int(place)
     }
     return [

@@ -17,7 +17,10 @@ struct NonMaxSuppression: Operator {
     let scores = try context.tensor(1)
     guard boxes.rank == 3, scores.rank == 3, boxes.shape[2] == 4, boxes.shape[0] == scores.shape[0],
       boxes.shape[1] == scores.shape[2]
-    else { throw CameoError.badInput("boxes \(boxes) and scores \(scores)") }
+    else {
+      throw CameoError.badInput(
+        "boxes \(boxes) and scores \(scores) do not fit: [batch, boxes, 4] and [batch, classes, boxes] were expected")
+    }
     func number(_ index: Int) throws -> Float? {
       try context.optionalTensor(index).flatMap { $0.isEmpty ? nil : try $0.scalar(as: Float.self) }
     }

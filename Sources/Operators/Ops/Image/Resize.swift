@@ -12,7 +12,7 @@ struct Resize: Operator {
     guard let given = try attributes.optionalInts("axes"), !given.isEmpty else { return Array(0..<rank) }
     let axes = given.map { $0 < 0 ? $0 + rank : $0 }
     guard axes.allSatisfy({ (0..<rank).contains($0) }), Set(axes).count == axes.count else {
-      throw CameoError.badInput("axes is \(given) for rank \(rank)")
+      throw CameoError.badInput("attribute axes is \(given), different axes of a tensor of rank \(rank) were expected")
     }
     return axes
   }
@@ -20,7 +20,8 @@ struct Resize: Operator {
   private func policy(_ attributes: AttributeReader) throws -> String {
     let policy = try attributes.string("keep_aspect_ratio_policy", default: "stretch")
     guard ["stretch", "not_larger", "not_smaller"].contains(policy) else {
-      throw CameoError.badInput("keep_aspect_ratio_policy is \(policy)")
+      throw CameoError.badInput(
+        "attribute keep_aspect_ratio_policy is \(policy); stretch, not_larger or not_smaller was expected")
     }
     return policy
   }
@@ -33,14 +34,14 @@ struct Resize: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     let type = context.dataType(0)
+    let isStretched = try policy(context.attributes) == "stretch"
     guard let x = context.shape(0) else { return context.set(0, type, nil) }
     let axes = try axes(context.attributes, rank: x.count)
     var shape = x
     if present(context, 3) {
-      let isStretched = try policy(context.attributes) == "stretch"
       if let sizes = context.symbols(3), isStretched {
         guard sizes.count == axes.count else {
-          throw CameoError.badInput("\(sizes.count) sizes for \(axes.count) axes")
+          throw CameoError.badInput("\(sizes.count) sizes are given for \(axes.count) axes")
         }
         for (axis, size) in zip(axes, sizes) { shape[axis] = size }
       } else if let sizes = context.ints(3), sizes.count == axes.count, axes.allSatisfy({ x[$0].isKnown }) {
@@ -64,7 +65,9 @@ struct Resize: Operator {
   }
 
   private func roundedHalfUp(_ value: Double) throws -> Int {
-    guard value.isFinite, value >= 0, value < 0x1p53 else { throw CameoError.badInput("a size of \(value)") }
+    guard value.isFinite, value >= 0, value < 0x1p53 else {
+      throw CameoError.badInput("an output size would be \(value)")
+    }
     return Int(value + 0.5)
   }
 
@@ -75,11 +78,14 @@ struct Resize: Operator {
       guard size < 0x1p53 else { throw CameoError.badInput("a scale is \(scale)") }
       return Dim(Int(size))
     }
-    if let factor = Int(exactly: scale) { return dim * Dim(factor) }
-    if let divisor = Int(exactly: 1 / scale), Float(divisor) * scale == 1, divisor & (divisor - 1) == 0 {
-      return dim.floorDiv(Dim(divisor))
+    // A float is an integer over a power of two, so the product's floor has an exact form.
+    var (numerator, divisor) = (Double(scale), 1)
+    while numerator != numerator.rounded(), divisor < 1 << 40 {
+      numerator *= 2
+      divisor *= 2
     }
-    return context.unknownDim()
+    guard let factor = Int(exactly: numerator), factor < 1 << 40 else { return context.unknownDim() }
+    return (dim * Dim(factor)).floorDiv(Dim(divisor))
   }
 
   /// One scale for each axis under the aspect ratio policy.
@@ -111,7 +117,7 @@ struct Resize: Operator {
     if let sizes = try context.optionalTensor(3), !sizes.isEmpty {
       let values = try sizes.ints()
       guard values.count == axes.count, values.allSatisfy({ $0 >= 0 }) else {
-        throw CameoError.badInput("sizes is \(values)")
+        throw CameoError.badInput("sizes is \(values), \(axes.count) integers of 0 or more were expected")
       }
       scales = try self.scales(of: values, axes, x.shape, context.attributes)
       let isStretched = try policy(context.attributes) == "stretch"
@@ -121,7 +127,7 @@ struct Resize: Operator {
     } else {
       scales = try context.tensor(2).elements(as: Double.self)
       guard scales.count == axes.count, scales.allSatisfy({ $0.isFinite && $0 > 0 && $0 < 0x1p40 }) else {
-        throw CameoError.badInput("scales is \(scales)")
+        throw CameoError.badInput("scales is \(scales), \(axes.count) positive numbers were expected")
       }
       for (axis, scale) in zip(axes, scales) {
         let size = Double(x.shape[axis]) * scale
@@ -129,12 +135,19 @@ struct Resize: Operator {
         shape[axis] = Int(size)
       }
     }
-    _ = try Tensor.elementCount(shape)
+    // One axis after the other, in double: the largest of what stands between.
+    var between = x.shape
+    for axis in axes {
+      between[axis] = shape[axis]
+      try MemoryBudget.shared.check(2 * 8 * Tensor.elementCount(between), for: "an image of \(between)")
+    }
     var interpolation = try ResizeInterpolation(context.attributes)
     let roi = try context.optionalTensor(1).flatMap { $0.isEmpty ? nil : try $0.elements(as: Double.self) }
-    if let roi, roi.count != 2 * axes.count { throw CameoError.badInput("roi has \(roi.count) elements") }
+    if let roi, roi.count != 2 * axes.count {
+      throw CameoError.badInput("roi has \(roi.count) elements, \(2 * axes.count) were expected")
+    }
     if interpolation.transformation == "tf_crop_and_resize" && roi == nil {
-      throw CameoError.badInput("roi is missing")
+      throw CameoError.badInput("input 1 (roi) is missing, tf_crop_and_resize needs it")
     }
 
     var data = try ElementView<Double>(x).array

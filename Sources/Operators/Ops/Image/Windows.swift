@@ -21,14 +21,18 @@ struct CosineWindow: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     let type = try context.attributes.dataType("output_datatype") ?? .float
-    context.set(0, type, [context.symbols(0)?.first ?? context.unknownDim()])
+    let size = context.symbols(0)?.first ?? context.unknownDim()
+    if let value = size.value, value < 0 {
+      throw CameoError.badInput("input 0 (size) is \(value), 0 or more was expected")
+    }
+    context.set(0, type, [size])
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let type = try context.attributes.dataType("output_datatype") ?? .float
-    let size = Int(truncatingIfNeeded: try context.tensor(0).scalar(as: Int64.self))
+    let size = Int(truncatingIfNeeded: try context.scalar(0, as: Int64.self))
     let isPeriodic = try context.attributes.int("periodic", default: 1) != 0
-    guard size >= 0 else { throw CameoError.badInput("a window of \(size)") }
+    guard size >= 0 else { throw CameoError.badInput("input 0 (size) is \(size), 0 or more was expected") }
     return [
       .tensor(
         try Tensor.make(type, [size], as: Double.self) { out in

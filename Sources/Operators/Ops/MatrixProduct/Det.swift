@@ -7,7 +7,9 @@ struct Det: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     guard let shape = context.shape(0) else { return context.set(0, context.dataType(0), nil) }
-    guard shape.count >= 2 else { throw CameoError.badInput("Det of rank \(shape.count)") }
+    guard shape.count >= 2 else {
+      throw CameoError.badInput("input 0 (X) has rank \(shape.count), 2 or more was expected")
+    }
     _ = try context.unify(shape[shape.count - 1], shape[shape.count - 2], "sides of the matrix")
     context.set(0, context.dataType(0), Array(shape.dropLast(2)))
   }

@@ -48,7 +48,7 @@ struct EinsumEquation {
     for (term, rank) in zip(terms, ranks) {
       let labels = try parse(term) { rank - $0 }
       guard labels.count == rank else {
-        throw CameoError.badInput("a term names \(labels.count) of \(rank) dimensions")
+        throw CameoError.badInput("a term of the equation names \(labels.count) dimensions, its input has \(rank)")
       }
       longest = max(longest, labels.filter { $0 >= 256 }.count)
       inputs.append(labels)
@@ -113,7 +113,7 @@ struct Einsum: Operator {
     for (labels, tensor) in zip(equation.inputs, tensors) {
       for (label, size) in zip(labels, tensor.shape) {
         if let old = sizes[label], old != size, old != 1, size != 1 {
-          throw CameoError.badInput("sizes \(old) and \(size) differ")
+          throw CameoError.badInput("one letter of the equation stands for dimensions of \(old) and \(size)")
         }
         if let old = sizes[label], old != 1 { continue }
         sizes[label] = size

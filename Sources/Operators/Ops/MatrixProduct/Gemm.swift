@@ -21,7 +21,7 @@ struct Gemm: Operator {
       let n = b.map { transB ? $0[0] : $0[1] } ?? context.unknownDim()
       shape = [m, n]
       if let c = context.shape(2), let full = shape {
-        guard c.count <= 2 else { throw CameoError.badInput("C of Gemm has rank \(c.count)") }
+        guard c.count <= 2 else { throw CameoError.badInput("input 2 (C) has rank \(c.count), at most 2 was expected") }
         _ = try Broadcast.shape(full, c)
       }
     }
@@ -62,7 +62,7 @@ struct Gemm: Operator {
     let strides =
       try c.map { c in
         guard try Broadcast.shape([m, n], c.shape) == [m, n] else {
-          throw CameoError.badInput("C of Gemm has the shape \(c.shape)")
+          throw CameoError.badInput("input 2 (C) has the shape \(c.shape), which does not broadcast to \([m, n])")
         }
         return Broadcast.strides(of: c.shape, to: [m, n])
       } ?? [0, 0]

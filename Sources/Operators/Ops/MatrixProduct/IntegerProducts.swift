@@ -32,14 +32,14 @@ enum NNIntegers {
     if parameter.count == 1 { return { _ in 0 } }
     if parameter.rank == 1 {
       guard axis >= 0, axis < shape.count, parameter.count == shape[axis] else {
-        throw CameoError.badInput("\(parameter) for axis \(axis) of \(shape)")
+        throw CameoError.badInput("a scale or zero point \(parameter) does not fit axis \(axis) of \(shape)")
       }
       let inner = shape[(axis + 1)...].reduce(1, *)
       let size = shape[axis]
       return { $0 / inner % size }
     }
     guard try Broadcast.shape(shape, parameter.shape) == shape else {
-      throw CameoError.badInput("\(parameter) for \(shape)")
+      throw CameoError.badInput("a scale or zero point \(parameter) does not fit \(shape)")
     }
     let offsets = NNContraction.offsets(of: parameter.shape, to: shape, size: 1)
     return { offsets[$0] }

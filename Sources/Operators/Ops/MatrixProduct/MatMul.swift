@@ -6,7 +6,7 @@ enum MatrixProduct {
   /// The shape of `matmul(a, b)`, nil where a rank is unknown.
   static func shape(_ context: InferenceContext, _ a: [Dim]?, _ b: [Dim]?) throws -> [Dim]? {
     guard let a, let b else { return nil }
-    guard !a.isEmpty, !b.isEmpty else { throw CameoError.badInput("a matrix product of a scalar") }
+    guard !a.isEmpty, !b.isEmpty else { throw CameoError.badInput("an input is a scalar, rank 1 or more was expected") }
     let k = a[a.count - 1]
     _ = try context.unify(k, b.count == 1 ? b[0] : b[b.count - 2], "inner dimensions of the matrix product")
     var result = try Broadcast.shape(Array(a.dropLast(2)), Array(b.dropLast(2)))
@@ -18,7 +18,7 @@ enum MatrixProduct {
   static func compute<T: NNScalar>(_ a: Tensor, _ b: Tensor, as type: DataType, _: T.Type, inDouble: Bool) throws
     -> Tensor
   {
-    guard a.rank > 0, b.rank > 0 else { throw CameoError.badInput("a matrix product of a scalar") }
+    guard a.rank > 0, b.rank > 0 else { throw CameoError.badInput("an input is a scalar, rank 1 or more was expected") }
     let aShape = a.rank == 1 ? [1] + a.shape : a.shape
     let bShape = b.rank == 1 ? b.shape + [1] : b.shape
     let (m, k, n) = (aShape[aShape.count - 2], aShape[aShape.count - 1], bShape[bShape.count - 1])

@@ -8,7 +8,7 @@ struct BatchNormalization: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     let x = context.shape(0)
-    if let x, x.count < 1 { throw CameoError.badInput("BatchNormalization of a scalar") }
+    if let x, x.count < 1 { throw CameoError.badInput("input 0 (X) is a scalar, rank 2 or more was expected") }
     context.set(0, context.dataType(0), x)
     var channels = x.map { $0.count > 1 ? $0[1] : 1 }
     for index in 1...4 {
@@ -24,7 +24,7 @@ struct BatchNormalization: Operator {
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
-    guard x.rank >= 1 else { throw CameoError.badInput("BatchNormalization of a scalar") }
+    guard x.rank >= 1 else { throw CameoError.badInput("input 0 (X) is a scalar, rank 2 or more was expected") }
     let batch = x.shape[0]
     let channels = x.rank > 1 ? x.shape[1] : 1
     let plane = x.shape.dropFirst(2).reduce(1, *)

@@ -13,7 +13,7 @@ struct GroupNormalization: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     let x = context.shape(0)
-    if let x, x.count < 2 { throw CameoError.badInput("\(name) needs [N, C, ..], the input has rank \(x.count)") }
+    if let x, x.count < 2 { throw CameoError.badInput("input 0 has rank \(x.count), [N, C, ..] was expected") }
     for index in 1...2 {
       if let x, let shape = context.shape(index), shape.count == 1 {
         _ = try context.unify(x[1], shape[0], "channels of the input and of input \(index)")
@@ -24,16 +24,17 @@ struct GroupNormalization: Operator {
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
-    guard x.rank >= 2 else { throw CameoError.badInput("\(name) needs [N, C, ..], the input is \(x)") }
+    guard x.rank >= 2 else { throw CameoError.badInput("input 0 is \(x), [N, C, ..] was expected") }
     let channels = x.shape[1]
     let groups = isInstance ? channels : try context.attributes.int("num_groups")
     guard groups > 0 || channels == 0, groups == 0 || channels % groups == 0 else {
-      throw CameoError.badInput("\(channels) channels in \(groups) groups")
+      throw CameoError.badInput("\(channels) channels cannot be parted into \(groups) groups (num_groups)")
     }
     let scale = try context.tensor(1).elements(as: Double.self)
     let bias = try context.tensor(2).elements(as: Double.self)
     guard scale.count == channels, bias.count == channels else {
-      throw CameoError.badInput("\(scale.count) scales and \(bias.count) biases for \(channels) channels")
+      throw CameoError.badInput(
+        "scale has \(scale.count) elements and bias \(bias.count); \(channels), one a channel, were expected")
     }
     let epsilon = Double(try context.attributes.float("epsilon", default: 1e-5))
     let plane = x.shape[2...].reduce(1, *)

@@ -19,9 +19,9 @@ struct LRN: Operator {
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
-    guard x.rank >= 2 else { throw CameoError.badInput("LRN needs [N, C, ..], the input is \(x)") }
+    guard x.rank >= 2 else { throw CameoError.badInput("input 0 (X) is \(x), [N, C, ..] was expected") }
     let size = try context.attributes.int("size")
-    guard size > 0 else { throw CameoError.badInput("size is \(size)") }
+    guard size > 0 else { throw CameoError.badInput("attribute size is \(size), 1 or more was expected") }
     let alpha = Double(try context.attributes.float("alpha", default: 1e-4)) / Double(size)
     let beta = Double(try context.attributes.float("beta", default: 0.75))
     let bias = Double(try context.attributes.float("bias", default: 1))

@@ -16,7 +16,7 @@ struct LayerNormalization: Operator {
   private func stash(_ attributes: AttributeReader) throws -> DataType {
     guard let type = try attributes.dataType("stash_type") else { return .float }
     guard type == .float || type == .bfloat16 || type == .double || type == .float16 else {
-      throw CameoError.badInput("stash_type is \(type)")
+      throw CameoError.badInput("stash_type is \(type), a floating-point type was expected")
     }
     return type
   }

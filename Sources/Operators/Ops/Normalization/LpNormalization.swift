@@ -23,7 +23,7 @@ struct LpNormalization: Operator {
       throw CameoError.badInput("axis \(axis) lies outside a tensor of rank \(x.rank)")
     }
     let p = try context.attributes.int("p", default: 2)
-    guard p == 1 || p == 2 else { throw CameoError.badInput("p is \(p)") }
+    guard p == 1 || p == 2 else { throw CameoError.badInput("attribute p is \(p), 1 or 2 was expected") }
     let n = x.shape[axis]
     let inner = x.shape[(axis + 1)...].reduce(1, *)
     let view = try ElementView<Double>(x)
@@ -54,7 +54,9 @@ struct MeanVarianceNormalization: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
     let axes = try context.attributes.ints("axes", default: [0, 2, 3]).map { $0 < 0 ? $0 + x.rank : $0 }
-    guard axes.allSatisfy({ (0..<x.rank).contains($0) }) else { throw CameoError.badInput("axes \(axes) of \(x)") }
+    guard axes.allSatisfy({ (0..<x.rank).contains($0) }) else {
+      throw CameoError.badInput("attribute axes is \(axes), axes of \(x) were expected")
+    }
     var kept = x.shape
     for axis in axes { kept[axis] = 1 }
     let place = NNContraction.offsets(of: kept, to: x.shape, size: 1)

@@ -26,7 +26,8 @@ struct Softmax: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     let shape = context.shape(0)
-    if let shape, !shape.isEmpty {
+    try context.require(rank: 1...Int.max, of: 0)
+    if let shape {
       _ = try context.normalize(axis: context.attributes.int("axis", default: -1), rank: shape.count)
     }
     context.set(0, context.dataType(0), shape)

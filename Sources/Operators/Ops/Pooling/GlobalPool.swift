@@ -23,13 +23,13 @@ struct GlobalPool: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     guard let x = context.shape(0) else { return context.set(0, context.dataType(0), nil) }
-    guard x.count >= 2 else { throw CameoError.badInput("pooling needs [N, C, ..], the input has rank \(x.count)") }
+    guard x.count >= 2 else { throw CameoError.badInput("input 0 (X) has rank \(x.count), [N, C, ..] was expected") }
     context.set(0, context.dataType(0), Array(x[..<2]) + x[2...].map { _ in Dim(1) })
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
-    guard x.rank >= 2 else { throw CameoError.badInput("pooling needs [N, C, ..], the input is \(x)") }
+    guard x.rank >= 2 else { throw CameoError.badInput("input 0 (X) is \(x), [N, C, ..] was expected") }
     let planes = x.shape[0] * x.shape[1]
     let size = x.shape[2...].reduce(1, *)
     let p = kind == .norm ? Double(try context.attributes.int("p", default: 2)) : 0

@@ -19,18 +19,20 @@ struct MaxUnpool: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     let x = context.shape(0)
+    try context.require(rank: 2...Int.max, of: 0)
+    if let x { try context.require(rank: x.count...x.count, of: 1) }
+    try context.requireList(2)
     if context.hasInput(2) {
       if let sizes = context.symbols(2) { return context.set(0, context.dataType(0), sizes) }
       return context.set(0, context.dataType(0), x.map { context.unknownShape(rank: $0.count) })
     }
     guard let x else { return context.set(0, context.dataType(0), nil) }
-    guard x.count >= 2 else { throw CameoError.badInput("MaxUnpool needs [N, C, ..]") }
     context.set(0, context.dataType(0), Array(x[..<2]) + (try implied(context.attributes, Array(x[2...]))))
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
-    guard x.rank >= 2 else { throw CameoError.badInput("MaxUnpool needs [N, C, ..], the input is \(x)") }
+    guard x.rank >= 2 else { throw CameoError.badInput("input 0 (X) is \(x), [N, C, ..] was expected") }
     let small =
       Array(x.shape[..<2]) + (try implied(context.attributes, x.shape[2...].map { Dim($0) })).map { $0.value ?? 0 }
     let shape = try context.optionalTensor(2)?.ints() ?? small

@@ -7,6 +7,8 @@ struct RoiAlign: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     try context.require(rank: 4...4, of: 0)
+    try context.require(rank: 2...2, of: 1)
+    try context.requireList(2)
     let height = try context.attributes.int("output_height", default: 1)
     let width = try context.attributes.int("output_width", default: 1)
     let regions = context.shape(1)?.first ?? context.shape(2)?.first ?? context.unknownDim()
@@ -21,7 +23,7 @@ struct RoiAlign: Operator {
     let items = try context.tensor(2).ints()
     guard x.rank == 4, rois.rank == 2, rois.shape[1] == 4, items.count == rois.shape[0],
       items.allSatisfy({ (0..<x.shape[0]).contains($0) })
-    else { throw CameoError.badInput("regions \(rois) of \(x)") }
+    else { throw CameoError.badInput("rois \(rois) do not fit X \(x): [regions, 5] and [N, C, H, W] were expected") }
     let (channels, height, width) = (x.shape[1], x.shape[2], x.shape[3])
     let rows = try attributes.int("output_height", default: 1)
     let columns = try attributes.int("output_width", default: 1)
@@ -122,9 +124,10 @@ struct MaxRoiPool: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     try context.require(rank: 4...4, of: 0)
+    try context.require(rank: 2...2, of: 1)
     let pooled = try context.attributes.ints("pooled_shape")
     guard pooled.count == 2, pooled.allSatisfy({ $0 > 0 }) else {
-      throw CameoError.badInput("pooled_shape is \(pooled)")
+      throw CameoError.badInput("attribute pooled_shape is \(pooled), two positive sizes were expected")
     }
     context.set(
       0, context.dataType(0),
@@ -138,7 +141,7 @@ struct MaxRoiPool: Operator {
     let pooled = try context.attributes.ints("pooled_shape")
     let scale = Double(try context.attributes.float("spatial_scale", default: 1))
     guard x.rank == 4, rois.rank == 2, rois.shape[1] == 5, pooled.count == 2, pooled.allSatisfy({ $0 > 0 }) else {
-      throw CameoError.badInput("regions \(rois) of \(x)")
+      throw CameoError.badInput("rois \(rois) do not fit X \(x): [regions, 5] and [N, C, H, W] were expected")
     }
     let (channels, height, width) = (x.shape[1], x.shape[2], x.shape[3])
     let boxes = try ElementView<Double>(rois)

@@ -18,7 +18,9 @@ struct DequantizeLinear: Operator {
       shape: x.shape, scale: scale, axis: context.attributes.int("axis", default: 1),
       blockSize: context.attributes.int("block_size", default: 0))
     if let zero {
-      guard zero.count == scale.count else { throw CameoError.badInput("scale \(scale) and zero point \(zero) differ") }
+      guard zero.count == scale.count else {
+        throw CameoError.badInput("scale \(scale) and zero point \(zero) must have one shape")
+      }
       guard zero.dataType == x.dataType else {
         throw CameoError.badInput("x is \(x.dataType), its zero point \(zero.dataType)")
       }

@@ -8,7 +8,8 @@ struct QuantizeLinear: Operator {
   private func outputType(_ attributes: AttributeReader, _ zeroPoint: DataType?) throws -> DataType {
     let asked = try attributes.dataType("output_dtype")
     if let asked, let zeroPoint, asked != zeroPoint {
-      throw CameoError.badInput("output_dtype is \(asked), the zero point is \(zeroPoint)")
+      throw CameoError.badInput(
+        "attribute output_dtype is \(asked), but the zero point is \(zeroPoint): one type was expected")
     }
     return asked ?? zeroPoint ?? .uint8
   }
@@ -27,7 +28,9 @@ struct QuantizeLinear: Operator {
     let at = try NNQuantizationLayout(
       shape: x.shape, scale: scale, axis: context.attributes.int("axis", default: 1),
       blockSize: context.attributes.int("block_size", default: 0))
-    if let zero, zero.count != scale.count { throw CameoError.badInput("scale \(scale) and zero point \(zero) differ") }
+    if let zero, zero.count != scale.count {
+      throw CameoError.badInput("scale \(scale) and zero point \(zero) must have one shape")
+    }
     let precision = try context.attributes.dataType("precision") ?? (x.dataType == .int32 ? scale.dataType : x.dataType)
     if precision == .double || x.dataType == .int32 && precision == .float {
       return [.tensor(try quotients(context, x, scale, zero, type, at, Double.self) { $0 / $1 })]

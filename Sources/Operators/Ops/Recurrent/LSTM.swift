@@ -14,7 +14,7 @@ struct LSTM: Operator {
     var peepholes: [Double]?
     if let tensor = try context.optionalTensor(7) {
       guard tensor.count == net.directions * 3 * hidden else {
-        throw CameoError.badInput("P has the shape \(tensor.shape)")
+        throw CameoError.badInput("P has the shape \(tensor.shape), [directions, 3 * hidden_size] was expected")
       }
       peepholes = try tensor.elements(as: Double.self)
     }

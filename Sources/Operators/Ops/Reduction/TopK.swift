@@ -25,7 +25,7 @@ struct TopK: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let data = try context.tensor(0)
     let axis = try Axes.normalize(try context.attributes.int("axis", default: -1), rank: data.rank)
-    let k = Int(try context.tensor(1).scalar(as: Int64.self))
+    let k = Int(try context.scalar(1, as: Int64.self))
     guard k >= 0, k <= data.shape[axis] else {
       throw CameoError.badInput("K is \(k), axis \(axis) has length \(data.shape[axis])")
     }

@@ -74,6 +74,9 @@ struct SequenceInsert: Operator {
   let name = OperatorName("SequenceInsert")
 
   func infer(_ context: inout InferenceContext) throws {
+    if let held = NNSequence.elementType(context.type(0))?.dataType, let type = context.dataType(1), held != type {
+      throw CameoError.badInput("input 1 (tensor) is \(type), but the sequence holds \(held)")
+    }
     let element = context.merged(NNSequence.elementType(context.type(0)), context.type(1))
     context.set(
       0,

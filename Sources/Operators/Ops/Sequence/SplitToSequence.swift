@@ -38,19 +38,23 @@ struct SplitToSequence: Operator {
     }
     var lengths = try split.ints()
     if split.rank == 0 {
-      guard let length = lengths.first, length > 0 else { throw CameoError.badInput("split is \(lengths)") }
+      guard let length = lengths.first, length > 0 else {
+        throw CameoError.badInput("split is \(lengths), a positive length was expected")
+      }
       lengths = stride(from: 0, to: size, by: length).map { min(length, size - $0) }
     }
     var start = 0
     var parts: [Value] = []
     for length in lengths {
       guard length >= 0, length <= size - start else {
-        throw CameoError.badInput("split is \(lengths) for an axis of \(size)")
+        throw CameoError.badInput("split is \(lengths), parts whose sum is the axis' length \(size) were expected")
       }
       parts.append(.tensor(try NNStack.slice(x, axis: axis, start..<start + length)))
       start += length
     }
-    guard start == size else { throw CameoError.badInput("split is \(lengths) for an axis of \(size)") }
+    guard start == size else {
+      throw CameoError.badInput("split is \(lengths), parts whose sum is the axis' length \(size) were expected")
+    }
     return [.sequence(parts)]
   }
 }

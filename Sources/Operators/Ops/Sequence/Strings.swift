@@ -10,7 +10,9 @@ struct StringConcat: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let a = try context.tensor(0)
     let b = try context.tensor(1)
-    guard a.dataType == .string, b.dataType == .string else { throw CameoError.badInput("strings were expected") }
+    guard a.dataType == .string, b.dataType == .string else {
+      throw CameoError.badInput("input 0 is no tensor of strings, which was expected")
+    }
     let shape = try Broadcast.shape(a.shape, b.shape)
     let x = NNContraction.offsets(of: a.shape, to: shape, size: 1)
     let y = NNContraction.offsets(of: b.shape, to: shape, size: 1)
@@ -85,7 +87,7 @@ struct StringNormalizer: Operator {
   func infer(_ context: inout InferenceContext) throws {
     guard let shape = context.shape(0) else { return context.set(0, .string, nil) }
     guard shape.count == 1 || shape.count == 2 else {
-      throw CameoError.badInput("StringNormalizer of rank \(shape.count)")
+      throw CameoError.badInput("input 0 (X) has rank \(shape.count), 1 or 2 was expected")
     }
     let hasStops = try context.attributes.optionalStrings("stopwords").map { !$0.isEmpty } ?? false
     context.set(0, .string, hasStops ? Array(shape.dropLast()) + [context.unknownDim()] : shape)
@@ -93,10 +95,12 @@ struct StringNormalizer: Operator {
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
-    guard x.rank == 1 || x.rank == 2 && x.shape[0] == 1 else { throw CameoError.badInput("StringNormalizer of \(x)") }
+    guard x.rank == 1 || x.rank == 2 && x.shape[0] == 1 else {
+      throw CameoError.badInput("input 0 (X) is \(x), the shape [C] or [1, C] was expected")
+    }
     let action = try context.attributes.string("case_change_action", default: "NONE")
     guard ["NONE", "LOWER", "UPPER"].contains(action) else {
-      throw CameoError.badInput("case_change_action is \(action)")
+      throw CameoError.badInput("attribute case_change_action is \(action); NONE, LOWER or UPPER was expected")
     }
     let isSensitive = try context.attributes.bool("is_case_sensitive")
     let stops = try context.attributes.optionalStrings("stopwords") ?? []
@@ -122,7 +126,9 @@ struct RegexFullMatch: Operator {
     do { expression = try Regex(pattern).wordBoundaryKind(.simple) } catch {
       throw CameoError.badInput("the pattern \(pattern) cannot be read")
     }
-    guard x.dataType == .string else { throw CameoError.badInput("strings were expected") }
+    guard x.dataType == .string else {
+      throw CameoError.badInput("input 0 is no tensor of strings, which was expected")
+    }
     let matches = x.strings.map { text in (try? expression.wholeMatch(in: text)) != nil }
     return [.tensor(try .of(matches, .bool, shape: x.shape))]
   }

@@ -6,9 +6,15 @@ struct TfIdfVectorizer: Operator {
   let name = OperatorName("TfIdfVectorizer")
 
   func infer(_ context: inout InferenceContext) throws {
-    let size = Dim((try context.attributes.ints("ngram_indexes").max() ?? -1) + 1)
+    let last = try context.attributes.ints("ngram_indexes").max() ?? -1
+    guard last < 1 << 31 else {
+      throw CameoError.badInput("attribute ngram_indexes holds \(last), less than 2^31 was expected")
+    }
+    let size = Dim(last + 1)
     guard let shape = context.shape(0) else { return context.set(0, .float, nil) }
-    guard shape.count <= 2 else { throw CameoError.badInput("TfIdfVectorizer of rank \(shape.count)") }
+    guard shape.count == 1 || shape.count == 2 else {
+      throw CameoError.badInput("input 0 (X) has rank \(shape.count), 1 or 2 was expected")
+    }
     context.set(0, .float, shape.count == 2 ? [shape[0], size] : [size])
   }
 
@@ -23,7 +29,9 @@ struct TfIdfVectorizer: Operator {
     if strings.isEmpty {
       return [.tensor(try count(attributes, x, try x.ints(), pool: numbers))]
     }
-    guard x.dataType == .string else { throw CameoError.badInput("strings were expected") }
+    guard x.dataType == .string else {
+      throw CameoError.badInput("input 0 is no tensor of strings, which was expected")
+    }
     return [.tensor(try count(attributes, x, x.strings, pool: strings))]
   }
 
@@ -36,9 +44,16 @@ struct TfIdfVectorizer: Operator {
     let skips = try attributes.int("max_skip_count")
     let weights = try attributes.optionalFloats("weights") ?? []
     let mode = try attributes.string("mode")
+    guard ["TF", "IDF", "TFIDF"].contains(mode) else {
+      throw CameoError.badInput("attribute mode is \(mode); TF, IDF or TFIDF was expected")
+    }
     guard x.rank <= 2, shortest >= 1, longest >= shortest, longest <= starts.count, skips >= 0,
-      ["TF", "IDF", "TFIDF"].contains(mode), indexes.allSatisfy({ $0 >= 0 && $0 < 1 << 31 })
-    else { throw CameoError.badInput("n-grams of \(shortest) to \(longest) in \(x)") }
+      indexes.allSatisfy({ $0 >= 0 && $0 < 1 << 31 })
+    else {
+      throw CameoError.badInput(
+        "n-grams of \(shortest) to \(longest) with \(skips) skips: 1 to \(starts.count) (ngram_counts) and no negative "
+          + "number were expected")
+    }
     // Each n-gram and the output it counts for.
     var grams: [[T]: [Int]] = [:]
     var number = 0
@@ -46,10 +61,14 @@ struct TfIdfVectorizer: Operator {
       let end = place + 1 < starts.count ? starts[place + 1] : pool.count
       let length = place + 1
       guard start >= 0, end >= start, end <= pool.count, (end - start) % length == 0 else {
-        throw CameoError.badInput("ngram_counts is \(starts) for a pool of \(pool.count)")
+        throw CameoError.badInput(
+          "attribute ngram_counts is \(starts), ascending places in the pool of \(pool.count) were expected")
       }
       for first in stride(from: start, to: end, by: length) {
-        guard number < indexes.count else { throw CameoError.badInput("ngram_indexes has \(indexes.count) entries") }
+        guard number < indexes.count else {
+          throw CameoError.badInput(
+            "attribute ngram_indexes has \(indexes.count) entries, fewer than the pool has n-grams")
+        }
         if length >= shortest && length <= longest {
           grams[Array(pool[first..<first + length]), default: []].append(number)
         }
@@ -57,12 +76,14 @@ struct TfIdfVectorizer: Operator {
       }
     }
     guard weights.isEmpty || weights.count == indexes.count else {
-      throw CameoError.badInput("\(weights.count) weights for \(indexes.count) n-grams")
+      throw CameoError.badInput(
+        "attribute weights has \(weights.count) entries, \(indexes.count), one an n-gram, were expected")
     }
     let size = (indexes.max() ?? -1) + 1
     let rows = x.rank == 2 ? x.shape[0] : 1
     let columns = x.rank == 0 ? 1 : x.shape[x.rank - 1]
     // Weights by output place.
+    try MemoryBudget.shared.check(size * MemoryLayout<Float>.stride, for: "the weights")
     var weight = [Float](repeating: 1, count: size)
     for (gram, output) in indexes.enumerated() where !weights.isEmpty { weight[output] = weights[gram] }
     return try Tensor.make(.float, x.rank == 2 ? [rows, size] : [size], as: Float.self) { out in

@@ -14,12 +14,15 @@ struct ConstantOfShape: Operator {
   }
 
   func infer(_ context: inout InferenceContext) throws {
+    try context.requireList(0)
     let value = try value(context.attributes)
     guard let shape = context.symbols(0) else {
       guard let rank = context.length(0) else { return context.set(0, value.dataType, nil) }
       return context.set(0, value.dataType, context.unknownShape(rank: rank))
     }
-    if let bad = shape.first(where: { ($0.value ?? 0) < 0 }) { throw CameoError.badInput("the shape holds \(bad)") }
+    if let bad = shape.first(where: { ($0.value ?? 0) < 0 }) {
+      throw CameoError.badInput("the shape holds \(bad), 0 or more was expected")
+    }
     var symbols: [Dim]?
     let concrete = shape.compactMap(\.value)
     if value.dataType.isInteger || value.dataType == .bool, concrete.count == shape.count,
@@ -32,7 +35,9 @@ struct ConstantOfShape: Operator {
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let shape = try context.tensor(0).ints()
-    if let bad = shape.first(where: { $0 < 0 }) { throw CameoError.badInput("the shape holds \(bad)") }
+    if let bad = shape.first(where: { $0 < 0 }) {
+      throw CameoError.badInput("the shape holds \(bad), 0 or more was expected")
+    }
     let value = try value(context.attributes)
     return [.tensor(try DataMovement.strided(try value.reshaped([]), shape, strides: shape.map { _ in 0 }))]
   }

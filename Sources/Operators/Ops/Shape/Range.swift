@@ -23,7 +23,7 @@ struct RangeOperator: Operator {
       }
       return context.set(0, type, [context.unknownDim()])
     }
-    guard step != 0 else { throw CameoError.badInput("delta is 0") }
+    guard step != 0 else { throw CameoError.badInput("input 2 (delta) is 0, another number was expected") }
     let length = Dim.max((limit - start).ceilDiv(delta), 0)
     var symbols: [Dim]?
     if let count = length.value, count <= ValueFacts.symbolLimit {
@@ -37,7 +37,7 @@ struct RangeOperator: Operator {
       let (a, b, d) = (
         try start.scalar(as: Int64.self), try limit.scalar(as: Int64.self), try delta.scalar(as: Int64.self)
       )
-      guard d != 0 else { throw CameoError.badInput("delta is 0") }
+      guard d != 0 else { throw CameoError.badInput("input 2 (delta) is 0, another number was expected") }
       let (distance, overflow) = b.subtractingReportingOverflow(a)
       guard !overflow, !(distance == .min && d == -1) else {
         throw CameoError.limit("the range \(a) ..< \(b) is too long")
@@ -48,9 +48,9 @@ struct RangeOperator: Operator {
     let (a, b, d) = (
       try start.scalar(as: Double.self), try limit.scalar(as: Double.self), try delta.scalar(as: Double.self)
     )
-    guard d != 0 else { throw CameoError.badInput("delta is 0") }
+    guard d != 0 else { throw CameoError.badInput("input 2 (delta) is 0, another number was expected") }
     let count = ceil((b - a) / d)
-    guard count.isFinite, count < 0x1p48 else {
+    guard count.isFinite, count.magnitude < 0x1p48 else {
       throw CameoError.limit("the range \(a) ..< \(b) by \(d) has no usable length")
     }
     return max(0, Int(count))

@@ -7,6 +7,7 @@ struct Reshape: Operator {
   let traits: OperatorTraits = .dataMovement
 
   func infer(_ context: inout InferenceContext) throws {
+    try context.requireList(1)
     let type = context.dataType(0)
     guard let target = context.symbols(1) else {
       guard let rank = context.length(1) else { return context.set(0, type, nil) }
