@@ -74,6 +74,9 @@ let package = Package(
     .testTarget(
       name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"], exclude: ["Fixtures"]),
     .testTarget(
+      name: "ONNXFormatTests", dependencies: ["ONNXFormat", "Operators", "GraphIR", "Tensors"], exclude: ["Cases"]),
+    .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
+    .testTarget(
       name: "CommandLineTests",
       dependencies: [
         "CommandLineTool", "Cameo", "PassKit", "ONNXFormat", "GraphIR", "Tensors",

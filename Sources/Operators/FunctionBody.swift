@@ -241,7 +241,7 @@ extension Graph {
     for (formal, actual) in zip(body.outputs, node.outputs.compactMap { $0 }) {
       guard let value = values[formal] else { continue }
       let type = self[actual].type
-      if self[value].type == nil { setType(type, of: value) }
+      if self[value].type == nil || self[value].type?.shape == nil && type?.shape != nil { setType(type, of: value) }
       replaceAllUses(of: actual, with: value)
       setName(self[actual].name, of: value)
     }

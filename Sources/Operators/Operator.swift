@@ -57,6 +57,10 @@ public protocol Operator: Sendable {
   /// Rewrites `node` to since-version `version`. Throws `.unsupported` where that version cannot say it.
   /// Attributes that the older schema lacks are dropped by the caller where they equal their default, refused otherwise.
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws
+
+  /// Says `node` by other operators for `opset` of its domain, which is older than the operator: a predecessor under another
+  /// name, say. False where nothing says it; the node is then as it was. New nodes are in their newest versions.
+  func replace(_ graph: inout Graph, _ node: NodeID, before opset: Int) throws -> Bool
 }
 
 extension Operator {
@@ -88,6 +92,7 @@ extension Operator {
   }
   public func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {}
   public func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {}
+  public func replace(_ graph: inout Graph, _ node: NodeID, before opset: Int) throws -> Bool { false }
   /// The newest version's published signature.
   public var schema: OperatorSchema? { SchemaRegistry.newest(domain: name.domain, name: name.name) }
 }

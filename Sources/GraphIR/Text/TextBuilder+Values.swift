@@ -135,6 +135,16 @@ struct TextValues {
       }
       values[index] = value
     }
+    if bits == 6 {
+      return try Tensor.makeRaw(type, shape) { bytes in
+        for (index, code) in values.enumerated() {
+          for bit in 0..<6 where code >> Int64(bit) & 1 == 1 {
+            let (byte, shift) = (index * 6 + bit).quotientAndRemainder(dividingBy: 8)
+            bytes[byte] |= 1 << UInt8(shift)
+          }
+        }
+      }
+    }
     let container: DataType =
       switch type {
       case .float16, .bfloat16: .uint16

@@ -73,7 +73,14 @@ struct LoweringDriver {
     guard let since = versions.last(where: { $0 <= opset }),
       let schema = SchemaRegistry.schema(domain: name.domain, name: name.name, opset: since)
     else {
-      let missing = CameoError.unsupported("operator \(name) is not in opset \(opset); it came with \(versions[0])")
+      var missing = CameoError.unsupported("operator \(name) is not in opset \(opset); it came with \(versions[0])")
+      let before = graph[id]
+      do {
+        if try replace(&graph, id, opset, depth) { return true }
+      } catch let error as CameoError where error.kind == .unsupported {
+        missing = error
+        guard undo(&graph, id, before) else { throw missing }
+      }
       guard try expand(&graph, id, because: missing, depth) else { throw missing }
       return true
     }
@@ -90,23 +97,63 @@ struct LoweringDriver {
     if schema.isDeprecated {
       // A node that the source's own opset has withdrawn stands as it came.
       if !graph[id].origins.isEmpty, source[name.domain] == opset { return false }
-      throw CameoError.unsupported("operator \(name) is withdrawn in opset \(opset)")
+      let withdrawn = CameoError.unsupported("operator \(name) is withdrawn in opset \(opset)")
+      guard try expand(&graph, id, because: withdrawn, depth) else { throw withdrawn }
+      return true
     }
     if since == newest { return false }
 
     let firstNew = graph.nodeCapacity
+    let before = graph[id]
     do {
       try op.lower(&graph, id, to: since)
       if graph[id].isAlive && graph[id].operatorName == name { try fit(&graph, id, to: schema, opset) }
     } catch let error as CameoError {
       let located = CameoError(error.kind, "\(error.reason) (opset \(opset))", path: error.path)
-      guard error.kind == .unsupported, try expand(&graph, id, because: located, depth) else { throw located }
+      guard error.kind == .unsupported, undo(&graph, id, before),
+        try expand(&graph, id, because: located, depth)
+      else { throw located }
       return true
     }
+    try lowerNew(&graph, from: firstNew, of: name, opset, depth)
+    return true
+  }
+
+  /// Puts a node back as it was before a lowering that gave up. False where its outputs went elsewhere by then.
+  private func undo(_ graph: inout Graph, _ id: NodeID, _ before: Node) -> Bool {
+    guard graph[id].isAlive, graph[id].outputs == before.outputs else { return false }
+    graph.setOperator(before.operatorName, of: id)
+    graph.replaceInputs(of: id, with: before.inputs)
+    for attribute in graph[id].attributes where before[attribute.name] == nil {
+      graph.setAttribute(attribute.name, of: id, to: nil)
+    }
+    for attribute in before.attributes { graph.setAttribute(attribute.name, of: id, to: attribute.value) }
+    return true
+  }
+
+  /// Lowers the nodes that a lowering made.
+  private mutating func lowerNew(
+    _ graph: inout Graph, from firstNew: Int, of name: OperatorName, _ opset: Int, _ depth: Int
+  ) throws {
     guard depth < 8 else { throw CameoError.unsupported("operator \(name) does not lower to opset \(opset)") }
     for index in firstNew..<graph.nodeCapacity where graph[NodeID(index)].isAlive {
       _ = try lower(&graph, NodeID(index), isRestored: false, depth: depth + 1)
     }
+  }
+
+  /// An operator that `opset` does not have yet: says it by others. False where it does not know how.
+  private mutating func replace(_ graph: inout Graph, _ id: NodeID, _ opset: Int, _ depth: Int) throws -> Bool {
+    let name = graph[id].operatorName
+    let firstNew = graph.nodeCapacity
+    guard let op = OperatorRegistry[name], try op.replace(&graph, id, before: opset) else { return false }
+    if graph[id].isAlive {
+      let other = graph[id].operatorName
+      guard let schema = SchemaRegistry.schema(domain: other.domain, name: other.name, opset: opset),
+        !schema.isDeprecated
+      else { throw CameoError.unsupported("operator \(other) is not in opset \(opset)") }
+      try fit(&graph, id, to: schema, opset)
+    }
+    try lowerNew(&graph, from: firstNew, of: name, opset, depth)
     return true
   }
 
@@ -202,12 +249,37 @@ struct LoweringDriver {
       )
     }
     for (index, input) in inputs.enumerated() {
-      guard let input, case .tensor(let element?, _) = graph[input].type, let formal = schema.input(at: index),
-        !formal.types.isEmpty
-      else { continue }
-      guard formal.types.containsTensor(Int(element.rawValue)) else {
-        throw CameoError.unsupported("operator \(name) of opset \(opset) takes no \(element) as \(formal.name)")
+      if let formal = schema.input(at: index), let type = refused(input, by: formal, in: graph) {
+        throw CameoError.unsupported("operator \(name) of opset \(opset) takes no \(type) as \(formal.name)")
       }
+    }
+    for (index, output) in graph[id].outputs.enumerated() {
+      if let formal = schema.output(at: index), let type = refused(output, by: formal, in: graph) {
+        throw CameoError.unsupported("operator \(name) of opset \(opset) gives no \(type) as \(formal.name)")
+      }
+    }
+  }
+
+  /// The type of a value that its place in a signature does not allow, as text; nil where it is allowed or not known.
+  private func refused(_ value: ValueID?, by formal: OperatorSchema.FormalParameter, in graph: Graph) -> String? {
+    guard let value, let type = graph[value].type, !formal.types.isEmpty else { return nil }
+    if case .tensor(let element?, _) = type {
+      return formal.types.containsTensor(Int(element.rawValue)) ? nil : "\(element)"
+    }
+    guard let text = LoweringDriver.typeString(type), let known = TypeSet(text), !known.isSubset(of: formal.types)
+    else {
+      return nil
+    }
+    return text
+  }
+
+  /// As signatures write it; nil where an element type is not known.
+  private static func typeString(_ type: ValueType) -> String? {
+    switch type {
+    case .tensor(let element, _): element.map { "tensor(\($0))" }
+    case .sequence(let element): typeString(element).map { "seq(\($0))" }
+    case .optional(let element): typeString(element).map { "optional(\($0))" }
+    default: nil
     }
   }
 

@@ -145,6 +145,9 @@ struct MessageWriter {
     case .tensor(let tensor):
       // Large values of a model with external data go there, and attributes do not.
       if external != nil && !force && tensor.byteCount >= ExternalPlan.threshold { return false }
+      // Before opset 9 a Constant held floats only; an initializer holds every type.
+      let formal = SchemaRegistry.schema(domain: "", name: "Constant", opset: opset)?.output(at: 0)
+      if !force, formal?.types.containsTensor(Int(tensor.dataType.rawValue)) == false { return false }
       (attributeName, attribute) = opset < 12 ? ("value", .tensor(tensor)) : constantAttribute(attributeName, tensor)
     case .sparse(let sparse):
       if opset < 11 && !force { return false }

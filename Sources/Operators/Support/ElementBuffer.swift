@@ -102,6 +102,12 @@ struct ElementBuffer {
   }
 
   private func code(_ source: Tensor, _ index: Int) -> UInt8 {
+    if bits == 6 {
+      let (byte, shift) = (index * 6).quotientAndRemainder(dividingBy: 8)
+      var word = UInt16(source.baseAddress.load(fromByteOffset: byte, as: UInt8.self))
+      if shift > 2 { word |= UInt16(source.baseAddress.load(fromByteOffset: byte + 1, as: UInt8.self)) << 8 }
+      return UInt8(truncatingIfNeeded: word >> UInt16(shift)) & 0x3f
+    }
     let perByte = 8 / bits
     let byte = source.baseAddress.load(fromByteOffset: index / perByte, as: UInt8.self)
     return byte >> UInt8(index % perByte * bits) & UInt8((1 << bits) - 1)
@@ -109,6 +115,14 @@ struct ElementBuffer {
 
   private func setCode(_ index: Int, _ value: UInt8) {
     guard let storage else { return }
+    if bits == 6 {
+      for bit in 0..<6 {
+        let (byte, shift) = (index * 6 + bit).quotientAndRemainder(dividingBy: 8)
+        let old = storage.base.load(fromByteOffset: byte, as: UInt8.self) & ~(1 << UInt8(shift))
+        storage.base.storeBytes(of: old | (value >> UInt8(bit) & 1) << UInt8(shift), toByteOffset: byte, as: UInt8.self)
+      }
+      return
+    }
     let perByte = 8 / bits
     let shift = UInt8(index % perByte * bits)
     let mask = UInt8((1 << bits) - 1) << shift

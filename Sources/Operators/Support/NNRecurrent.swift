@@ -276,3 +276,30 @@ struct NNRecurrent {
     return outputs
   }
 }
+
+extension NNRecurrent {
+  /// Before opset 14 the time came first: transposes around the node say `layout` 1.
+  static func lowerLayout(_ graph: inout Graph, _ node: NodeID) throws {
+    let source = graph[node]
+    let isBatchFirst = try AttributeReader(source).bool("layout")
+    graph.setAttribute("layout", of: node, to: nil)
+    guard isBatchFirst else { return }
+    for index in [0, 5, 6] {
+      guard let input = source.input(index) else { continue }
+      let turned = graph.emit("Transpose", [input], [NamedAttribute("perm", .ints([1, 0, 2]))], like: node)
+      graph.setType(.tensor(graph[input].type?.dataType, nil), of: turned)
+      graph.setInput(index, of: node, to: turned)
+    }
+    // Y is [length, directions, batch, hidden] there, the last states [directions, batch, hidden].
+    for (index, permutation) in [[2, 0, 1, 3], [1, 0, 2], [1, 0, 2]].enumerated() {
+      guard let output = source.output(index) else { continue }
+      let timeFirst = graph.addValue(
+        name: graph.freshName("time_first"), type: .tensor(graph[output].type?.dataType, nil), in: source.region)
+      graph.rebindOutput(index, of: node, to: timeFirst)
+      graph.addNode(
+        OperatorName("Transpose"), inputs: [timeFirst], outputs: [output],
+        attributes: [NamedAttribute("perm", .ints(permutation.map { Int64($0) }))], origins: source.origins,
+        in: source.region)
+    }
+  }
+}

@@ -156,7 +156,7 @@ public struct ReduceOperator: Operator {
     let view = try ElementView<UInt64>(data)
     let p = view.base
     return try Tensor.make(data.dataType, shape, as: UInt64.self) { out in
-      try withExtendedLifetime(view) {
+      withExtendedLifetime(view) {
         switch kind {
         case .sum, .l1: plan.fold(p, 0, { $0 &+ $1 }) { out[$0] = $1 }
         case .mean: plan.fold(p, 0, { $0 &+ $1 }) { out[$0] = plan.count == 0 ? 0 : $1 / UInt64(plan.count) }
@@ -164,10 +164,19 @@ public struct ReduceOperator: Operator {
         case .min: plan.fold(p, UInt64.max, { Swift.min($0, $1) }) { out[$0] = $1 }
         case .product: plan.fold(p, 1, { $0 &* $1 }) { out[$0] = $1 }
         case .sumSquare: plan.fold(p, 0, { $0 &+ $1 &* $1 }) { out[$0] = $1 }
-        default: throw CameoError.unsupported("\(name) of uint64")
+        case .l2: plan.fold(p, 0.0, { $0 + Double($1) * Double($1) }) { out[$0] = whole($1.squareRoot()) }
+        case .logSum: plan.fold(p, 0.0, { $0 + Double($1) }) { out[$0] = whole(log($1)) }
+        case .logSumExp:
+          var tops = [Double](repeating: -.infinity, count: plan.results)
+          plan.fold(p, -Double.infinity, { Swift.max($0, Double($1)) }) { tops[$0] = $1 }
+          plan.foldIndexed(p, 0.0, { $0 + exp(Double($1) - tops[$2]) }) { out[$0] = whole(log($1) + tops[$0]) }
         }
       }
     }
+  }
+
+  private func whole(_ value: Double) -> UInt64 {
+    UInt64(exactly: value.rounded(.towardZero)) ?? (value > 0 ? .max : 0)
   }
 
   private func truncated(_ value: Double) -> Int64 {
@@ -188,7 +197,12 @@ public struct ReduceOperator: Operator {
       throw CameoError.unsupported("input axes is computed; the older version takes it as a fixed attribute")
     }
     let isEmpty = graph.constant(axes)?.count ?? 0 == 0
-    if noop && isEmpty { throw CameoError.unsupported("the older version has no noop_with_empty_axes") }
+    if noop && isEmpty {
+      guard let input = graph[node].input(0), [.sum, .mean, .max, .min, .product].contains(kind) else {
+        throw CameoError.unsupported("the older version has no noop_with_empty_axes")
+      }
+      return graph.replaceNode(node, by: graph.emit("Identity", [input], like: node))
+    }
     graph.setAttribute("noop_with_empty_axes", of: node, to: nil)
     if isEmpty {
       if axes != nil { graph.setInput(1, of: node, to: nil) }
@@ -205,6 +219,8 @@ struct ReductionPlan {
   /// Where each result's elements start, in row-major order of the kept axes.
   private let starts: [Int]
   private let walk: BroadcastWalk
+  /// Results.
+  var results: Int { starts.count }
   /// Elements that come together in one result.
   let count: Int
 

@@ -91,7 +91,9 @@ extension Graph {
     let type = self[output].type
     replaceAllUses(of: output, with: replacement)
     setName(name, of: replacement)
-    if self[replacement].type == nil { setType(type, of: replacement) }
+    if self[replacement].type == nil || self[replacement].type?.shape == nil && type?.shape != nil {
+      setType(type, of: replacement)
+    }
     removeNode(id)
   }
 }

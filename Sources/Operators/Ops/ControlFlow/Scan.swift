@@ -157,7 +157,32 @@ struct Scan: Operator {
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
-    if version < 9 { throw CameoError.unsupported("Scan of opset 8, which runs over a batch with lengths") }
+    guard version < 9 else { return }
+    // Opset 8 ran over a batch: a batch of one. Its sequences lay on the axis behind the batch, its outputs forwards.
+    let source = graph[node]
+    let layout = try Layout(source, AttributeReader(source))
+    guard (layout.inputAxes + layout.outputAxes).allSatisfy({ $0 == 0 }), !layout.outputReversed.contains(true) else {
+      throw CameoError.unsupported("axes and directions of outputs of Scan before opset 9")
+    }
+    var operands: [ValueID?] = [nil]
+    for input in source.inputs {
+      let axis = graph.emitConstant(try Tensor.ints([0]), like: node)
+      operands.append(input.map { graph.emit("Unsqueeze", [$0, axis], like: node) })
+    }
+    graph.replaceInputs(of: node, with: operands)
+    if let directions = source["scan_input_directions"] { graph.setAttribute("directions", of: node, to: directions) }
+    for name in ["scan_input_axes", "scan_input_directions", "scan_output_axes", "scan_output_directions"] {
+      graph.setAttribute(name, of: node, to: nil)
+    }
+    for (index, output) in source.outputs.enumerated() {
+      guard let output else { continue }
+      graph.rebindOutput(
+        index, of: node, to: graph.addValue(name: graph.freshName("batch"), in: source.region))
+      guard let batch = graph[node].output(index) else { continue }
+      let axis = graph.emitConstant(try Tensor.ints([0]), like: node)
+      graph.addNode(
+        OperatorName("Squeeze"), inputs: [batch, axis], outputs: [output], origins: source.origins, in: source.region)
+    }
   }
 }
 

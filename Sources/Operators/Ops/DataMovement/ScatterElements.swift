@@ -36,6 +36,14 @@ struct ScatterElements: Operator {
     guard reduction == .none else { throw CameoError.unsupported("before opset 16 there is no reduction") }
     graph.setAttribute("reduction", of: node, to: nil)
   }
+
+  /// Opsets 9 and 10 called it Scatter.
+  func replace(_ graph: inout Graph, _ node: NodeID, before opset: Int) throws -> Bool {
+    guard opset >= 9 else { return false }
+    try lower(&graph, node, to: 11)
+    graph.setOperator(OperatorName("Scatter"), of: node)
+    return true
+  }
 }
 
 @used @section("cameo_operators")

@@ -53,15 +53,24 @@ struct Tile: Operator {
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
     guard version < 6 else { return }
-    guard let repeats = try graph.constant(graph[node].input(1))?.ints(), repeats.filter({ $0 != 1 }).count <= 1,
-      let type = graph.dataType(graph[node].input(0))
-    else { throw CameoError.unsupported("before opset 6 Tile repeats one axis a fixed number of times") }
-    let axis = repeats.firstIndex { $0 != 1 } ?? 0
-    let tiles = try Tensor.ints([repeats.isEmpty ? 1 : repeats[axis]]).converted(to: type)
-    let place = try Tensor.ints([axis]).converted(to: type)
+    guard let repeats = try graph.constant(graph[node].input(1))?.ints(), var input = graph[node].input(0),
+      let type = graph.dataType(input)
+    else { throw CameoError.unsupported("before opset 6 Tile repeats an axis a fixed number of times") }
+    // One node an axis, this one the last.
+    var axes = repeats.indices.filter { repeats[$0] != 1 }
+    let last = axes.popLast() ?? 0
+    for axis in axes {
+      var all = [Int](repeating: 1, count: repeats.count)
+      all[axis] = repeats[axis]
+      var shape = graph[input].type?.shape
+      if let size = shape, size.count == repeats.count { shape?[axis] = size[axis] * Dim(repeats[axis]) }
+      input = graph.emit("Tile", [input, graph.emitConstant(try .ints(all), like: node)], like: node)
+      graph.setType(.tensor(type, shape), of: input)
+    }
+    let tiles = try Tensor.ints([repeats.isEmpty ? 1 : repeats[last]]).converted(to: type)
+    let place = try Tensor.ints([last]).converted(to: type)
     graph.replaceInputs(
-      of: node,
-      with: [graph[node].input(0), graph.emitConstant(tiles, like: node), graph.emitConstant(place, like: node)])
+      of: node, with: [input, graph.emitConstant(tiles, like: node), graph.emitConstant(place, like: node)])
   }
 }
 

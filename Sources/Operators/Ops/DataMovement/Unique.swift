@@ -48,7 +48,11 @@ struct Unique: Operator {
     case .string: groups = group(rows.strings, rows.shape[0], sorted)
     case .uint64: groups = group(try rows.elements(as: UInt64.self), rows.shape[0], sorted)
     case let type where type.isFloatingPoint: groups = group(try rows.elements(as: Double.self), rows.shape[0], sorted)
-    case let type where type.isComplex: throw CameoError.unsupported("Unique of \(type)")
+    case let type where type.isComplex:
+      let (re, im) = (try LinearParts.part(0, of: rows), try LinearParts.part(1, of: rows))
+      groups = group(
+        zip(try re.elements(as: Double.self), try im.elements(as: Double.self)).map { Complex(re: $0, im: $1) },
+        rows.shape[0], sorted)
     default: groups = group(try rows.elements(as: Int64.self), rows.shape[0], sorted)
     }
     let width = rows.shape[0] == 0 ? 0 : rows.count / rows.shape[0]
@@ -67,6 +71,13 @@ struct Unique: Operator {
       .tensor(result), .tensor(try .ints(groups.map { $0[0] })), .tensor(try .ints(inverse)),
       .tensor(try .ints(groups.map(\.count))),
     ]
+  }
+
+  /// Ordered by real part, then by imaginary part, as in NumPy.
+  private struct Complex: Comparable {
+    var re: Double
+    var im: Double
+    static func < (a: Complex, b: Complex) -> Bool { (a.re, a.im) < (b.re, b.im) }
   }
 
   /// Rows that are equal, each group ascending; groups by their rows' order or by first occurrence.

@@ -54,8 +54,14 @@ struct Pow: Operator {
     if version < 12, let x = graph.dataType(graph[node].input(0)), let y = graph.dataType(graph[node].input(1)), x != y
     {
       // Before opset 12 both have one type.
-      guard x.isFloatingPoint, let exponent = graph[node].input(1) else {
-        throw CameoError.unsupported("before opset 12 base and exponent have one type, \(x) and \(y) are there")
+      guard let base = graph[node].input(0), let exponent = graph[node].input(1) else { return }
+      guard x.isFloatingPoint || y.isFloatingPoint else {
+        throw CameoError.unsupported("before opset 12 Pow takes no integers, \(x) and \(y) are there")
+      }
+      if !x.isFloatingPoint {
+        lowerIntegerBase(&graph, node, base, exponent, x)
+        if version < 7 { try graph.lowerLegacyBroadcast(node, commutes: false) }
+        return
       }
       if let tensor = graph.constant(exponent) {
         graph.setInput(1, of: node, to: graph.emitConstant(try tensor.converted(to: x), like: node))
@@ -65,6 +71,27 @@ struct Pow: Operator {
       }
     }
     if version < 7 { try graph.lowerLegacyBroadcast(node, commutes: false) }
+  }
+
+  /// An integer to a fractional power: in double, as the newest version is computed, and back.
+  private func lowerIntegerBase(
+    _ graph: inout Graph, _ node: NodeID, _ base: ValueID, _ exponent: ValueID, _ type: DataType
+  ) {
+    let source = graph[node]
+    func cast(_ value: ValueID) -> ValueID {
+      let result = graph.emit(
+        "Cast", [value], [NamedAttribute("to", .int(Int64(DataType.double.rawValue)))], like: node)
+      graph.setType(.tensor(.double, graph[value].type?.shape), of: result)
+      return result
+    }
+    graph.replaceInputs(of: node, with: [cast(base), cast(exponent)])
+    guard let output = source.output(0) else { return }
+    let wide = graph.addValue(
+      name: graph.freshName("Pow"), type: .tensor(.double, graph[output].type?.shape), in: source.region)
+    graph.rebindOutput(0, of: node, to: wide)
+    graph.addNode(
+      OperatorName("Cast"), inputs: [wide], outputs: [output],
+      attributes: [NamedAttribute("to", .int(Int64(type.rawValue)))], origins: source.origins, in: source.region)
   }
 }
 

@@ -52,32 +52,10 @@ struct CenterCropPad: Operator {
       }
       return index
     }
-    let count = try Tensor.elementCount(shape)
-    if x.dataType == .string {
-      return [.tensor(try Tensor(strings: (0..<count).map { source($0).map { x.strings[$0] } ?? "" }, shape: shape))]
-    }
-    if x.dataType.isSubByte || x.dataType.isComplex {
-      guard !x.dataType.isComplex else { throw CameoError.unsupported("\(name) of \(x.dataType)") }
-      let view = try ElementView<Double>(x)
-      return [
-        .tensor(
-          try Tensor.make(x.dataType, shape, as: Double.self) { out in
-            for i in 0..<count { if let from = source(i) { out[i] = view[from] } }
-          })
-      ]
-    }
-    let width = x.dataType.bitWidth / 8
-    return [
-      .tensor(
-        try Tensor.makeRaw(x.dataType, shape) { out in
-          x.withUnsafeBytes { bytes in
-            guard let base = out.baseAddress, let from = bytes.baseAddress else { return }
-            for i in 0..<count {
-              if let place = source(i) { (base + i * width).copyMemory(from: from + place * width, byteCount: width) }
-            }
-          }
-        })
-    ]
+    // Zeros, or empty strings, where the input has nothing.
+    var out = try ElementBuffer(x.dataType, shape)
+    for i in 0..<out.count { if let place = source(i) { out.copy(x, from: place, count: 1, to: i) } }
+    return [.tensor(try out.finish())]
   }
 }
 

@@ -39,6 +39,8 @@ struct Col2Im: Operator {
       throw CameoError.badInput("input 0 (input) is \(x), [N, C * \(taps), \(geometry.outputCount)] was expected")
     }
     let channels = x.shape[1] / taps
+    if x.dataType.isComplex { return try LinearParts.complex(context, evaluate) }
+    if x.dataType == .string { return [.tensor(try texts(x, [x.shape[0], channels] + image, geometry))] }
     let view = try ElementView<Double>(x)
     return [
       .tensor(
@@ -50,6 +52,26 @@ struct Col2Im: Operator {
           }
         })
     ]
+  }
+
+  /// Strings that meet in one place are put one behind the other.
+  private func texts(_ x: Tensor, _ shape: [Int], _ geometry: NNGeometry) throws -> Tensor {
+    let count = try Tensor.elementCount(shape)
+    try MemoryBudget.shared.check(count &* MemoryLayout<String>.stride)
+    let (channels, taps) = (shape[1], geometry.taps)
+    var result = [String](repeating: "", count: count)
+    for item in 0..<shape[0] {
+      for position in 0..<geometry.outputCount {
+        geometry.forEachTap(position) { tap, index in
+          guard index >= 0 else { return }
+          for channel in 0..<channels {
+            let source = (item * x.shape[1] + channel * taps + tap) * x.shape[2] + position
+            result[(item * channels + channel) * geometry.inputCount + index] += x.strings[source]
+          }
+        }
+      }
+    }
+    return try Tensor(strings: result, shape: shape)
   }
 }
 

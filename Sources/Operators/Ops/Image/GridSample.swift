@@ -46,6 +46,11 @@ struct GridSample: Operator {
     let positions = outputs.reduce(1, *)
     let (channels, plane, rank) = (x.shape[1], sizes.reduce(1, *), sizes.count)
     guard plane > 0 || positions == 0 else { throw CameoError.badInput("an empty image cannot be sampled") }
+    if x.dataType.isComplex { return try LinearParts.complex(context, evaluate) }
+    if x.dataType == .string {
+      guard mode == .nearest else { throw CameoError.unsupported("strings in mode \(mode): only nearest moves them") }
+      return try LinearParts.strings(context, evaluate)
+    }
     let view = try ElementView<Double>(x)
     let places = try ElementView<Double>(grid)
     return [

@@ -104,6 +104,13 @@ struct Resize: Operator {
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
+    if x.dataType.isComplex { return try LinearParts.complex(context, evaluate) }
+    if x.dataType == .string {
+      guard Resize.isNearest(context.node) else {
+        throw CameoError.unsupported("strings cannot be interpolated: mode nearest moves them")
+      }
+      return try LinearParts.strings(context, evaluate)
+    }
     let axes = try axes(context.attributes, rank: x.rank)
     var shape = x.shape
     var scales: [Double]
@@ -209,8 +216,19 @@ struct Resize: Operator {
   func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
     if version < 11 { return Resize.upgradeScales(&graph, node) }
     if case .string("tf_half_pixel_for_nn") = graph[node]["coordinate_transformation_mode"] {
+      // floor((x + 0.5) / scale) is ((x + 0.5) / scale - 0.5) rounded, halves up.
+      if case .string("floor") = graph[node]["nearest_mode"], Resize.isNearest(graph[node]) {
+        graph.setAttribute("coordinate_transformation_mode", of: node, to: .string("half_pixel"))
+        graph.setAttribute("nearest_mode", of: node, to: .string("round_prefer_ceil"))
+        return
+      }
       throw CameoError.unsupported("the coordinate transformation tf_half_pixel_for_nn, which opset 13 took away")
     }
+  }
+
+  private static func isNearest(_ node: Node) -> Bool {
+    if case .string(let mode) = node["mode"] { return mode == "nearest" }
+    return true
   }
 
   /// The form of Resize-10 and Upsample-9, (X, scales), in today's words.
@@ -222,6 +240,7 @@ struct Resize: Operator {
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
+    if version < 18 { try Resize.lowerAxes(&graph, node) }
     guard version < 13 else { return }
     let source = graph[node]
     func text(_ name: String, _ fallback: String) -> String {
@@ -242,6 +261,70 @@ struct Resize: Operator {
       let empty = graph.emitConstant(try Tensor.of([Float](), .float), like: node)
       graph.insertInput(empty, of: node, at: index)
     }
+  }
+
+  /// Before opset 18 scales, sizes and roi were for all axes.
+  private static func lowerAxes(_ graph: inout Graph, _ node: NodeID) throws {
+    let source = graph[node]
+    guard let given = try AttributeReader(source).optionalInts("axes"), !given.isEmpty else {
+      return graph.setAttribute("axes", of: node, to: nil)
+    }
+    guard let shape = source.input(0).flatMap({ graph[$0].type?.shape }) else {
+      throw CameoError.unsupported("axes of Resize before opset 18 on a tensor of unknown rank")
+    }
+    let axes = try given.map { try Axes.normalize($0, rank: shape.count) }
+    func widen<T: ComputeElement>(_ index: Int, _ type: DataType, parts: Int, _ others: [T?]) throws {
+      guard let input = source.input(index) else { return }
+      guard let tensor = graph.constant(input) else {
+        throw CameoError.unsupported("computed inputs for some axes of Resize before opset 18")
+      }
+      if tensor.isEmpty { return }
+      let values = try tensor.elements(as: T.self)
+      var all = others
+      guard values.count == axes.count * parts else {
+        throw CameoError.badInput("input \(index) does not fit the axes")
+      }
+      for part in 0..<parts {
+        for (place, axis) in axes.enumerated() { all[part * shape.count + axis] = values[part * axes.count + place] }
+      }
+      let known = all.compactMap { $0 }
+      guard known.count == all.count else {
+        throw CameoError.unsupported("sizes for some axes of Resize before opset 18 on a tensor of unknown shape")
+      }
+      graph.setInput(index, of: node, to: graph.emitConstant(try .of(known, type), like: node))
+    }
+    let type = source.input(1).flatMap { graph[$0].type?.dataType } ?? .float
+    try widen(
+      1, type, parts: 2, [Double?](repeating: 0, count: shape.count) + [Double?](repeating: 1, count: shape.count))
+    try widen(2, .float, parts: 1, [Float?](repeating: 1, count: shape.count))
+    try widen(3, .int64, parts: 1, shape.map { dim -> Int64? in dim.value.map { Int64($0) } })
+    graph.setAttribute("axes", of: node, to: nil)
+  }
+
+  /// Opsets 1 to 9 have Upsample, which enlarges.
+  func replace(_ graph: inout Graph, _ node: NodeID, before opset: Int) throws -> Bool {
+    let scales = graph[node].input(2).flatMap { graph.constant($0) }
+    if let scales, try scales.elements(as: Float.self).contains(where: { $0 < 1 }) { return false }
+    try lower(&graph, node, to: 10)
+    if opset < 9 {
+      guard let scales else { throw CameoError.unsupported("Upsample before opset 9 with computed scales") }
+      graph.replaceInputs(of: node, with: [graph[node].input(0)])
+      let factors = try scales.elements(as: Float.self)
+      if opset < 7 {
+        guard factors.count == 4, factors[0] == 1, factors[1] == 1 else {
+          throw CameoError.unsupported("Upsample before opset 7 of other axes than the last two of four")
+        }
+        graph.setAttribute("height_scale", of: node, to: .float(factors[2]))
+        graph.setAttribute("width_scale", of: node, to: .float(factors[3]))
+        if case .string("linear") = graph[node]["mode"] {
+          graph.setAttribute("mode", of: node, to: .string("bilinear"))
+        }
+      } else {
+        graph.setAttribute("scales", of: node, to: .floats(factors))
+      }
+    }
+    graph.setOperator(OperatorName("Upsample"), of: node)
+    return true
   }
 }
 

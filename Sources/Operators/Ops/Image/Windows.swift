@@ -38,11 +38,12 @@ struct CosineWindow: Operator {
         try Tensor.make(type, [size], as: Double.self) { out in
           let period = Double(isPeriodic ? size : size - 1)
           for i in 0..<size {
+            // The cosines first: the middle of a window is then 1 to the last bit, which integers keep.
             var sum = 0.0
-            for (order, factor) in coefficients.enumerated() {
+            for (order, factor) in coefficients.enumerated().dropFirst() {
               sum += factor * cos(2 * Double.pi * Double(order * i) / period)
             }
-            out[i] = period == 0 ? 1 : sum
+            out[i] = period == 0 ? 1 : sum + coefficients[0]
           }
         })
     ]

@@ -34,7 +34,8 @@ struct Gemm: Operator {
       if a.dataType == .double { try compute(context, Double.self) { $0 * $1 + $2 * $3 } } else if a.dataType.isInteger
       {
         try compute(context, Int64.self) { alpha, x, beta, y in
-          NNIntegers.truncating(alpha * Double(x)) &+ NNIntegers.truncating(beta * Double(y))
+          if let a = Int64(exactly: alpha), let b = Int64(exactly: beta) { return a &* x &+ b &* y }
+          return NNIntegers.truncating(alpha * Double(x) + beta * Double(y))
         }
       } else { try compute(context, Float.self) { Float($0 * Double($1) + $2 * Double($3)) } }
     return [.tensor(result)]

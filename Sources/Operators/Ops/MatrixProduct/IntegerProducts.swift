@@ -8,6 +8,17 @@ enum NNIntegers {
     value.isNaN ? 0 : value >= 0x1p63 ? .max : value <= -0x1p63 ? .min : Int64(value)
   }
 
+  /// `tensor - zero` as float, for float8; one zero point, or one for each index of `axis`.
+  static func shifted(_ tensor: Tensor, _ zero: Tensor?, axis: Int) throws -> Tensor {
+    guard let zero else { return try tensor.converted(to: .float) }
+    guard zero.dataType == tensor.dataType else { throw CameoError.badInput("\(tensor) with the zero point \(zero)") }
+    let (values, zeros) = (try ElementView<Float>(tensor), try ElementView<Float>(zero))
+    let place = try position(zero, in: tensor.shape, axis: axis)
+    return try Tensor.make(.float, tensor.shape, as: Float.self) { out in
+      for i in 0..<values.count { out[i] = values[i] - zeros[place(i)] }
+    }
+  }
+
   /// Where the parameter of element `i` stands: a scalar, one an index of `axis`, or a tensor of the same rank with ones.
   static func position(_ parameter: Tensor, in shape: [Int], axis: Int) throws -> (Int) -> Int {
     if parameter.count == 1 { return { _ in 0 } }
@@ -71,6 +82,7 @@ struct QLinearMatMul: Operator {
     let a = try context.tensor(0)
     let b = try context.tensor(3)
     let zero = try context.tensor(7)
+    if a.dataType.isFloatingPoint || b.dataType.isFloatingPoint { return try evaluateFloats(context) }
     let x = try WholeNumbers.centered(a, context.tensor(2), axis: max(0, a.rank - 2))
     let y = try WholeNumbers.centered(b, context.tensor(5), axis: max(0, b.rank - 1))
     let sums = try WholeProduct.matmul(x, y)
@@ -97,6 +109,30 @@ struct QLinearMatMul: Operator {
         try NNIntegers.requantized(
           sums, { scales[0][p($0)] * scales[1][q($0)] / scales[2][r($0)] }, zero: { zeros[z($0)] }, as: zero.dataType))
     ]
+  }
+
+  /// float8: the product in float, scaled and rounded to the output's type.
+  private func evaluateFloats(_ context: EvaluationContext) throws -> [Value?] {
+    let a = try context.tensor(0)
+    let b = try context.tensor(3)
+    let zero = try context.tensor(7)
+    let x = try NNIntegers.shifted(a, context.tensor(2), axis: max(0, a.rank - 2))
+    let y = try NNIntegers.shifted(b, context.tensor(5), axis: max(0, b.rank - 1))
+    let sums = try MatrixProduct.compute(x, y, as: .float, inDouble: context.accumulatesInDouble)
+    func parameter(_ index: Int, axis: Int) throws -> (Int) -> Double {
+      let tensor = try context.tensor(index)
+      let values = try ElementView<Double>(tensor)
+      let place = try NNIntegers.position(tensor, in: sums.shape, axis: axis)
+      return { values[place($0)] }
+    }
+    let rows = max(0, sums.rank - 2)
+    let (aScale, yScale) = (try parameter(1, axis: rows), try parameter(6, axis: rows))
+    let (bScale, zeros) = (try parameter(4, axis: max(0, sums.rank - 1)), try parameter(7, axis: rows))
+    let values = try ElementView<Double>(sums)
+    let result = try Tensor.make(.float, sums.shape, as: Double.self) { out in
+      for i in 0..<values.count { out[i] = values[i] * (aScale(i) * bScale(i) / yScale(i)) + zeros(i) }
+    }
+    return [.tensor(try ElementCasts.cast(result, to: zero.dataType, ElementCasts.Rules()))]
   }
 }
 

@@ -23,7 +23,8 @@ struct LayerNormalization: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     let x = context.shape(0)
-    context.set(0, context.dataType(0), x)
+    // RMSNormalization's scale may have another type: the result's.
+    context.set(0, context.dataType(isRMS ? 1 : 0), x)
     guard !isRMS else {
       if let x { _ = try context.normalize(axis: context.attributes.int("axis", default: -1), rank: x.count) }
       return
@@ -60,7 +61,7 @@ struct LayerNormalization: Operator {
       let shift = try bias.map { try ElementView<Float>($0) }
       return [
         .tensor(
-          try Tensor.make(x.dataType, x.shape, as: Float.self) { out in
+          try Tensor.make(isRMS ? scale.dataType : x.dataType, x.shape, as: Float.self) { out in
             NNParallel.ranges(rows, grain: max(1, 8192 / max(1, n))) { range in
               if isRMS {
                 ck_rmsnorm_f32(
@@ -93,7 +94,7 @@ struct LayerNormalization: Operator {
     let view = try ElementView<Double>(x)
     var means = [Double](repeating: 0, count: rows)
     var inverses = means
-    let y = try Tensor.make(x.dataType, x.shape, as: Double.self) { out in
+    let y = try Tensor.make(isRMS ? scale.dataType : x.dataType, x.shape, as: Double.self) { out in
       for row in 0..<rows {
         var mean = 0.0
         if !isRMS {

@@ -80,14 +80,15 @@ struct QuantizeLinear: Operator {
         }
       }
     }
-    let zeros = type == .float4e2m1 ? try zero.map { try ElementView<Double>($0) } : nil
+    let isPlain = type == .float4e2m1 || type == .float6e2m3 || type == .float6e3m2
+    let zeros = isPlain ? try zero.map { try ElementView<Double>($0) } : nil
     let format: SmallFloats.Format? =
       switch type {
       case .float8e4m3fn: .e4m3fn
       case .float8e4m3fnuz: .e4m3fnuz
       case .float8e5m2: .e5m2
       case .float8e5m2fnuz: .e5m2fnuz
-      case .float4e2m1: nil
+      case _ where isPlain: nil
       default: throw CameoError.badInput("\(type) is no quantized type")
       }
     if let format {

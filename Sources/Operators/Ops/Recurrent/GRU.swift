@@ -48,6 +48,10 @@ struct GRU: Operator {
   func upgrade(_ graph: inout Graph, _ node: NodeID, from version: Int) throws {
     if version < 7 { graph.setAttribute("output_sequence", of: node, to: nil) }
   }
+
+  func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
+    if version < 14 { try NNRecurrent.lowerLayout(&graph, node) }
+  }
 }
 
 @used @section("cameo_operators")

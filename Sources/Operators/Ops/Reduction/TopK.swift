@@ -81,14 +81,26 @@ struct TopK: Operator {
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
     if version < 11 {
-      guard try AttributeReader(graph[node]).int("largest", default: 1) != 0 else {
-        throw CameoError.unsupported("before opset 11 TopK finds the greatest elements only")
-      }
+      if try AttributeReader(graph[node]).int("largest", default: 1) == 0 { try lowerSmallest(&graph, node) }
       // Sorted is how the older versions give them.
       graph.setAttribute("largest", of: node, to: nil)
       graph.setAttribute("sorted", of: node, to: nil)
     }
     if version < 10 { try graph.moveInputToAttribute(1, of: node, named: "k", Attribute.int) }
+  }
+
+  /// Before opset 11 TopK finds the greatest elements only: those of the negated input, negated again.
+  private func lowerSmallest(_ graph: inout Graph, _ node: NodeID) throws {
+    let source = graph[node]
+    guard let input = source.input(0), let type = graph.dataType(input), type.isFloatingPoint else {
+      throw CameoError.unsupported("before opset 11 TopK finds the greatest elements of floats only")
+    }
+    graph.setInput(0, of: node, to: graph.emit("Neg", [input], like: node))
+    guard let values = source.output(0) else { return }
+    let negated = graph.addValue(name: graph.freshName("TopK"), type: graph[values].type, in: source.region)
+    graph.rebindOutput(0, of: node, to: negated)
+    graph.addNode(
+      OperatorName("Neg"), inputs: [negated], outputs: [values], origins: source.origins, in: source.region)
   }
 }
 

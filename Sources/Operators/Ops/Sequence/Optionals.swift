@@ -28,10 +28,16 @@ struct OptionalHasElement: Operator {
     return [.tensor(try .scalar(isThere, .bool))]
   }
 
+  /// Before opset 18 it took optionals only: what else is there has an element, and nothing has none.
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
-    if version < 18 && graph[node].input(0) == nil {
-      throw CameoError.unsupported("OptionalHasElement of nothing before opset 18")
+    guard version < 18 else { return }
+    let type = graph[node].input(0).flatMap { graph[$0].type }
+    if graph[node].input(0) != nil {
+      guard let type else { throw CameoError.unsupported("a value of unknown type before opset 18") }
+      if case .optional = type { return }
     }
+    let answer = graph.emitConstant(try .scalar(graph[node].input(0) != nil, .bool), like: node)
+    graph.replaceNode(node, by: graph.emit("Identity", [answer], like: node))
   }
 }
 
@@ -47,6 +53,14 @@ struct OptionalGetElement: Operator {
     guard case .optional(let inner) = try context.value(0) else { return [try context.value(0)] }
     guard let inner else { throw CameoError.badInput("the optional holds nothing") }
     return [inner]
+  }
+
+  /// Before opset 18 it took optionals only; what else is there is its own element.
+  func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
+    guard version < 18, let input = graph[node].input(0) else { return }
+    guard let type = graph[input].type else { throw CameoError.unsupported("a value of unknown type before opset 18") }
+    if case .optional = type { return }
+    graph.replaceNode(node, by: graph.emit("Identity", [input], like: node))
   }
 }
 
