@@ -70,12 +70,10 @@ let package = Package(
     .testTarget(
       name: "CPUProviderTests",
       dependencies: ["CPUProvider", "InferenceRuntime", "Operators", "GraphIR", "Tensors", "MallocCounter"]),
-    .testTarget(name: "ONNXFormatTests", dependencies: ["ONNXFormat", "GraphIR", "Tensors"]),
     .testTarget(
       name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"], exclude: ["Fixtures"]),
     .testTarget(
       name: "ONNXFormatTests", dependencies: ["ONNXFormat", "Operators", "GraphIR", "Tensors"], exclude: ["Cases"]),
-    .testTarget(name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"]),
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
