@@ -8,23 +8,23 @@ struct FusedConv: Operator {
 
   var signature: StaticString? {
     """
-      D ai.cameo 1
-      O FusedConv 1 2 4 1 1
-      a activation string
-      a activation_params floats
-      a auto_pad string=NOTSET
-      a dilations ints
-      a group int=1
-      a kernel_shape ints
-      a pads ints
-      a strides ints
-      i X T
-      i W T
-      i? B T
-      i? Z T
-      o Y T
-      c T tensor(*):float,float16,bfloat16,double
-      """
+    D ai.cameo 1
+    O FusedConv 1 2 4 1 1
+    a activation string
+    a activation_params floats
+    a auto_pad string=NOTSET
+    a dilations ints
+    a group int=1
+    a kernel_shape ints
+    a pads ints
+    a strides ints
+    i X T
+    i W T
+    i? B T
+    i? Z T
+    o Y T
+    c T tensor(*):float,float16,bfloat16,double
+    """
   }
 
   func infer(_ context: inout InferenceContext) throws {

@@ -8,19 +8,19 @@ struct FusedMatMul: Operator {
 
   var signature: StaticString? {
     """
-      D ai.cameo 1
-      O FusedMatMul 1 2 3 1 1
-      a activation string
-      a activation_params floats
-      a alpha float=1
-      a transA int=0
-      a transB int=0
-      i A T
-      i B T
-      i? bias T
-      o Y T
-      c T tensor(*):float,float16,bfloat16,double
-      """
+    D ai.cameo 1
+    O FusedMatMul 1 2 3 1 1
+    a activation string
+    a activation_params floats
+    a alpha float=1
+    a transA int=0
+    a transB int=0
+    i A T
+    i B T
+    i? bias T
+    o Y T
+    c T tensor(*):float,float16,bfloat16,double
+    """
   }
 
   private func swapped(_ shape: [Dim]?, _ swaps: Bool) -> [Dim]? {

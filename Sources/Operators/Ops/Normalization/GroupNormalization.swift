@@ -115,7 +115,3 @@ struct GroupNormalization: Operator {
 private let registration: RegistryRecord = (
   0, { OperatorRegistry.submit(GroupNormalization(isInstance: false), to: $0) }
 )
-@used @section("cameo_operators")
-private let instanceRegistration: RegistryRecord = (
-  0, { OperatorRegistry.submit(GroupNormalization(isInstance: true), to: $0) }
-)

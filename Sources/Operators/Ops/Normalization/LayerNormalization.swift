@@ -125,5 +125,3 @@ struct LayerNormalization: Operator {
 
 @used @section("cameo_operators")
 private let registration: RegistryRecord = (0, { OperatorRegistry.submit(LayerNormalization(isRMS: false), to: $0) })
-@used @section("cameo_operators")
-private let rmsRegistration: RegistryRecord = (0, { OperatorRegistry.submit(LayerNormalization(isRMS: true), to: $0) })

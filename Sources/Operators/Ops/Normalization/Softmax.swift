@@ -155,9 +155,3 @@ struct Softmax: Operator {
 
 @used @section("cameo_operators")
 private let registration: RegistryRecord = (0, { OperatorRegistry.submit(Softmax("Softmax", .plain), to: $0) })
-@used @section("cameo_operators")
-private let logRegistration: RegistryRecord = (
-  0, { OperatorRegistry.submit(Softmax("LogSoftmax", .logarithm), to: $0) }
-)
-@used @section("cameo_operators")
-private let hardRegistration: RegistryRecord = (0, { OperatorRegistry.submit(Softmax("Hardmax", .hard), to: $0) })

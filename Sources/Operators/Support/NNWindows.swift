@@ -49,16 +49,3 @@ struct CosineWindow: Operator {
     ]
   }
 }
-
-@used @section("cameo_operators")
-private let hannRegistration: RegistryRecord = (
-  0, { OperatorRegistry.submit(CosineWindow("HannWindow", [0.5, -0.5]), to: $0) }
-)
-@used @section("cameo_operators")
-private let hammingRegistration: RegistryRecord = (
-  0, { OperatorRegistry.submit(CosineWindow("HammingWindow", [25.0 / 46, -21.0 / 46]), to: $0) }
-)
-@used @section("cameo_operators")
-private let blackmanRegistration: RegistryRecord = (
-  0, { OperatorRegistry.submit(CosineWindow("BlackmanWindow", [0.42, -0.5, 0.08]), to: $0) }
-)

@@ -70,16 +70,3 @@ struct GlobalPool: Operator {
     if version < 2 && kind == .norm { NNVersions.intToFloat("p", of: node, in: &graph) }
   }
 }
-
-@used @section("cameo_operators")
-private let averageRegistration: RegistryRecord = (
-  0, { OperatorRegistry.submit(GlobalPool("GlobalAveragePool", .average), to: $0) }
-)
-@used @section("cameo_operators")
-private let maximumRegistration: RegistryRecord = (
-  0, { OperatorRegistry.submit(GlobalPool("GlobalMaxPool", .maximum), to: $0) }
-)
-@used @section("cameo_operators")
-private let normRegistration: RegistryRecord = (
-  0, { OperatorRegistry.submit(GlobalPool("GlobalLpPool", .norm), to: $0) }
-)

@@ -87,10 +87,3 @@ struct CrossEntropy: Operator {
     return [.tensor(loss), context.hasOutput(1) ? .tensor(try .of(scores, x.dataType, shape: x.shape)) : nil]
   }
 }
-
-@used @section("cameo_operators")
-private let registration: RegistryRecord = (0, { OperatorRegistry.submit(CrossEntropy(appliesSoftmax: false), to: $0) })
-@used @section("cameo_operators")
-private let softmaxRegistration: RegistryRecord = (
-  0, { OperatorRegistry.submit(CrossEntropy(appliesSoftmax: true), to: $0) }
-)
