@@ -11,7 +11,8 @@ import Testing
     let error = try failure(graph, inputs)
     #expect(error?.kind == .badInput || error?.kind == .limit, "\(graph)", sourceLocation: location)
     #expect(
-      error.map { text.isEmpty || $0.reason.contains(text) } ?? false, "\(error?.description ?? "no error") for \(text)", sourceLocation: location)
+      error.map { text.isEmpty || $0.reason.contains(text) } ?? false,
+      "\(error?.description ?? "no error") for \(text)", sourceLocation: location)
   }
 
   private static let votes =
