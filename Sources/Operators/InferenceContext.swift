@@ -65,7 +65,7 @@ public struct InferenceContext {
     guard output < outputs.count else { return }
     var kept = symbols
     if let symbols {
-      let count = shape.flatMap { dims in dims.reduce(Optional(1)) { a, d in d.value.flatMap { v in a.map { $0 * v } } }
+      let count = shape.flatMap { dims in try? Tensor.elementCount(dims.map { $0.value ?? -1 })
       }
       if count != symbols.count || symbols.count > ValueFacts.symbolLimit { kept = nil }
     }

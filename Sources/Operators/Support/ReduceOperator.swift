@@ -81,7 +81,7 @@ public struct ReduceOperator: Operator {
     let shape = data.shape.indices.compactMap { axis -> Int? in
       isReduced.contains(axis) ? (keeps ? 1 : nil) : data.shape[axis]
     }
-    let plan = ReductionPlan(data.shape, axes: axes)
+    let plan = try ReductionPlan(data.shape, axes: axes)
     switch data.dataType {
     case .double: return [.tensor(try floats(ElementView<Double>(data), data, shape, plan))]
     case let type where type.isFloatingPoint: return [.tensor(try floats(ElementView<Float>(data), data, shape, plan))]
@@ -224,12 +224,17 @@ struct ReductionPlan {
   /// Elements that come together in one result.
   let count: Int
 
-  /// `axes`: ascending, from the front.
-  init(_ shape: [Int], axes: [Int]) {
+  /// `axes`: ascending, from the front. Throws `.limit` where the table of results is past the memory budget: a tensor without
+  /// elements may have any number of them.
+  init(_ shape: [Int], axes: [Int]) throws {
     let strides = Tensor.strides(shape)
     let isReduced = Set(axes)
     let kept = shape.indices.filter { !isReduced.contains($0) }
+    let results = try Tensor.elementCount(kept.map { shape[$0] })
+    try MemoryBudget.shared.check(
+      results.multipliedReportingOverflow(by: MemoryLayout<Int>.stride).partialValue, for: "a reduction's table")
     var starts: [Int] = []
+    starts.reserveCapacity(results)
     let outer = BroadcastWalk(kept.map { shape[$0] }, strides: [kept.map { strides[$0] }])
     outer.forEachRow { _, offsets in
       for i in 0..<outer.rowLength { starts.append(offsets[0] + i * outer.rowStrides[0]) }
