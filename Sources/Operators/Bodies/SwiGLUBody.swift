@@ -3,14 +3,8 @@ import Tensors
 
 /// SwiGLU: Swish(A) * B.
 private let body = FunctionBody("SwiGLU") { call in
-  try call.scalar("alpha", Double(call.attributes.float("alpha")))
-  try call.write(
-    """
-    scaled = Mul (A, alpha)
-    gate = Sigmoid (scaled)
-    gated = Mul (A, gate)
-    Y = Mul (gated, B)
-    """)
+  let alpha = try call.attributes.float("alpha")
+  try call.write("gated = Swish <alpha = \(alpha)> (A)  Y = Mul (gated, B)")
 }
 
 @used @section("cameo_operators")
