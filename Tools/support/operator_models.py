@@ -37,9 +37,9 @@ class Random:
         return self.generator.integers(0, high, shape, dtype=type)
 
 
-def model(operator, inputs, outputs=1, domain=MICROSOFT, opset=21, tail=(), **attributes):
+def model(operator, inputs, outputs=1, domain=MICROSOFT, standard=21, tail=(), **attributes):
     """One node over `inputs` (arrays: given at run time; Weight: in the model; None: left out), then the nodes of `tail`, each
-    (operator, domain, inputs, attributes) with "" for the result before it. `outputs`: how many results the node has."""
+    (operator, domain, inputs, attributes) with "" for the result before it. `outputs`: how many results the node has; `standard`: the opset."""
     given, weights, graph_inputs, names = {}, [], [], []
 
     def place(value, name):
@@ -64,7 +64,7 @@ def model(operator, inputs, outputs=1, domain=MICROSOFT, opset=21, tail=(), **at
     ports = [onnx.ValueInfoProto(name=name) for name in results]
     graph = helper.make_graph(nodes, operator, graph_inputs, ports, weights)
     built = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid(MICROSOFT, 1)], ir_version=10)
+        graph, opset_imports=[helper.make_opsetid("", standard), helper.make_opsetid(MICROSOFT, 1)], ir_version=10)
     return built, given
 
 
@@ -430,7 +430,7 @@ case("QLinearAveragePool, channels last")(one(
     "QLinearAveragePool", (1, 56, 56, 256), kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, channels_last=1))
 case("QLinearGlobalAveragePool")(one("QLinearGlobalAveragePool", (1, 2048, 7, 7)))
 case("QLinearGlobalAveragePool, channels last")(one("QLinearGlobalAveragePool", (1, 7, 7, 2048), channels_last=1))
-case("QLinearReduceMean")(one("QLinearReduceMean", (1, 128, 768), axes=[-1]))
+case("QLinearReduceMean")(one("QLinearReduceMean", (1, 128, 768), axes=[-1], keepdims=1))
 case("QLinearSoftmax")(one("QLinearSoftmax", (12, 128, 128), y=1 / 256, axis=-1, opset=13))
 
 
@@ -463,7 +463,7 @@ def _(r):
 @case("TensorScatter")
 def _(r):
     return model(
-        "TensorScatter", [r.floats(1, 8, 1024, 64), r.floats(1, 8, 1, 64), np.array([1000], np.int64)], domain="", opset=24, axis=2)
+        "TensorScatter", [r.floats(1, 8, 1024, 64), r.floats(1, 8, 1, 64), np.array([1000], np.int64)], domain="", standard=24, axis=2)
 
 
 def linear_attention(domain, length):
@@ -473,7 +473,7 @@ def linear_attention(domain, length):
             "LinearAttention",
             [r.floats(1, length, 1024), key, r.floats(1, length, 1024), r.floats(1, 8, 128, 128), -np.abs(r.floats(1, length, 8)),
              np.abs(r.floats(1, length, 8, scale=0.3))],
-            outputs=2, domain=domain, opset=21 if domain else 27, q_num_heads=8, kv_num_heads=8, update_rule="gated_delta")
+            outputs=2, domain=domain, standard=21 if domain else 27, q_num_heads=8, kv_num_heads=8, update_rule="gated_delta")
 
     return make
 
@@ -483,7 +483,7 @@ def causal(domain, length):
         return model(
             "CausalConvWithState",
             [r.floats(1, 2048, length), Weight(r.floats(2048, 1, 4)), Weight(r.floats(2048)), r.floats(1, 2048, 3)], outputs=2,
-            domain=domain, opset=21 if domain else 27, activation="silu")
+            domain=domain, standard=21 if domain else 27, activation="silu")
 
     return make
 
