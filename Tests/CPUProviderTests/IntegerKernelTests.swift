@@ -122,7 +122,8 @@ import Testing
       tolerance: 1e-4),
     KernelCase(
       "LinearAttention", [.f(1, 4, 16), .f(1, 4, 16), .f(1, 4, 34), .absent, .floats([1, 4, 16], -1, 0)],
-      ["q_num_heads": .int(2), "kv_num_heads": .int(2), "update_rule": .string("gated"), "scale": .float(0.3)]),
+      ["q_num_heads": .int(2), "kv_num_heads": .int(2), "update_rule": .string("gated"), "scale": .float(0.3)],
+      outputs: 2),
     KernelCase(
       "LinearAttention",
       [.f(1, 4, 16), .f(1, 4, 16), .f(1, 4, 34), .f(1, 2, 8, 17), .absent, .floats([1, 4, 2], 0, 0.5)],

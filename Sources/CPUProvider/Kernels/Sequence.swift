@@ -68,22 +68,19 @@ enum SequenceKernels {
     if let beta, beta.shape != [batch, length, keyHeads], beta.shape != [batch, length, 1] {
       throw Refusal("beta \(beta.shape)")
     }
-    if let state = request.output(1), state.type != .float { throw Refusal("a state of \(state.type)") }
+    let present = try request.result(1)
+    guard present.type == .float else { throw Refusal("a state of \(present.type)") }
     let given = try attributes.float("scale", default: 0)
     let scale = given == 0 ? Float(1 / Double(keys).squareRoot()) : given
     let slab = keys * values
     // A width of 1 with one head is both a number for each head and one for all.
     let (decayWidth, betaWidth) = (decay?.shape[2] ?? 0, beta?.shape[2] ?? 0)
     let written = aligned(values * 4)
-    let hasState = request.output(1) != nil
     let kernel = RangeKernel("linear attention", count: batch * keyHeads, grain: 1) { call, begin, end, thread in
       let scratch = call.scratch + thread * written
       for head in begin..<end {
         let (item, h) = (head / keyHeads, head % keyHeads)
-        let state =
-          hasState
-          ? call.output(1, Float.self) + head * slab
-          : (call.scratch + request.threads * written).assumingMemoryBound(to: Float.self) + head * slab
+        let state = call.output(1, Float.self) + head * slab
         if let past = call.optional(3, Float.self) {
           state.update(from: past + head * slab, count: slab)
         } else {
@@ -106,8 +103,7 @@ enum SequenceKernels {
         }
       }
     }
-    let own = hasState ? 0 : batch * keyHeads * slab * 4
-    return PreparedKernel(kernel, scratchBytes: request.threads * written + own)
+    return PreparedKernel(kernel, scratchBytes: request.threads * written)
   }
 
   private static func causalConvolution(_ request: KernelRequest) throws -> PreparedKernel {
