@@ -8,6 +8,7 @@ public enum Pipelines {
       InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, StandardizeQuantization.pass, FoldConstants(),
       FoldComputedShapes.pass,
       EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
+      LowerEinsum.pass,
       LiftSoftmax.pass,
       EliminateCommonSubexpressions(),
     ]
@@ -16,7 +17,7 @@ public enum Pipelines {
   private static var fusions: [any Pass] {
     [
       ExpandMicrosoft.pass, FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms,
-      FuseAttention.pass,
+      FuseSoftmax.pass, FuseAttention.pass, ReduceMask.pass,
       FusePad.pass, FuseConvScale.pass,
       FuseMatMulBias.pass,
     ]
