@@ -18,6 +18,7 @@
 #include "ck_reduce.h"
 #include "ck_resize.h"
 #include "ck_rnn.h"
+#include "ck_rotary.h"
 #include "ck_sequence.h"
 #include "ck_softmax.h"
 #include "ck_transpose.h"
