@@ -34,7 +34,7 @@ struct ElementwiseChains {
     tensor.count == 1 || tensor.dataType == .int64 && tensor.rank == 1 && tensor.count <= 8
   }
 
-  /// Chains of two nodes and more.
+  /// Chains of two nodes and more, in the order of their last nodes.
   func find() -> [Chain] {
     var result: [Chain] = []
     for region in graph.allRegions {
@@ -89,7 +89,7 @@ struct ElementwiseChains {
         if !readers.chains.isEmpty { context.refuse(rule, at: id, refusal) }
       } catch {}
     }
-    return found.filter { $0.nodes.count > 1 }
+    return found.reversed().filter { $0.nodes.count > 1 }
   }
 
   /// The chains that read a value, and whether something else does.
@@ -111,7 +111,8 @@ struct ElementwiseChains {
 
   // MARK: Guards
 
-  /// The shape of a node that may be a step. Throws a refusal for one that may not.
+  /// The shape of a node that may be a step; nil where it is too small to gain anything. Throws a refusal for one that may
+  /// not.
   private func stepShape(_ id: NodeID, _ output: ValueID) throws -> [Dim]? {
     let operands = graph[id].inputs.map { input in
       input.map {
@@ -125,9 +126,7 @@ struct ElementwiseChains {
       throw Refusal("it follows from shapes and constants alone: a session computes it once")
     }
     guard let shape = context.shape(output) else { throw Refusal("its rank is not known") }
-    if let count = ElementwiseChains.count(shape), count <= FuseElementwise.fewElements {
-      throw Refusal("it has \(count) elements: there is nothing to gain")
-    }
+    if let count = ElementwiseChains.count(shape), count <= FuseElementwise.fewElements { return nil }
     return shape
   }
 

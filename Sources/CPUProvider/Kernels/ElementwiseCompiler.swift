@@ -325,10 +325,15 @@ struct ElementwiseCompiler {
     switch try type(output) {
     case .float16: result = emit(CK_PROGRAM_CONVERT, CK_PROGRAM_F32_TO_F16.rawValue, [result], width: 2)
     case .bfloat16: result = emit(CK_PROGRAM_CONVERT, CK_PROGRAM_F32_TO_BF16.rawValue, [result], width: 2)
-    case .float:
+    default:
       if case .step = result { break }
-      result = emit(CK_PROGRAM_UNARY_F32, CK_UNARY_NONE.rawValue, [result], .float)
-    default: break
+      // The greater of a number and itself, and the conjunction, are copies.
+      switch try Lane(try type(output)) {
+      case .float: result = emit(CK_PROGRAM_UNARY_F32, CK_UNARY_NONE.rawValue, [result], .float)
+      case .int32: result = emit(CK_PROGRAM_BINARY_I32, CK_BINARY_MAX.rawValue, [result, result], .int32)
+      case .int64: result = emit(CK_PROGRAM_BINARY_I64, CK_BINARY_MAX.rawValue, [result, result], .int64)
+      case .byte: result = emit(CK_PROGRAM_LOGIC, CK_PROGRAM_AND.rawValue, [result, result], .byte)
+      }
     }
     guard case .step(let last) = result else { throw Refusal("a body that computes nothing") }
     var needed = [Bool](repeating: false, count: steps.count)
