@@ -28,6 +28,9 @@ public enum Pipelines {
 
   private static var machine: [any Pass] { [FuseEpilogue.pass] }
 
+  /// What takes the nodes that no other form has taken.
+  private static var programs: [any Pass] { [FuseElementwise()] }
+
   /// What only runs when it is asked for by name, after everything else.
   private static var requested: [any Pass] { [ExpandOperators()] }
 
@@ -40,7 +43,7 @@ public enum Pipelines {
   /// Every pass once, those of plugins among them, in the order in which it first runs.
   public static func all(with placed: [PlacedPass]) -> [any Pass] {
     let own: [PassPlace: [any Pass]] = [.cleanup: cleanup, .fusions: fusions + layout, .machine: machine]
-    return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + requested
+    return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + programs + requested
   }
 
   /// The stages with plugins' passes in their places.
@@ -51,7 +54,8 @@ public enum Pipelines {
       PassManager.Stage(fusions + passes(placed, at: .fusions), rounds: 4), PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(layout), PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
-      PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(requested),
+      PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(programs),
+      PassManager.Stage(requested),
       PassManager.Stage([EliminateDeadNodes()]),
     ]
   }

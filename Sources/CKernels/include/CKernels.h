@@ -14,6 +14,7 @@
 #include "ck_isa.h"
 #include "ck_norm.h"
 #include "ck_pool.h"
+#include "ck_program.h"
 #include "ck_quant.h"
 #include "ck_reduce.h"
 #include "ck_resize.h"
