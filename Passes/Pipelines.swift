@@ -22,6 +22,14 @@ public enum Pipelines {
     ]
   }
 
+  /// What `--target ort` writes in com.microsoft's operators, once nothing is left to fuse.
+  private static var microsoft: [any Pass] {
+    [
+      FuseMicrosoftConv.pass, FuseMicrosoftGemm.pass, FuseMicrosoftMatMul.pass, FuseMicrosoftGelu.pass,
+      FuseSkipNormalization.pass,
+    ]
+  }
+
   private static var machine: [any Pass] { [FuseEpilogue.pass] }
 
   /// What only runs when it is asked for by name, after everything else.
@@ -35,7 +43,7 @@ public enum Pipelines {
 
   /// Every pass once, those of plugins among them, in the order in which it first runs.
   public static func all(with placed: [PlacedPass]) -> [any Pass] {
-    let own: [PassPlace: [any Pass]] = [.cleanup: cleanup, .fusions: fusions, .machine: machine]
+    let own: [PassPlace: [any Pass]] = [.cleanup: cleanup, .fusions: fusions, .machine: microsoft + machine]
     return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + requested
   }
 
@@ -45,7 +53,7 @@ public enum Pipelines {
     return [
       PassManager.Stage(cleanup, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
       PassManager.Stage(fusions + passes(placed, at: .fusions), rounds: 4), PassManager.Stage(cleanup, rounds: 4),
-      PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
+      PassManager.Stage(microsoft, rounds: 4), PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
       PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(requested),
       PassManager.Stage([EliminateDeadNodes()]),
     ]

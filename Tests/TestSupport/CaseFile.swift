@@ -1,3 +1,5 @@
+public import PassKit
+
 /// A file of named rewrites:
 ///
 ///     === name, opset 17
@@ -16,6 +18,8 @@ public struct RewriteCase: Sendable, CustomStringConvertible {
   public var expectation = RewriteCheck.Expectation.unchanged(nil)
   /// The output's highest opset, where the case sets one.
   public var opset: Int?
+  /// The output's target, where the case sets one: `ort`.
+  public var target: OptimizationOptions.Target?
 
   public var description: String { "\(pass): \(name)" }
 
@@ -32,6 +36,9 @@ public struct RewriteCase: Sendable, CustomStringConvertible {
         let parts = line.dropFirst(4).split(separator: ",").map { String($0.drop { $0 == " " }) }
         var new = RewriteCase(pass: pass, name: parts[0])
         for option in parts.dropFirst() where option.hasPrefix("opset ") { new.opset = Int(option.dropFirst(6)) }
+        for option in parts.dropFirst() where option.hasPrefix("target ") {
+          new.target = OptimizationOptions.Target(rawValue: String(option.dropFirst(7)))
+        }
         cases.append(new)
       } else if line.hasPrefix("--- after") {
         after = ""
