@@ -26,7 +26,7 @@ public enum Pipelines {
   private static var microsoft: [any Pass] {
     [
       FuseMicrosoftConv.pass, FuseMicrosoftGemm.pass, FuseMicrosoftMatMul.pass, FuseMicrosoftGelu.pass,
-      FuseSkipNormalization.pass,
+      FuseSkipNormalization.pass, FuseDynamicQuantizeMatMul.pass, FuseMatMulNBits.pass, UseMultiHeadAttention.pass,
     ]
   }
 
