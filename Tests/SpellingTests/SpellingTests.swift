@@ -1,0 +1,5 @@
+import SpellingSupport
+import Testing
+
+@Suite struct SpellingTests {
+}
