@@ -16,19 +16,26 @@ struct Draw {
   struct DoesNotFit: Error {}
 
   let forced: [String: String]
+  /// Per cent of the draws that take the plainest value, the first; 0 is uniform.
+  let plain: Int
   var random: SeededRandom
   private(set) var values: [(axis: String, value: String)] = []
 
-  init(seed: UInt64, family: String, forced: [String: String]) {
+  init(seed: UInt64, family: String, forced: [String: String], plain: Int = 0) {
     self.forced = forced
+    self.plain = plain
     var state = seed &* 0xff51_afd7_ed55_8ccd
     for byte in family.utf8 { state = (state ^ UInt64(byte)) &* 0x0100_0000_01b3 }
     random = SeededRandom(state: state)
     _ = random.next()
   }
 
+  /// Axes without a plainest value.
+  private static let common: Set<String> = ["opset", "operands", "constants", "shapes", "activation", "norm"]
+
   mutating func pick(_ axis: String, _ options: [String]) throws -> String {
     var value = options[Int.random(in: options.indices, using: &random)]
+    if plain > 0, !Self.common.contains(axis), Int.random(in: 0..<100, using: &random) < plain { value = options[0] }
     if let wanted = forced[axis] {
       guard options.contains(wanted) else { throw DoesNotFit() }
       value = wanted

@@ -10,6 +10,8 @@ final class GraphWriter {
   private let operands: String
   private let constants: String
   private let shapes: String
+  /// What may differ, of max|a|.
+  var tolerance: Double
   private var graph = Wire()
   private var initializers = Wire()
   private var inputs = Wire()
@@ -21,6 +23,7 @@ final class GraphWriter {
   init(_ draw: Draw, opsets: ClosedRange<Int>, real: DataType = .float) throws {
     self.draw = draw
     self.real = real
+    tolerance = real == .float16 ? 1e-2 : 2e-4
     opset = try self.draw.pick("opset", opsets)
     operands = try self.draw.pick("operands", ["asWritten", "swapped", "mixed"])
     constants = try self.draw.pick("constants", ["initializer", "node", "mixed"])

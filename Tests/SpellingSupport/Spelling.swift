@@ -52,9 +52,9 @@ public enum Spellings {
 
   /// The model of a seed; nil where a forced axis value does not fit the rest of what the seed draws.
   public static func make(
-    _ family: String, seed: UInt64, forced: [String: String] = [:]
+    _ family: String, seed: UInt64, forced: [String: String] = [:], plain: Int = 0
   ) throws -> Spelling? {
-    let draw = Draw(seed: seed, family: family, forced: forced)
+    let draw = Draw(seed: seed, family: family, forced: forced, plain: plain)
     do {
       let (writer, expectations) = try build(family, draw)
       // An axis that this seed never asked for cannot be forced.
@@ -62,7 +62,7 @@ public enum Spellings {
       guard forced.keys.allSatisfy(drawn.contains) else { return nil }
       return Spelling(
         family: family, seed: seed, axes: writer.draw.values, bytes: writer.bytes, inputs: writer.feeds,
-        expectations: expectations, tolerance: writer.real == .float16 ? 1e-2 : 2e-4)
+        expectations: expectations, tolerance: writer.tolerance)
     } catch is Draw.DoesNotFit {
       return nil
     }

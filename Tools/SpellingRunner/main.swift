@@ -1,7 +1,8 @@
 // Draws spellings of attention, norms and activations, optimizes each and says which were not seen through.
 //   spelling-runner [--seed N] [--count N] [--family NAME]... [--axis NAME=VALUE]... [--write DIR] [--jobs N]
-//     [--target onnx|ort|cameo] [--full] [--summary] [--item NAME]
+//     [--target onnx|ort|cameo] [--full] [--summary] [--item NAME] [--plain PERCENT]
 // Seeds N ..< N + count of each family. --write stores model.onnx, optimized.onnx and inputs of each seed under DIR.
+// --plain takes the plainest value of an axis in PERCENT of the draws: 100 and one --axis tries that axis alone.
 // --item lists only failures of that kind. Exit code 1 where an expectation was not met.
 import Foundation
 import PassKit
@@ -19,6 +20,7 @@ let wanted = options("family")
 let families = wanted.isEmpty ? Spellings.families + Spellings.breakers : wanted
 let folder = options("write").first
 let item = options("item").first
+let plain = options("plain").first.flatMap { Int($0) } ?? 0
 var forced: [String: String] = [:]
 for pair in options("axis") {
   let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
@@ -100,7 +102,7 @@ final class Results: @unchecked Sendable {
 var isGood = true
 for family in families {
   let results = Results(forced: forced, item: item)
-  let (seed, count, forced, folder) = (seed, count, forced, folder)
+  let (seed, count, forced, folder, plain) = (seed, count, forced, folder, plain)
   var settings = SpellingCheck()
   if let target = options("target").first.flatMap({ OptimizationOptions.Target(rawValue: $0) }) {
     settings.options.target = target
@@ -111,7 +113,7 @@ for family in families {
     while let index = results.take(below: count) {
       inWork[worker % 64] = seed + index
       do {
-        guard let spelling = try Spellings.make(family, seed: seed + index, forced: forced) else { continue }
+        guard let spelling = try Spellings.make(family, seed: seed + index, forced: forced, plain: plain) else { continue }
         let outcome = check.run(spelling)
         results.note(spelling, outcome)
         if let folder { try store(spelling, outcome, in: folder) }
