@@ -7,7 +7,7 @@ enum ActivationSpelling {
     "geluErf", "geluErf", "geluTanh", "geluTanh", "silu", "swiglu", "geglu", "hardSwish", "mish", "quickGelu",
   ]
 
-  static func make(_ draw: Draw) throws -> (GraphWriter, [Spelling.Expectation]) {
+  static func make(_ draw: Draw, flaw: String? = nil) throws -> (GraphWriter, [Spelling.Expectation]) {
     var draw = draw
     let type = try draw.pick("type", ["float", "float", "float16"])
     let g = try GraphWriter(draw, opsets: 9...24, real: type == "float" ? .float : .float16)
@@ -25,7 +25,7 @@ enum ActivationSpelling {
       x = g.matMul(x, try g.weight([width, width], limit: 1.5))
       if before == "matMulBias" { x = g.add(x, try g.weight([width])) }
     }
-    let maker = ActivationSpelling.Body(g: g)
+    let maker = ActivationSpelling.Body(g: g, shape: shape, flaw: flaw)
     var y: String
     let expected: String
     switch name {
@@ -56,6 +56,10 @@ enum ActivationSpelling {
 
   struct Body {
     let g: GraphWriter
+    let shape: [Size]
+    let flaw: String?
+
+    private var halfNumber: Double { flaw == "half" ? 0.6 : 0.5 }
 
     /// a * b * c in some order.
     private func product(_ factors: [String]) -> String {
@@ -71,18 +75,21 @@ enum ActivationSpelling {
     func geluErf(_ x: String) throws -> String {
       let inner: String
       switch try g.draw.pick("erfScale", ["divSqrt2", "mulRootHalf", "divSqrtNode"]) {
-      case "divSqrt2": inner = g.div(x, try g.scalar(2.0.squareRoot()))
+      case "divSqrt2": inner = g.div(x, try g.scalar(flaw == "erfConstant" ? 1.5 : 2.0.squareRoot()))
       case "mulRootHalf": inner = g.mul(x, try g.scalar(0.5.squareRoot()))
       default: inner = g.div(x, g.node("Sqrt", [try g.exactScalar(2, g.real)]))
       }
-      let sum = g.add(g.node("Erf", [inner]), try g.scalar(1))
+      let erf = g.node("Erf", [inner])
+      if flaw == "readErf" { g.output(erf, shape) }
+      let sum = g.add(erf, try g.scalar(flaw == "one" ? 1.5 : 1))
+      let x = try flaw == "otherFactor" ? g.realInput("other", shape) : x
       switch try g.draw.pick("half", ["anyOrder", "div2", "spread"]) {
-      case "anyOrder": return product([x, sum, try g.scalar(0.5)])
+      case "anyOrder": return product([x, sum, try g.scalar(halfNumber)])
       case "div2": return g.div(product([x, sum]), try g.scalar(2))
       default:
         // x * (0.5 + 0.5 * erf(..))
         let half = try g.scalar(0.5)
-        return g.mul(x, g.add(g.mul(g.node("Erf", [inner]), half), half))
+        return g.mul(x, g.add(g.mul(erf, half), half))
       }
     }
 
@@ -99,11 +106,12 @@ enum ActivationSpelling {
         let forms = ["pow3", "mulMul"] + (g.opset >= 12 ? ["powInt"] : [])
         let cube: String
         switch try g.draw.pick("cube", forms) {
-        case "pow3": cube = g.node("Pow", [x, try g.scalar(3)])
+        case "pow3": cube = g.node("Pow", [x, try g.scalar(flaw == "cube" ? 2 : 3)])
         case "powInt": cube = g.node("Pow", [x, try g.exactScalar(3, .int64)])
         default: cube = g.mul(g.node("Mul", [x, x]), x)
         }
-        argument = g.mul(g.add(x, g.mul(cube, try g.scalar(0.044715))), try g.scalar(c))
+        let weight = try g.scalar(flaw == "tanhConstant" ? 0.05 : 0.044715)
+        argument = g.mul(g.add(x, g.mul(cube, weight)), try g.scalar(c))
       }
       let sum = g.add(g.node("Tanh", [argument]), try g.scalar(1))
       return product([x, sum, try g.scalar(0.5)])
@@ -123,7 +131,7 @@ enum ActivationSpelling {
     func hardSwish(_ x: String) throws -> String {
       switch try g.draw.pick("hardForm", ["clip", "relu6", "hardSigmoid"]) {
       case "clip":
-        let gate = try g.clip(g.add(x, g.scalar(3)), 0, 6)
+        let gate = try g.clip(g.add(x, g.scalar(flaw == "hardOffset" ? 2 : 3)), 0, flaw == "hardLimit" ? 5 : 6)
         return g.draw.flip() ? g.mul(x, g.div(gate, try g.scalar(6))) : g.div(g.mul(x, gate), try g.scalar(6))
       case "relu6":
         let gate = try g.clip(g.add(x, g.scalar(3)), 0, 6)

@@ -139,8 +139,8 @@ extension AttentionSpelling {
     keyRef = (k, 2)
     batchRef = (q, 0)
     if heads.hasPrefix("gqa") || heads == "mqaExpand", layout != "rank5" {
-      k = try repeated(k, depth)
-      v = try repeated(v, valueDepth)
+      k = try repeated(k, depth, isTurned: flaw == "headOrder")
+      v = try repeated(v, valueDepth, isTurned: flaw == "headOrder" || flaw == "valueHeadOrder")
     }
     switch layout {
     case "rank5":
@@ -253,7 +253,8 @@ extension AttentionSpelling {
       let lead = axis == 1 ? [batch, past, Size(groups)] : [batch, Size(groups), past]
       let old = try g.realInput("past_" + name, lead + [Size(depth)])
       if pastRef == nil { pastRef = old }
-      let all = g.concat([old, x], axis: g.opset >= 11 && g.draw.flip() ? axis - 4 : axis)
+      let isTurned = flaw == "pastLast" || (flaw == "pastValueLast" && name == "value")
+      let all = g.concat(isTurned ? [x, old] : [old, x], axis: g.opset >= 11 && g.draw.flip() ? axis - 4 : axis)
       let grown = axis == 1 ? [batch, total, Size(groups)] : [batch, Size(groups), total]
       g.output(all, grown + [Size(depth)])
       return all
@@ -262,10 +263,11 @@ extension AttentionSpelling {
   }
 
   /// [B, groups, S, d] as [B, heads, S, d], each head `heads / groups` times in a row.
-  private func repeated(_ x: String, _ depth: Int) throws -> String {
+  /// `isTurned`: all heads once, then all again.
+  private func repeated(_ x: String, _ depth: Int, isTurned: Bool) throws -> String {
     let times = headCount / groups
     if heads == "gqaGather" {
-      let order = (0..<headCount).map { $0 / times }
+      let order = (0..<headCount).map { isTurned ? $0 % groups : $0 / times }
       return g.node("Gather", [x, try g.ints(order)], [.int("axis", 1)])
     }
     let wide = try g.unsqueeze(x, [2])
@@ -294,7 +296,10 @@ extension AttentionSpelling {
     default: break
     }
     let form = try g.draw.pick("result", layout == "bhld" ? ["merged", "raw", "projected"] : ["merged", "projected"])
-    if form == "raw" { return g.output(result, [batch, Size(headCount), length, Size(valueDepth)]) }
+    if form == "raw" {
+      let batch = flaw == "maskBatch" ? Size(2) : batch
+      return g.output(result, [batch, Size(headCount), length, Size(valueDepth)])
+    }
     var rows: String
     switch layout {
     case "lbmm":

@@ -48,7 +48,8 @@ extension AttentionSpelling {
   private func apply(to scores: String, expands: Bool) throws -> String {
     switch mask {
     case "freeB11s", "free11ls", "freeB1ls", "freeBHls":
-      return g.add(scores, try fit(try free(), expands: expands))
+      let free = try fit(try free(), expands: expands)
+      return flaw == "maskMul" ? g.mul(scores, free) : g.add(scores, free)
     case "alibi":
       let biased = g.add(scores, try fit(try alibi(), expands: expands))
       return try applied(try causal(), to: biased, expands: false)
@@ -162,7 +163,9 @@ extension AttentionSpelling {
       if isMerged || rank == 2 || rank == 3 || g.draw.flip() { return try make([length, total]) }
       return try make(Array(repeating: Size(1), count: rank - 2) + [length, total])
     case "freeB11s": return try make([batch] + Array(repeating: Size(1), count: rank - 2) + [total])
-    case "freeB1ls": return try make([batch] + Array(repeating: Size(1), count: rank - 3) + [length, total])
+    case "freeB1ls":
+      return try make(
+        [flaw == "maskBatch" ? Size(2) : batch] + Array(repeating: Size(1), count: rank - 3) + [length, total])
     default: return try make([g.draw.flip() ? batch : Size(1), Size(headCount), length, total])
     }
   }
@@ -202,7 +205,7 @@ extension AttentionSpelling {
     let isLeft = g.draw.flip() && mask == "padding"
     var numbers: [Int64] = []
     for row in 0..<batch.value {
-      let valid = rows == "empty" && row == 0 ? 0 : g.draw.number(1...total.value)
+      let valid = (rows == "empty" || flaw == "nanToOne") && row == 0 ? 0 : g.draw.number(1...total.value)
       for key in 0..<total.value {
         numbers.append((isLeft ? key >= total.value - valid : key < valid) ? 1 : 0)
       }
@@ -250,7 +253,13 @@ extension AttentionSpelling {
     let form = try g.draw.pick("causalForm", forms)
     let window = mask == "window" ? 2 : Int.max
     func keeps(_ row: Int, _ column: Int) -> Bool {
-      column <= row && row - column < window
+      switch flaw {
+      case "causalShifted": column <= row + 1
+      case "causalStrict": column < row
+      case "causalUncached": column <= row - past.value
+      case "causalHole": column <= row && !(row == past.value + 1 && column == 0)
+      default: column <= row && row - column < window
+      }
     }
     switch form {
     case "constBool", "constAdded":

@@ -105,7 +105,8 @@ final class AttentionSpelling {
       "dynamic", layout == "rank2" ? ["static", "length"] : ["static", "batch", "length", "both"])
     let openBatch = dynamic == "batch" || dynamic == "both"
     let openLength = dynamic == "length" || dynamic == "both"
-    groups = heads == "mha" ? g.draw.number(1...4) : heads.hasPrefix("mqa") ? 1 : g.draw.number(1...2)
+    let severalGroups = flaw != nil ? 2...3 : heads == "mha" ? 1...4 : 1...2
+    groups = heads.hasPrefix("mqa") ? 1 : g.draw.number(severalGroups)
     let isSingle = layout == "rank3" || layout == "rank2"
     headCount = isSingle ? 1 : heads == "mha" ? groups : groups * g.draw.number(2...3)
     depth = rope == "none" ? g.draw.choose([3, 4, 6, 8]) : g.draw.choose([4, 8])
@@ -113,7 +114,8 @@ final class AttentionSpelling {
     let differs = try g.draw.pick("valueDepth", canDiffer ? ["same", "other"] : ["same"]) == "other"
     valueDepth = differs ? depth + 1 : depth
     embed = g.draw.number(5...9)
-    batch = Size(layout == "rank2" ? 1 : g.draw.number(1...3), openBatch ? "batch" : nil)
+    let isAlone = layout == "rank2" || flaw == "maskBatch"
+    batch = Size(isAlone ? 1 : g.draw.number(1...3), openBatch ? "batch" : nil)
     length = Size(g.draw.number(2...6), openLength ? "length" : nil)
     fresh = kind == "self" ? length : Size(g.draw.number(2...7), openLength ? "keys" : nil)
     past = cache == "none" ? Size(0) : Size(g.draw.number(1...4), openLength ? "past" : nil)
@@ -129,7 +131,7 @@ final class AttentionSpelling {
   /// The scale that the spelling computes.
   private(set) var scaleValue = 1.0
 
-  private func build() throws -> [Spelling.Expectation] {
+  func build() throws -> [Spelling.Expectation] {
     let standard = 1 / Double(depth).squareRoot()
     if scale == "none" {
       scaleValue = 1
@@ -143,23 +145,29 @@ final class AttentionSpelling {
     let noise = try g.draw.pick("noise", ["none", "none", "dropout", "identity"])
     let (q, k, v) = try operands()
     var scores = try scaledScores(q, k)
+    if flaw == "readScores" { g.output(scores, [batch, Size(headCount), length, total]) }
     if casts == "fp16FloatScores" { scores = g.cast(scores, .float) }
+    if flaw == "softcapLate" { scores = try masked(scores) }
     if softcap != "none" {
       let cap = try g.scalar(softcap == "divTanhMul" ? 2.5 : 0.4, scoreType)
-      let back = try g.scalar(2.5, scoreType)
+      let back = try g.scalar(flaw == "softcapUneven" ? 3 : 2.5, scoreType)
       let small = softcap == "divTanhMul" ? g.div(scores, cap) : g.mul(scores, cap)
       scores = g.mul(g.node("Tanh", [small]), back)
     }
     if noise == "identity" { scores = g.node("Identity", [scores]) }
-    scores = try masked(scores)
+    if flaw != "softcapLate" { scores = try masked(scores) }
     if casts == "fp16FloatSoftmax" { scores = g.cast(scores, .float) }
     let rank = layout == "rank5" ? 5 : layout == "bhld" || layout == "einsum" ? 4 : layout == "rank2" ? 2 : 3
-    let axis = g.opset >= 11 && g.draw.flip() ? -1 : rank - 1
-    var weights = g.opset >= 13 && g.draw.flip() ? g.node("Softmax", [scores]) : g.softmax(scores, axis: axis)
+    let other = flaw == "softmaxRows" ? rank - 2 : flaw == "softmaxHeads" ? 1 : nil
+    let axis = other ?? (g.opset >= 11 && g.draw.flip() ? -1 : rank - 1)
+    var weights =
+      g.opset >= 13 && other == nil && g.draw.flip() ? g.node("Softmax", [scores]) : g.softmax(scores, axis: axis)
     if casts == "fp16FloatSoftmax" || casts == "fp16FloatScores" { weights = g.cast(weights, .float16) }
     if guardForm == "isNaN" {
-      weights = g.node("Where", [g.node("IsNaN", [weights]), try g.scalar(0), weights])
+      let instead = try g.scalar(flaw == "nanToOne" ? 1 : 0)
+      weights = g.node("Where", [g.node("IsNaN", [weights]), instead, weights])
     }
+    if flaw == "weightsMul" { weights = g.mul(weights, try g.realInput("keep", [length, total])) }
     if noise == "dropout" { weights = try g.dropout(weights) }
     if noise == "identity" { weights = g.node("Identity", [weights]) }
     let result =

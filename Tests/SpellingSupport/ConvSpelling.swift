@@ -60,9 +60,7 @@ enum GroupNormSpelling {
 
 /// Convolutions and products with normalizations or scales by channel around them.
 enum BatchNormSpelling {
-  static func make(_ draw: Draw) throws -> (GraphWriter, [Spelling.Expectation]) { try make(draw, flaw: nil) }
-
-  static func make(_ draw: Draw, flaw: String?) throws -> (GraphWriter, [Spelling.Expectation]) {
+  static func make(_ draw: Draw, flaw: String? = nil) throws -> (GraphWriter, [Spelling.Expectation]) {
     let g = try GraphWriter(draw, opsets: 9...24)
     let product = try g.draw.pick("product", ["conv", "convTranspose", "gemm", "matMul", "depthwise"])
     let isFlat = product == "gemm" || product == "matMul"
@@ -76,9 +74,12 @@ enum BatchNormSpelling {
     let x = try g.realInput("x", isFlat ? [batch, Size(channels)] : [batch, Size(channels), side, side])
     let hasBias = try g.draw.pick("bias", ["none", "bias"]) == "bias"
     // Before a convolution an offset survives only without padding.
-    let hasPadding = try g.draw.pick("padding", isFlat || order == "before" ? ["none"] : ["none", "one"]) == "one"
+    let hasPadding =
+      try g.draw.pick("padding", isFlat || (order == "before" && flaw != "padding") ? ["none"] : ["none", "one"])
+      == "one"
     func around(_ x: String, _ channels: Int) throws -> String {
-      let shape = isFlat ? [channels] : g.draw.flip() ? [1, channels, 1, 1] : [channels, 1, 1]
+      let shape =
+        flaw == "spatial" ? [5] : isFlat ? [channels] : g.draw.flip() ? [1, channels, 1, 1] : [channels, 1, 1]
       switch form {
       case "node":
         return g.node(
@@ -95,7 +96,10 @@ enum BatchNormSpelling {
       let bias = hasBias ? [try g.weight([outer])] : []
       let pads: [Attr] = hasPadding ? [.ints("pads", [1, 1, 1, 1])] : []
       switch product {
-      case "conv": return g.node("Conv", [x, try g.weight([outer, channels, 3, 3])] + bias, pads)
+      case "conv":
+        let shape = [outer, channels, 3, 3]
+        let weight = try flaw == "weightInput" ? g.realInput("weight", shape.map { Size($0) }) : g.weight(shape)
+        return g.node("Conv", [x, weight] + bias, pads)
       case "depthwise":
         return g.node("Conv", [x, try g.weight([outer, 1, 3, 3])] + bias, pads + [.int("group", channels)])
       case "convTranspose": return g.node("ConvTranspose", [x, try g.weight([channels, outer, 3, 3])] + bias, pads)
@@ -108,8 +112,15 @@ enum BatchNormSpelling {
         return hasBias ? g.add(y, bias[0]) : y
       }
     }
-    let y = try order == "after" ? around(multiplied(x), outer) : multiplied(around(x, channels))
     let reach = product == "convTranspose" ? (hasPadding ? 5 : 7) : (hasPadding ? 5 : 3)
+    let y: String
+    if order == "after" {
+      let inner = try multiplied(x)
+      if flaw == "readInner" { g.output(inner, [batch, Size(outer), Size(reach), Size(reach)]) }
+      y = try around(inner, outer)
+    } else {
+      y = try multiplied(around(x, channels))
+    }
     g.output(y, isFlat ? [batch, Size(outer)] : [batch, Size(outer), Size(reach), Size(reach)])
     return (
       g, [.init("folded", .gone(["BatchNormalization", "Mul", "Div", "Sub"] + (product == "matMul" ? [] : ["Add"])))]

@@ -15,9 +15,9 @@ struct Draw {
   /// Thrown where a forced value does not fit the rest: the seed says nothing about it.
   struct DoesNotFit: Error {}
 
-  let forced: [String: String]
+  private(set) var forced: [String: String]
   /// Per cent of the draws that take the plainest value, the first; 0 is uniform.
-  let plain: Int
+  var plain: Int
   var random: SeededRandom
   private(set) var values: [(axis: String, value: String)] = []
 
@@ -47,6 +47,9 @@ struct Draw {
   mutating func pick(_ axis: String, _ range: ClosedRange<Int>) throws -> Int {
     Int(try pick(axis, range.map(String.init))) ?? range.lowerBound
   }
+
+  /// Values that a breaker needs; what the caller forced stays.
+  mutating func require(_ needed: [String: String]) { forced.merge(needed) { old, _ in old } }
 
   /// A number that is no axis: sizes, weights.
   mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }

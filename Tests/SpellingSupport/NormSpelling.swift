@@ -2,11 +2,7 @@ import Tensors
 
 /// LayerNormalization and RMSNormalization in pieces.
 enum NormSpelling {
-  static func make(_ draw: Draw) throws -> (GraphWriter, [Spelling.Expectation]) {
-    try NormSpelling.make(draw, flaw: nil)
-  }
-
-  static func make(_ draw: Draw, flaw: String?) throws -> (GraphWriter, [Spelling.Expectation]) {
+  static func make(_ draw: Draw, flaw: String? = nil) throws -> (GraphWriter, [Spelling.Expectation]) {
     var draw = draw
     let casts = try draw.pick("casts", ["none", "none", "fp16", "fp16Float"])
     let g = try GraphWriter(draw, opsets: 9...24, real: casts == "none" ? .float : .float16)
@@ -24,7 +20,7 @@ enum NormSpelling {
     // The inside in float: as transformers writes norms of half-precision models.
     let type: DataType = casts == "fp16Float" ? .float : g.real
     if casts == "fp16Float" { x = g.cast(x, .float) }
-    let inner = Inner(g: g, type: type, rank: rank, flaw: flaw)
+    let inner = Inner(g: g, type: type, rows: Array(shape.dropLast()), width: width, flaw: flaw)
     var y = try norm == "layer" ? inner.layer(x) : inner.rms(x)
     var castLate = false
     if casts == "fp16Float" {
@@ -50,12 +46,15 @@ enum NormSpelling {
   struct Inner {
     let g: GraphWriter
     let type: DataType
-    let rank: Int
+    let rows: [Size]
+    let width: Int
     let flaw: String?
+    private var rank: Int { rows.count + 1 }
 
     private func mean(_ x: String) throws -> String {
       let last = flaw == "axis" ? rank - 2 : rank - 1
-      return try g.reduce("ReduceMean", x, [g.opset >= 11 && g.draw.flip() && flaw == nil ? -1 : last])
+      return try g.reduce(
+        flaw == "sum" ? "ReduceSum" : "ReduceMean", x, [g.opset >= 11 && flaw != "axis" && g.draw.flip() ? -1 : last])
     }
 
     private func square(_ x: String) throws -> String {
@@ -69,7 +68,14 @@ enum NormSpelling {
 
     /// x / sqrt(variance + epsilon)
     private func divided(_ x: String, _ variance: String) throws -> String {
-      let epsilon = try g.scalar(1e-5, type)
+      if flaw == "readVariance" { g.output(variance, rows + [Size(1)]) }
+      var epsilon = ""
+      switch flaw {
+      case "epsilonInput": epsilon = g.input("epsilon", type, [], try .of([1e-5], type, shape: []))
+      case "epsilonVector":
+        epsilon = g.constant(try .of((0..<width).map { 0.1 * Double($0 + 1) }, type))
+      default: epsilon = try g.scalar(1e-5, type)
+      }
       let sum = g.add(variance, epsilon)
       switch try g.draw.pick("root", ["divSqrt", "mulReciprocal", "mulDivOne", "powMinusHalf", "divPowHalf"]) {
       case "divSqrt": return g.div(x, g.node("Sqrt", [sum]))
@@ -86,7 +92,8 @@ enum NormSpelling {
       switch try g.draw.pick("layerForm", ["centered", "twiceCentered", "moments"]) {
       case "centered":
         let centered = g.sub(x, try mean(x))
-        return try divided(centered, mean(square(centered)))
+        let other = try flaw == "otherVariance" ? g.sub(x, mean(g.node("Abs", [x]))) : centered
+        return try divided(centered, mean(square(other)))
       case "twiceCentered":
         // TensorFlow and older torch: the difference is computed twice.
         let m = try mean(x)

@@ -44,6 +44,7 @@ final class RopeTables {
     var tables = ["computed", "gathered", "inputHalf"]
     if length.symbol == nil { tables.append("constant") }
     if length.symbol == nil || g.opset >= 10 { tables.append("sliced") }
+    if flaw == "fullInput" { tables = ["inputFull"] }
     let table = try g.draw.pick("ropeTable", tables)
     switch table {
     case "computed": try computed(reference)
@@ -54,6 +55,10 @@ final class RopeTables {
       cos = g.input("cos", g.real, shape, try .of(angles.map { Foundation.cos($0) }, g.real, shape: shape.map(\.value)))
       sin = g.input("sin", g.real, shape, try .of(angles.map { Foundation.sin($0) }, g.real, shape: shape.map(\.value)))
       try widenAndPlace()
+    case "inputFull":
+      let shape = [batch, length, Size(rotated)]
+      cos = try placed(try g.realInput("cos", shape))
+      sin = try placed(try g.realInput("sin", shape))
     default: try cached(table, reference)
     }
   }
@@ -133,12 +138,13 @@ final class RopeTables {
   private func cached(_ table: String, _ reference: (value: String, axis: Int)) throws {
     let rows = table == "constant" ? length.value : 16
     // Half as wide and widened in the graph, or as wide as the tables are used.
-    let isNarrow = isHalf || (table == "gathered" && g.draw.flip())
+    let isNarrow = isHalf || (table == "gathered" && flaw == nil && g.draw.flip())
     let width = isNarrow ? rotated / 2 : rotated
     func values(_ of: (Double) -> Double, _ skew: Double) -> [Double] {
       (0..<rows * width).map { index in
         let column = index % width
-        let frequency = frequencies[isNarrow ? column : isInterleaved ? column / 2 : column % (rotated / 2)]
+        let isPaired = isInterleaved != (flaw == "otherPairing")
+        let frequency = frequencies[isNarrow ? column : isPaired ? column / 2 : column % (rotated / 2)]
         // A breaker's second half turns faster.
         let factor = flaw == "unequalHalves" && column >= rotated / 2 ? skew : 1
         return of(Double(index / width) * frequency * factor)
@@ -233,7 +239,11 @@ final class RopeTables {
       ])
       return g.add(g.mul(x, cos), g.mul(g.node("Reshape", [turned, back]), sin))
     default:
-      let (a, b) = try parts(x, isSplit: form == "halfSplit")
+      var (a, b) = try parts(x, isSplit: form == "halfSplit")
+      if flaw == "quarter" {
+        a = try g.slice(x, 0, half / 2, axis: 3)
+        b = try g.slice(x, half / 2, nil, axis: 3)
+      }
       var turned = [g.node("Neg", [b]), a]
       if flaw == "notNegated" { turned[0] = b }
       return g.add(g.mul(x, cos), g.mul(g.concat(turned, axis: 3), sin))
@@ -252,7 +262,7 @@ final class RopeTables {
 
 /// Rotary embedding by itself.
 enum RopeSpelling {
-  static func make(_ draw: Draw) throws -> (GraphWriter, [Spelling.Expectation]) {
+  static func make(_ draw: Draw, flaw: String? = nil) throws -> (GraphWriter, [Spelling.Expectation]) {
     var draw = draw
     let type = try draw.pick("type", ["float", "float", "float16"])
     let g = try GraphWriter(draw, opsets: 9...24, real: type == "float" ? .float : .float16)
@@ -268,7 +278,7 @@ enum RopeSpelling {
     let x = try g.realInput("x", shape)
     let tables = try RopeTables(
       g, form: form, batch: batch, length: length, depth: depth, headAxis: place == "headMajor" ? 1 : 2,
-      reference: (x, place == "headMajor" ? 2 : 1))
+      reference: (x, place == "headMajor" ? 2 : 1), flaw: flaw)
     g.output(try tables.apply(to: x, heads: heads), shape)
     return (g, [.init("RotaryEmbedding", .operators("RotaryEmbedding", 1))])
   }

@@ -21,8 +21,16 @@ public struct Spelling: Sendable {
       case scale(Float)
       /// None of these operators is left.
       case gone([String])
-      /// No fusion made the operator, and a near miss's sentence has the fragment.
-      case refused(String, reason: String)
+      /// No fusion made the operator, and a near miss's sentence has one of the fragments.
+      case refused(String, [String])
+      /// All of these operators are left, and a near miss's sentence has one of the fragments.
+      case kept([String], [String])
+      /// Attention nodes, if any, are without is_causal; likewise a near miss says so.
+      case notCausal([String])
+      /// Attention nodes, if any, take no past.
+      case noPast([String])
+      /// Attention nodes, if any, read keys of all the heads.
+      case allHeads(Int, [String])
     }
     public let name: String
     public let kind: Kind
@@ -48,7 +56,9 @@ public struct Spelling: Sendable {
 /// The families and how each is drawn.
 public enum Spellings {
   public static let families = ["attention", "rope", "norm", "activation", "groupnorm", "batchnorm"]
-  public static let breakers: [String] = []
+  public static let breakers = [
+    "break-attention", "break-rope", "break-norm", "break-activation", "break-batchnorm",
+  ]
 
   /// The model of a seed; nil where a forced axis value does not fit the rest of what the seed draws.
   public static func make(
@@ -78,6 +88,11 @@ public enum Spellings {
     case "activation": try ActivationSpelling.make(draw)
     case "groupnorm": try GroupNormSpelling.make(draw)
     case "batchnorm": try BatchNormSpelling.make(draw)
+    case "break-attention": try Breakers.attention(draw)
+    case "break-rope": try Breakers.rope(draw)
+    case "break-norm": try Breakers.norm(draw)
+    case "break-activation": try Breakers.activation(draw)
+    case "break-batchnorm": try Breakers.batchNorm(draw)
     default: throw CameoError.badInput("no family \(family); there are \(families + breakers)")
     }
   }
