@@ -119,12 +119,12 @@ final class AttentionSpelling {
     length = Size(g.draw.number(2...6), openLength ? "length" : nil)
     fresh = kind == "self" ? length : Size(g.draw.number(2...7), openLength ? "keys" : nil)
     past = cache == "none" ? Size(0) : Size(g.draw.number(1...4), openLength ? "past" : nil)
-    total =
-      cache == "none"
-      ? fresh
-      : Size(
-        past.value + fresh.value,
-        openLength ? g.draw.choose(["total", "past + length", "past_sequence_length + sequence_length"]) : nil)
+    var sum: String?
+    if cache != "none" && openLength {
+      let names = ["sum": "past + length", "own": "total", "words": "past_sequence_length + sequence_length"]
+      sum = names[try g.draw.pick("totalSymbol", ["sum", "own", "words"])]
+    }
+    total = cache == "none" ? fresh : Size(past.value + fresh.value, sum)
     mask = try Self.drawMask(g, layout: layout, kind: kind)
   }
 

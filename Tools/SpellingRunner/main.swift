@@ -113,7 +113,9 @@ for family in families {
     while let index = results.take(below: count) {
       inWork[worker % 64] = seed + index
       do {
-        guard let spelling = try Spellings.make(family, seed: seed + index, forced: forced, plain: plain) else { continue }
+        guard let spelling = try Spellings.make(family, seed: seed + index, forced: forced, plain: plain) else {
+          continue
+        }
         let outcome = check.run(spelling)
         results.note(spelling, outcome)
         if let folder { try store(spelling, outcome, in: folder) }
