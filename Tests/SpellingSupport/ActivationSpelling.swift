@@ -57,7 +57,7 @@ enum ActivationSpelling {
   struct Body {
     let g: GraphWriter
     let shape: [Size]
-    let flaw: String?
+    var flaw: String?
 
     private var halfNumber: Double { flaw == "half" ? 0.6 : 0.5 }
 

@@ -21,6 +21,9 @@ extension AttentionSpelling {
 
   private var isPackedHeads: Bool { source == "packedGather" || source == "packedPerHead" }
 
+  /// The rows that are projected.
+  private func rowsInput(_ shape: [Size]) throws -> String { try entry?.rows ?? g.realInput("x", shape) }
+
   /// Sets `queryRef` and `keyRef`; gives Q, K (transposed where the layout's MatMul wants it) and V.
   func operands() throws -> (String, String, String) {
     switch layout {
@@ -42,7 +45,7 @@ extension AttentionSpelling {
       k = try g.realInput("key", lead + [fresh, Size(depth)])
       v = try g.realInput("value", lead + [fresh, Size(valueDepth)])
     } else {
-      let x = try g.realInput("x", lead + [length, Size(embed)])
+      let x = try rowsInput(lead + [length, Size(embed)])
       let y = kind == "self" ? x : try g.realInput("memory", lead + [fresh, Size(embed)])
       q = try project(x, embed, depth, lead + [length])
       if scale == "beforeSplit" { q = g.mul(q, try g.scalar(scaleValue)) }
@@ -61,8 +64,9 @@ extension AttentionSpelling {
   // MARK: torch's nn.MultiheadAttention
 
   private func sequenceFirst() throws -> (String, String, String) {
-    let isFirst = g.draw.flip()
+    let isFirst = g.draw.flip() && entry == nil
     func make(_ name: String, _ length: Size) throws -> String {
+      if let entry, name == "x" { return g.transpose(entry.rows, [1, 0, 2]) }
       if isFirst { return try g.realInput(name, [length, batch, Size(embed)]) }
       return g.transpose(try g.realInput(name, [batch, length, Size(embed)]), [1, 0, 2])
     }
@@ -135,6 +139,7 @@ extension AttentionSpelling {
       k = try tables.apply(to: k, heads: groups)
     }
     if cache == "concat" { (k, v) = try extend(k, v, axis: 2) }
+    if cache == "concatPacked" { (k, v) = try extendPacked(k, v) }
     queryRef = (q, 0, 2)
     keyRef = (k, 2)
     batchRef = (q, 0)
@@ -200,7 +205,7 @@ extension AttentionSpelling {
         try g.realInput("value", [batch, fresh, Size(groups * valueDepth)]),
       ]
     case "projected":
-      let x = try g.realInput("x", [batch, length, Size(embed)])
+      let x = try rowsInput([batch, length, Size(embed)])
       let y = kind == "self" ? x : try g.realInput("memory", [batch, fresh, Size(embed)])
       flat = [
         try project(x, embed, headCount * depth, [batch, length]),
@@ -208,7 +213,7 @@ extension AttentionSpelling {
         try project(y, embed, groups * valueDepth, [batch, fresh]),
       ]
     default:
-      let x = try g.realInput("x", [batch, length, Size(embed)])
+      let x = try rowsInput([batch, length, Size(embed)])
       let widths = [headCount * depth, groups * depth, groups * depth]
       let packed = try project(x, embed, widths.reduce(0, +), [batch, length])
       if isPackedHeads { return try packedHeads(packed) }
@@ -262,6 +267,17 @@ extension AttentionSpelling {
     return (try one("key", k, depth), try one("value", v, valueDepth))
   }
 
+  /// GPT-2: past and present as one tensor [2, B, groups, P, D].
+  private func extendPacked(_ k: String, _ v: String) throws -> (String, String) {
+    let past = try g.realInput("past", [Size(2), batch, Size(groups), self.past, Size(depth)])
+    let old = [try g.gather(past, 0, axis: 0), try g.gather(past, 1, axis: 0)]
+    pastRef = old[0]
+    let all = zip(old, [k, v]).map { g.concat([$0, $1], axis: 2) }
+    let present = g.concat([try g.unsqueeze(all[0], [0]), try g.unsqueeze(all[1], [0])], axis: 0)
+    g.output(present, [Size(2), batch, Size(groups), total, Size(depth)])
+    return (all[0], all[1])
+  }
+
   /// [B, groups, S, d] as [B, heads, S, d], each head `heads / groups` times in a row.
   /// `isTurned`: all heads once, then all again.
   private func repeated(_ x: String, _ depth: Int, isTurned: Bool) throws -> String {
@@ -287,18 +303,25 @@ extension AttentionSpelling {
 
   // MARK: Results
 
-  /// Brings the product back to rows and makes it an output.
-  func finish(_ result: String) throws {
+  /// Brings the product back to rows and makes it an output, except in a block.
+  func finish(_ result: String) throws -> String {
     let width = headCount * valueDepth
     switch layout {
-    case "rank2": return g.output(result, [length, Size(valueDepth)])
-    case "rank3": return g.output(result, [batch, length, Size(valueDepth)])
+    case "rank2":
+      g.output(result, [length, Size(valueDepth)])
+      return result
+    case "rank3":
+      g.output(result, [batch, length, Size(valueDepth)])
+      return result
     default: break
     }
-    let form = try g.draw.pick("result", layout == "bhld" ? ["merged", "raw", "projected"] : ["merged", "projected"])
+    let form = try g.draw.pick(
+      "result",
+      entry != nil ? ["projected"] : layout == "bhld" ? ["merged", "raw", "projected"] : ["merged", "projected"])
     if form == "raw" {
       let batch = flaw == "maskBatch" ? Size(2) : batch
-      return g.output(result, [batch, Size(headCount), length, Size(valueDepth)])
+      g.output(result, [batch, Size(headCount), length, Size(valueDepth)])
+      return result
     }
     var rows: String
     switch layout {
@@ -321,10 +344,14 @@ extension AttentionSpelling {
         g.transpose(heads, [0, 2, 1, 3]), [.axis(0, batch), .axis(1, length), .fixed(width)], style: style)
     }
     if form == "projected" {
-      let rest = try g.realInput("residual", [batch, length, Size(embed)])
-      rows = g.add(g.matMul(rows, try g.weight([width, embed])), rest)
-      return g.output(rows, [batch, length, Size(embed)])
+      rows = g.matMul(rows, try g.weight([width, embed]))
+      if bias != "none" { rows = g.add(rows, try g.weight([embed])) }
+      let rest = try entry?.residual ?? g.realInput("residual", [batch, length, Size(embed)])
+      rows = g.add(rows, rest)
+      if entry == nil { g.output(rows, [batch, length, Size(embed)]) }
+      return rows
     }
     g.output(rows, [batch, length, Size(width)])
+    return rows
   }
 }

@@ -153,10 +153,14 @@ extension AttentionSpelling {
   // MARK: Contents
 
   private func free() throws -> String {
-    let type = scoreType
+    // Masks that come in another float type than the scores have.
+    let other: DataType = scoreType == .float ? (g.real == .float ? .double : .float16) : .float
+    let isCast = try g.draw.pick("maskCast", ["none", "none", "cast"]) == "cast"
+    let type = isCast ? other : scoreType
     func make(_ shape: [Size]) throws -> String {
       let dims = shape.map(\.value)
-      return g.input("mask", type, shape, try .of(g.draw.numbers(dims.reduce(1, *), 3), type, shape: dims))
+      let mask = g.input("mask", type, shape, try .of(g.draw.numbers(dims.reduce(1, *), 3), type, shape: dims))
+      return isCast ? g.cast(mask, scoreType) : mask
     }
     switch mask {
     case "free11ls":

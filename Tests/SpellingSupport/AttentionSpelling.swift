@@ -36,6 +36,9 @@ final class AttentionSpelling {
   var pastRef: String?
   /// What masked scores are; empty until drawn.
   var fill = ""
+  /// What stands before and after, in a block: the rows that go in, and what is added to those that come out.
+  var entry: (rows: String, residual: String)?
+  private(set) var rows = ""
   /// What a breaker changes; nil in a good spelling.
   var flaw: String?
 
@@ -80,7 +83,8 @@ final class AttentionSpelling {
     cache = try g.draw.pick(
       "cache",
       hasHeads && kind == "self"
-        ? ["none", "none", "concat"] + (isSeqMajor && layout == "bhld" ? ["concatSeqMajor"] : []) : ["none"])
+        ? ["none", "none", "concat", "concatPacked"] + (isSeqMajor && layout == "bhld" ? ["concatSeqMajor"] : [])
+        : ["none"])
     rope = try g.draw.pick(
       "rope",
       (hasHeads || layout == "einsum") && kind == "self"
@@ -110,7 +114,7 @@ final class AttentionSpelling {
     let isSingle = layout == "rank3" || layout == "rank2"
     headCount = isSingle ? 1 : heads == "mha" ? groups : groups * g.draw.number(2...3)
     depth = rope == "none" ? g.draw.choose([3, 4, 6, 8]) : g.draw.choose([4, 8])
-    let canDiffer = ["inputs", "inputs3d", "projected"].contains(source)
+    let canDiffer = ["inputs", "inputs3d", "projected"].contains(source) && cache != "concatPacked"
     let differs = try g.draw.pick("valueDepth", canDiffer ? ["same", "other"] : ["same"]) == "other"
     valueDepth = differs ? depth + 1 : depth
     embed = g.draw.number(5...9)
@@ -173,7 +177,7 @@ final class AttentionSpelling {
     let result =
       layout == "einsum"
       ? g.node("Einsum", [weights, v], [.text("equation", "bhls,bshd->blhd")]) : g.matMul(weights, v)
-    try finish(result)
+    rows = try finish(result)
     return expectations(softcap: softcap)
   }
 

@@ -48,7 +48,7 @@ enum NormSpelling {
     let type: DataType
     let rows: [Size]
     let width: Int
-    let flaw: String?
+    var flaw: String?
     private var rank: Int { rows.count + 1 }
 
     private func mean(_ x: String) throws -> String {

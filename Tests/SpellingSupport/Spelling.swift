@@ -55,7 +55,7 @@ public struct Spelling: Sendable {
 
 /// The families and how each is drawn.
 public enum Spellings {
-  public static let families = ["attention", "rope", "norm", "activation", "groupnorm", "batchnorm"]
+  public static let families = ["attention", "block", "rope", "norm", "activation", "groupnorm", "batchnorm"]
   public static let breakers = [
     "break-attention", "break-rope", "break-norm", "break-activation", "break-batchnorm",
   ]
@@ -83,6 +83,7 @@ public enum Spellings {
   ) throws -> (GraphWriter, [Spelling.Expectation]) {
     switch family {
     case "attention": try AttentionSpelling.make(draw)
+    case "block": try BlockSpelling.make(draw)
     case "rope": try RopeSpelling.make(draw)
     case "norm": try NormSpelling.make(draw)
     case "activation": try ActivationSpelling.make(draw)
