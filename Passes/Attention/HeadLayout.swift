@@ -16,6 +16,14 @@ struct HeadLayout {
   var batch: Dim { HeadLayout.product(atoms.prefix(split)) }
   var heads: Dim { HeadLayout.product(atoms.dropFirst(split)) }
 
+  /// One head, which needs no axis: what it is of is the batch.
+  var isFlat: Bool { atoms.count <= 1 && split == atoms.count }
+
+  /// The shape of an operand with these lengths.
+  func shape(batch: Dim, heads: Dim, _ rows: Dim, _ size: Dim) -> [Dim] {
+    isFlat ? [batch, rows, size] : [batch, heads, rows, size]
+  }
+
   static func product(_ dims: some Sequence<Dim>) -> Dim { dims.reduce(1, *) }
 
   func with(split: Int) -> HeadLayout { HeadLayout(atoms: atoms, split: split, queries: queries, keys: keys) }
@@ -85,11 +93,13 @@ struct HeadLayout {
     return result
   }
 
-  /// The heads of keys or values, from their leading axes in atoms: all of them, or a divisor where several query heads that
-  /// stand side by side read one. Throws where the batch is broadcast or the heads repeat in another order.
-  func groupedHeads(_ own: [Dim], _ label: String) throws -> Dim {
-    for (a, b) in zip(own, atoms).prefix(split) where a != b {
-      throw Refusal("\(label) is broadcast along the batch of \(b), Attention does not broadcast")
+  /// The heads of an operand, from its leading axes in atoms: all of them, or a divisor where several query heads that stand
+  /// side by side read one; and whether its batch is 1 and broadcast. Throws where the heads repeat in another order.
+  func groupedHeads(_ own: [Dim], _ label: String) throws -> (heads: Dim, isOneBatch: Bool) {
+    let batch = own.prefix(split)
+    let isWhole = batch.elementsEqual(atoms.prefix(split))
+    guard isWhole || batch.allSatisfy({ $0 == 1 }) else {
+      throw Refusal("\(label) is broadcast along a part of the batch [\(HeadLayout.text(atoms))]")
     }
     let mine = own.dropFirst(split)
     let all = atoms.dropFirst(split)
@@ -99,7 +109,7 @@ struct HeadLayout {
     for (a, b) in zip(mine.prefix(count), all) where a != b {
       throw Refusal("the heads of \(label) repeat in an order that Attention does not have")
     }
-    return HeadLayout.product(mine.prefix(count))
+    return (HeadLayout.product(mine.prefix(count)), !isWhole)
   }
 }
 
