@@ -8,7 +8,6 @@ import Tensors
 struct AttentionWriter {
   let core: AttentionCore
   let context: PassContext
-  private let types: AttentionTypes
   private let scale: ScaleForm
   private let total: Float
   private let query: ScaledOperand
@@ -18,7 +17,6 @@ struct AttentionWriter {
     self.core = core
     self.context = context
     try core.checkReaders([core.softmax] + core.scores.nodes + core.probabilities.nodes, context)
-    types = try AttentionTypes(core, context)
     scale = try ScaleForm(core.scores, at: core.softmax)
     query = ScaledOperand(core.query.value, context)
     key = ScaledOperand(core.key.value, context)
@@ -47,12 +45,16 @@ struct AttentionWriter {
     let layout = HeadLayout(
       atoms: atoms, split: 0, queries: place.isFlipped ? columns : rows, keys: place.isFlipped ? rows : columns)
     var firstRefusal: Refusal?
-    for split in HeadLayout.splits(atoms: atoms, product: place.lead) {
-      do {
-        var change = GraphChange(rule: rule, covers: covers, isFusion: true)
-        try write(layout.with(split: split), &change)
-        return change
-      } catch let refusal as Refusal { firstRefusal = firstRefusal ?? refusal }
+    // What half precision cannot say (a wider bias, a fill that swallows scores) float32 can.
+    let types = try [false, true].map { try AttentionTypes(core, isWide: $0, context) }
+    for types in types[0].compute == types[1].compute ? [types[0]] : types {
+      for split in HeadLayout.splits(atoms: atoms, product: place.lead) {
+        do {
+          var change = GraphChange(rule: rule, covers: covers, isFusion: true)
+          try write(layout.with(split: split), types, &change)
+          return change
+        } catch let refusal as Refusal { firstRefusal = firstRefusal ?? refusal }
+      }
     }
     throw firstRefusal ?? Refusal("the heads cannot be told from the batch", at: core.softmax)
   }
@@ -75,14 +77,14 @@ struct AttentionWriter {
     return []
   }
 
-  private func write(_ layout: HeadLayout, _ change: inout GraphChange) throws {
+  private func write(_ layout: HeadLayout, _ types: AttentionTypes, _ change: inout GraphChange) throws {
     let (scores, probabilities) = (core.scores, core.probabilities)
     let lead = scores.productPlace.lead
-    var q = try operand(core.query, query, scale.factors, layout, lead, "Q", &change)
-    var k = try operand(core.key, key, [], layout, lead, "K", &change)
+    var q = try operand(core.query, query, scale.factors, layout, lead, "Q", types, &change)
+    var k = try operand(core.key, key, [], layout, lead, "K", types, &change)
     var v = try operand(
       probabilities.values, ScaledOperand(plain: probabilities.values.value), [], layout,
-      probabilities.places.last?.lead ?? lead, "V", &change)
+      probabilities.places.last?.lead ?? lead, "V", types, &change)
     guard k.heads == v.heads else {
       throw Refusal("K has \(k.heads) heads, V has \(v.heads)", at: probabilities.product.node)
     }
@@ -96,11 +98,11 @@ struct AttentionWriter {
     }
     var inputs: [GraphChange.Ref?] = [q.ref, k.ref, v.ref]
     if let bias = try mask.finished(queries: q.ref, keys: k.ref, &change) { inputs.append(bias) }
-    let output = change.node("Attention", inputs, attributes(layout))
-    try replaceResult(output, layout, size: v.size, &change)
+    let output = change.node("Attention", inputs, attributes(layout, types))
+    try replaceResult(output, layout, types, size: v.size, &change)
   }
 
-  private func attributes(_ layout: HeadLayout) -> [NamedAttribute] {
+  private func attributes(_ layout: HeadLayout, _ types: AttentionTypes) -> [NamedAttribute] {
     var attributes = [NamedAttribute("scale", .float(total))]
     if layout.isFlat {
       attributes += ["q_num_heads", "kv_num_heads"].map { NamedAttribute($0, .int(1)) }
@@ -125,7 +127,7 @@ struct AttentionWriter {
   /// An operand in the layout's axes and in the type of the computation.
   private func operand(
     _ operand: AttentionProduct.Operand, _ scaled: ScaledOperand, _ factors: [ScaleForm.Factor], _ layout: HeadLayout,
-    _ lead: [Dim], _ label: String, _ change: inout GraphChange
+    _ lead: [Dim], _ label: String, _ types: AttentionTypes, _ change: inout GraphChange
   ) throws -> Written {
     guard let shape = context.shape(operand.value), shape.count >= 2 else {
       throw Refusal("the shape of \(label) is not known", at: core.scores.product.node)
@@ -192,7 +194,7 @@ struct AttentionWriter {
   // MARK: The result
 
   private func replaceResult(
-    _ attention: GraphChange.Ref, _ layout: HeadLayout, size: Dim, _ change: inout GraphChange
+    _ attention: GraphChange.Ref, _ layout: HeadLayout, _ types: AttentionTypes, size: Dim, _ change: inout GraphChange
   ) throws {
     let result = core.result
     var output = attention

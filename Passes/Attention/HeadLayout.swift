@@ -66,7 +66,11 @@ struct HeadLayout {
     var finest: [Dim] = []
     for lead in leads where lead.count > finest.count { finest = lead }
     for lead in leads where groups(of: lead, in: finest) == nil {
-      throw Refusal("the heads are regrouped from [\(text(lead))] to [\(text(finest))]", at: node)
+      let isBroadcast = lead.count == finest.count && zip(lead, finest).allSatisfy { $0 == $1 || $0 == 1 || $1 == 1 }
+      throw Refusal(
+        isBroadcast
+          ? "a mask or bias broadcasts the scores' leading axes [\(text(lead))] and [\(text(finest))]"
+          : "the heads are regrouped from [\(text(lead))] to [\(text(finest))]", at: node)
     }
     return finest
   }

@@ -6,8 +6,10 @@ import Tensors
 /// What is added to the scores: the operations on them, applied to 0.
 ///
 /// Adding stays adding; `Where(m, scores, fill)` becomes `Where(m, bias, fill)`. That is the same in every element whose fill
-/// swallows the scores: -inf, and numbers so low that the sum with any score rounds to them. Fills that do not are taken
-/// for -inf where each row provably has an allowed key (or the user says so): their weights are 0 then.
+/// swallows the scores: -inf, and numbers so low that the sum with any score rounds to them. Where each row provably has an
+/// allowed key (or the user says so) low fills are taken for -inf: their weights are 0. Else a low fill becomes one that
+/// swallows, so that a row without allowed key has the mean of all values as before; that is not finfo.min, which ONNX Runtime
+/// takes for -inf. Beside a bias that may forbid, too, only fills that swallow already are taken.
 struct MaskForm {
   /// Below it a fill plus a score is the fill, in float32 and double.
   static let negligible = -1e30
@@ -27,13 +29,23 @@ struct MaskForm {
   let context: PassContext
   /// No row is without an allowed key, whatever all masks together forbid.
   let hasKeys: Bool
+  /// No bias beside the masks that Where chooses may forbid, too.
+  let isAlone: Bool
   private(set) var state = State.none
 
   init(_ layout: HeadLayout, type: DataType, _ steps: [ScoreStep], _ context: PassContext) {
     self.layout = layout
     self.type = type
     self.context = context
-    hasKeys = context.options.assumesNoEmptyRows || RowProof(context).leavesKeys(steps)
+    let proof = RowProof(context)
+    hasKeys = context.options.assumesNoEmptyRows || proof.leavesKeys(steps)
+    isAlone = steps.allSatisfy { step in
+      switch step.kind {
+      case .add(let value, let weight): proof.isSmall(value, weight)
+      case .floor: false
+      default: true
+      }
+    }
   }
 
   /// `factor`: what multiplies the scores between this step and the Softmax.
@@ -82,16 +94,18 @@ struct MaskForm {
     _ condition: ValueID, _ number: Double, _ factor: Double, _ keepsWhenTrue: Bool, at step: ScoreStep,
     _ change: inout GraphChange
   ) throws {
-    let fill = number * factor
+    var fill = number * factor
     let isExact = fill == -.infinity || (fill <= MaskForm.negligible && type != .float16)
     // What is meant to forbid is judged by the number as it was written, in front of a scale.
     let isLow = min(fill, number) <= MaskForm.forbidding && fill <= MaskForm.forbidding / 32
     let forbids = fill == -.infinity || isLow && hasKeys
-    guard isExact || forbids else {
+    if !forbids, isLow, isAlone, type != .float16 {
+      fill = MaskForm.swallowing(fill)
+    } else if !isExact && !forbids {
       throw Refusal(
         isLow
-          ? "masked scores are set to \(MaskForm.text(number)): a row without allowed key would differ "
-            + "(--assume no-empty-rows says that there is none)"
+          ? "masked scores are set to \(MaskForm.text(number))\(isAlone ? "" : " beside a bias"): "
+            + "a row without allowed key would differ (--assume no-empty-rows says that there is none)"
           : "masked scores are set to \(MaskForm.text(number)), which scores may reach",
         at: context.graph.producer(condition) ?? step.node)
     }
@@ -218,6 +232,17 @@ struct MaskForm {
     let x = [Dim](repeating: 1, count: rank - a.count) + a
     let y = [Dim](repeating: 1, count: rank - b.count) + b
     return zip(x, y).map { $0 == 1 ? $1 : $1 == 1 ? $0 : Dim.preferred($0, $1) }
+  }
+
+  /// A number that stands for a low fill and swallows scores; lower fills become lower numbers.
+  static func swallowing(_ fill: Double) -> Double {
+    var exponent = 0.0
+    var rest = -fill
+    while rest > 1 {
+      rest /= 2
+      exponent += 1
+    }
+    return -1e30 * (exponent + rest)
   }
 
   static func text(_ number: Double) -> String {

@@ -32,6 +32,12 @@ struct ProbabilityForm {
         current = next
         continue
       }
+      if readers.contains(where: { graph[$0].is("IsNaN") }),
+        let choice = readers.first(where: { graph[$0].is("Where") }),
+        AttentionProduct.stands(.behind, [choice], context)
+      {
+        throw Refusal("a Where puts something else than 0 in the place of NaN behind the Softmax", at: choice)
+      }
       guard readers.count == 1, let id = readers.first, !graph.isRegionOutput(current) else {
         guard let product = readers.first(where: { AttentionProduct.stands(.behind, [$0], context) }) else {
           return nil

@@ -56,7 +56,7 @@ struct RowProof {
   }
 
   /// True for a constant bias that forbids nothing.
-  private func isSmall(_ value: ValueID, _ weight: Double) -> Bool {
+  func isSmall(_ value: ValueID, _ weight: Double) -> Bool {
     guard let tensor = context.constant(value), tensor.count <= 1 << 22,
       let numbers = try? tensor.elements(as: Double.self)
     else { return false }
