@@ -16,7 +16,7 @@ enum ConstantPattern {
     guard tensor.count > 1, tensor.count <= ConstantPattern.limit, tensor.dataType != .string,
       !tensor.dataType.isComplex, let view = try? ElementView<Double>(tensor)
     else { return nil }
-    if let found = ConstantPattern.affine(tensor.shape, view) {
+    if tensor.dataType.isInteger, let found = ConstantPattern.affine(tensor.shape, view) {
       self = found
     } else if tensor.rank >= 2, tensor.shape.dropLast(2).allSatisfy({ $0 == 1 }),
       let found = ConstantPattern.band(
@@ -70,17 +70,19 @@ enum ConstantPattern {
       var (start, end) = (0, columns)
       while start < columns, view[line + start] == outside { start += 1 }
       while end > start, view[line + end - 1] == outside { end -= 1 }
-      guard start < columns else { return nil }
       for column in start..<end where view[line + column] != inside { return nil }
       starts.append(start)
       ends.append(end)
     }
     let below = starts.enumerated().first { $0.element > 0 }.map { $0.offset - $0.element }
-    let above = ends.enumerated().first { $0.element < columns }.map { $0.element - 1 - $0.offset }
+    let above = ends.enumerated().first { $0.element < columns && starts[$0.offset] < $0.element }.map {
+      $0.element - 1 - $0.offset
+    }
     for row in 0..<rows {
-      guard starts[row] == max(0, below.map { row - $0 } ?? 0),
-        ends[row] == min(columns, above.map { row + $0 + 1 } ?? columns)
-      else { return nil }
+      let start = min(columns, max(0, below.map { row - $0 } ?? 0))
+      let end = min(columns, max(0, above.map { row + $0 + 1 } ?? columns))
+      // A row without anything inside has been read as one that starts and ends behind its last column.
+      if start >= end ? starts[row] < ends[row] : starts[row] != start || ends[row] != end { return nil }
     }
     return .band(inside: inside, outside: outside, below: below, above: above)
   }

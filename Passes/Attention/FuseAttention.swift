@@ -21,7 +21,8 @@ public enum FuseAttention {
 
     Scales stand anywhere (on the product, on Q or K, as Mul or Div, computed ones too), masks are added or chosen by Where, \
     c * tanh(s / c) is the soft cap, casts around the Softmax become its precision. Operands of rank 2, 3 and 5, K' as a
-    product's left operand (Softmax over axis -2) and Gemm are brought to [batch, heads, length, size].
+    product's left operand (Softmax over axis -2) and Gemm are brought to [batch, heads, length, size]; one head alone is
+    [batch, length, size].
     """
 
   struct Rule: RewriteRule {
@@ -33,7 +34,7 @@ public enum FuseAttention {
       guard context.mayEmit(opset: 23) else {
         throw Refusal("Attention needs opset 23, the output is limited to \(context.options.opsetCeiling)")
       }
-      return try core.change(name, context)
+      return try AttentionWriter(core, context).change(name)
     }
   }
 }

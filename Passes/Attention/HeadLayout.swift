@@ -16,6 +16,14 @@ struct HeadLayout {
   var batch: Dim { HeadLayout.product(atoms.prefix(split)) }
   var heads: Dim { HeadLayout.product(atoms.dropFirst(split)) }
 
+  /// One head, which needs no axis: what it is of is the batch.
+  var isFlat: Bool { atoms.count <= 1 && split == atoms.count }
+
+  /// The shape of an operand with these lengths.
+  func shape(batch: Dim, heads: Dim, _ rows: Dim, _ size: Dim) -> [Dim] {
+    isFlat ? [batch, rows, size] : [batch, heads, rows, size]
+  }
+
   static func product(_ dims: some Sequence<Dim>) -> Dim { dims.reduce(1, *) }
 
   func with(split: Int) -> HeadLayout { HeadLayout(atoms: atoms, split: split, queries: queries, keys: keys) }
@@ -58,7 +66,11 @@ struct HeadLayout {
     var finest: [Dim] = []
     for lead in leads where lead.count > finest.count { finest = lead }
     for lead in leads where groups(of: lead, in: finest) == nil {
-      throw Refusal("the heads are regrouped from [\(text(lead))] to [\(text(finest))]", at: node)
+      let isBroadcast = lead.count == finest.count && zip(lead, finest).allSatisfy { $0 == $1 || $0 == 1 || $1 == 1 }
+      throw Refusal(
+        isBroadcast
+          ? "a mask or bias broadcasts the scores' leading axes [\(text(lead))] and [\(text(finest))]"
+          : "the heads are regrouped from [\(text(lead))] to [\(text(finest))]", at: node)
     }
     return finest
   }
@@ -85,11 +97,13 @@ struct HeadLayout {
     return result
   }
 
-  /// The heads of keys or values, from their leading axes in atoms: all of them, or a divisor where several query heads that
-  /// stand side by side read one. Throws where the batch is broadcast or the heads repeat in another order.
-  func groupedHeads(_ own: [Dim], _ label: String) throws -> Dim {
-    for (a, b) in zip(own, atoms).prefix(split) where a != b {
-      throw Refusal("\(label) is broadcast along the batch of \(b), Attention does not broadcast")
+  /// The heads of an operand, from its leading axes in atoms: all of them, or a divisor where several query heads that stand
+  /// side by side read one; and whether its batch is 1 and broadcast. Throws where the heads repeat in another order.
+  func groupedHeads(_ own: [Dim], _ label: String) throws -> (heads: Dim, isOneBatch: Bool) {
+    let batch = own.prefix(split)
+    let isWhole = batch.elementsEqual(atoms.prefix(split))
+    guard isWhole || batch.allSatisfy({ $0 == 1 }) else {
+      throw Refusal("\(label) is broadcast along a part of the batch [\(HeadLayout.text(atoms))]")
     }
     let mine = own.dropFirst(split)
     let all = atoms.dropFirst(split)
@@ -99,7 +113,7 @@ struct HeadLayout {
     for (a, b) in zip(mine.prefix(count), all) where a != b {
       throw Refusal("the heads of \(label) repeat in an order that Attention does not have")
     }
-    return HeadLayout.product(mine.prefix(count))
+    return (HeadLayout.product(mine.prefix(count)), !isWhole)
   }
 }
 

@@ -140,7 +140,9 @@ indirect enum IndexValue {
   var condition: IndexTest? {
     switch self {
     case .number(let number): return .always(number != 0)
-    case .index(let index): return index.constant?.value.map { .always($0 != 0) }
+    case .index(let index):
+      if let value = index.constant?.value { return .always(value != 0) }
+      return .negated(.both(.reaches(index), .reaches(index * -1)))
     case .test(let test): return test
     case .choice(let test, let a, let b):
       guard let x = a.condition, let y = b.condition else { return nil }

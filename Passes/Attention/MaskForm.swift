@@ -6,8 +6,10 @@ import Tensors
 /// What is added to the scores: the operations on them, applied to 0.
 ///
 /// Adding stays adding; `Where(m, scores, fill)` becomes `Where(m, bias, fill)`. That is the same in every element whose fill
-/// swallows the scores: -inf, and numbers so low that the sum with any score rounds to them. Fills that do not are taken
-/// for -inf where each row provably has an allowed key (or the user says so): their weights are 0 then.
+/// swallows the scores: -inf, and numbers so low that the sum with any score rounds to them. Where each row provably has an
+/// allowed key (or the user says so) low fills are taken for -inf: their weights are 0. Else a low fill becomes one that
+/// swallows, so that a row without allowed key has the mean of all values as before; that is not finfo.min, which ONNX Runtime
+/// takes for -inf. Beside a bias that may forbid, too, only fills that swallow already are taken.
 struct MaskForm {
   /// Below it a fill plus a score is the fill, in float32 and double.
   static let negligible = -1e30
@@ -25,12 +27,25 @@ struct MaskForm {
   let layout: HeadLayout
   let type: DataType
   let context: PassContext
+  /// No row is without an allowed key, whatever all masks together forbid.
+  let hasKeys: Bool
+  /// No bias beside the masks that Where chooses may forbid, too.
+  let isAlone: Bool
   private(set) var state = State.none
 
-  init(_ layout: HeadLayout, type: DataType, _ context: PassContext) {
+  init(_ layout: HeadLayout, type: DataType, _ steps: [ScoreStep], _ context: PassContext) {
     self.layout = layout
     self.type = type
     self.context = context
+    let proof = RowProof(context)
+    hasKeys = context.options.assumesNoEmptyRows || proof.leavesKeys(steps)
+    isAlone = steps.allSatisfy { step in
+      switch step.kind {
+      case .add(let value, let weight): proof.isSmall(value, weight)
+      case .floor: false
+      default: true
+      }
+    }
   }
 
   /// `factor`: what multiplies the scores between this step and the Softmax.
@@ -46,7 +61,7 @@ struct MaskForm {
       guard !fill.isNaN, fill != 0 || factor.isFinite else {
         throw Refusal("masked scores are set to NaN", at: step.node)
       }
-      try select(condition, fill: fill * factor, keepsWhenTrue, at: step, &change)
+      try select(condition, fill, factor, keepsWhenTrue, at: step, &change)
     }
   }
 
@@ -76,21 +91,22 @@ struct MaskForm {
   }
 
   private mutating func select(
-    _ condition: ValueID, fill: Double, _ keepsWhenTrue: Bool, at step: ScoreStep, _ change: inout GraphChange
+    _ condition: ValueID, _ number: Double, _ factor: Double, _ keepsWhenTrue: Bool, at step: ScoreStep,
+    _ change: inout GraphChange
   ) throws {
+    var fill = number * factor
     let isExact = fill == -.infinity || (fill <= MaskForm.negligible && type != .float16)
-    var forbids = fill == -.infinity
-    let isCertain =
-      fill <= MaskForm.forbidding
-      && (context.options.assumesNoEmptyRows
-        || RowProof(context).everyRowHasKey(condition, keepsWhenTrue: keepsWhenTrue, step.place))
-    if isCertain { forbids = true }
-    guard isExact || isCertain else {
+    // What is meant to forbid is judged by the number as it was written, in front of a scale.
+    let isLow = min(fill, number) <= MaskForm.forbidding && fill <= MaskForm.forbidding / 32
+    let forbids = fill == -.infinity || isLow && hasKeys
+    if !forbids, isLow, isAlone, type != .float16 {
+      fill = MaskForm.swallowing(fill)
+    } else if !isExact && !forbids {
       throw Refusal(
-        fill > MaskForm.forbidding
-          ? "masked scores are set to \(MaskForm.text(fill)), which scores may reach"
-          : "masked scores are set to \(MaskForm.text(fill)): a row without allowed key would differ "
-            + "(--assume no-empty-rows says that there is none)",
+        isLow
+          ? "masked scores are set to \(MaskForm.text(number))\(isAlone ? "" : " beside a bias"): "
+            + "a row without allowed key would differ (--assume no-empty-rows says that there is none)"
+          : "masked scores are set to \(MaskForm.text(number)), which scores may reach",
         at: context.graph.producer(condition) ?? step.node)
     }
     if case .none = state, forbids {
@@ -103,7 +119,7 @@ struct MaskForm {
       state = .allowed(change.node("And", [before, mask.ref], covers: []), MaskForm.broadcast(shape, mask.shape))
       return
     }
-    let mask = try frame(condition, at: step, &change)
+    let mask = try self.condition(condition, isAllowed: true, at: step, &change)
     let low = change.constant(try .scalar(forbids ? -Double.infinity : fill, type))
     let inner: GraphChange.Ref
     var shape = mask.shape
@@ -127,7 +143,13 @@ struct MaskForm {
   private func condition(
     _ value: ValueID, isAllowed: Bool, at step: ScoreStep, _ change: inout GraphChange
   ) throws -> (ref: GraphChange.Ref, shape: [Dim]) {
-    if isAllowed { return try frame(value, at: step, &change) }
+    if isAllowed {
+      let (ref, shape) = try frame(value, at: step, &change)
+      if context.dataType(value) == .bool { return (ref, shape) }
+      return (
+        change.node("Cast", [ref], [NamedAttribute("to", .int(Int64(DataType.bool.rawValue)))], covers: []), shape
+      )
+    }
     if let not = context.graph.producer(value), context.graph[not].is("Not"), let input = context.graph[not].input(0) {
       return try frame(input, at: step, &change)
     }
@@ -204,91 +226,23 @@ struct MaskForm {
     return (ref, shape)
   }
 
-  // MARK: The result
-
-  /// All of it as one tensor of rank 2 to 4 that the standard's Attention takes; nil where nothing is added.
-  func finished(queries query: GraphChange.Ref, _ change: inout GraphChange) throws -> GraphChange.Ref? {
-    var ref: GraphChange.Ref
-    var shape: [Dim]
-    switch state {
-    case .none: return nil
-    case .allowed(let mask, let own): (ref, shape) = (mask, own)
-    case .bias(let bias, let own): (ref, shape) = (bias, own)
-    }
-    guard let last = shape.last, last.spans(layout.keys) else {
-      throw Refusal("the bias has \(shape.last?.description ?? "no") columns, there are \(layout.keys) keys")
-    }
-    (ref, shape) = try grouped(ref, shape, &change)
-    let target = [layout.batch, layout.heads, layout.queries, layout.keys]
-    for (dim, full) in zip(shape.reversed(), target.reversed()) where dim != 1 && dim != full {
-      if dim.isKnown || full == 1 { throw Refusal("the bias has more rows than the scores") }
-    }
-    let isRow = (shape.dropLast().last ?? 1) == 1 && layout.queries != 1
-    if isRow && MaskForm.needsRows(context) { return try widened(ref, shape, queries: query, &change) }
-    return shape.count > 1 ? ref : change.node("Unsqueeze", [ref, change.constant(try .ints([0]))], covers: [])
-  }
-
-  /// ONNX Runtime takes no mask of one row for several queries.
-  static func needsRows(_ context: PassContext) -> Bool {
-    context.options.target != .cameo && context.options.level < 3
-  }
-
-  private func widened(
-    _ ref: GraphChange.Ref, _ shape: [Dim], queries query: GraphChange.Ref, _ change: inout GraphChange
-  ) throws -> GraphChange.Ref {
-    let rows: GraphChange.Ref
-    if let count = layout.queries.value {
-      rows = change.constant(try .ints([count, 1]))
-    } else {
-      // From the bias itself where that tells it: layers share the bias and then this, too.
-      let isSquare = layout.queries == layout.keys
-      let start = isSquare ? shape.count - 1 : 2
-      let count = change.node(
-        "Shape", [isSquare ? ref : query],
-        [NamedAttribute("start", .int(Int64(start))), NamedAttribute("end", .int(Int64(start + 1)))], covers: [])
-      rows = change.node(
-        "Concat", [count, change.constant(try .ints([1]))], [NamedAttribute("axis", .int(0))], covers: [])
-    }
-    return change.node("Expand", [ref, rows], covers: [])
-  }
-
-  /// The atoms joined to batch and heads.
-  private func grouped(
-    _ ref: GraphChange.Ref, _ shape: [Dim], _ change: inout GraphChange
-  ) throws -> (GraphChange.Ref, [Dim]) {
-    let lead = shape.dropLast(2)
-    guard shape.count > 2, layout.atoms.count != 2 || layout.split != 1 else { return (ref, shape) }
-    let padded = [Dim](repeating: 1, count: max(0, layout.atoms.count - lead.count)) + lead
-    func joined(_ own: ArraySlice<Dim>, _ atoms: ArraySlice<Dim>) throws -> (dim: Dim, needsExpand: Bool) {
-      if own.allSatisfy({ $0 == 1 }) { return (1, false) }
-      if Array(own) == Array(atoms) { return (HeadLayout.product(own), false) }
-      return (HeadLayout.product(atoms), true)
-    }
-    let batch = try joined(padded[..<layout.split], layout.atoms[..<layout.split])
-    let heads = try joined(padded[layout.split...], layout.atoms[layout.split...])
-    var (ref, from) = (ref, shape)
-    if batch.needsExpand || heads.needsExpand {
-      var full = padded
-      if batch.needsExpand { full.replaceSubrange(..<layout.split, with: layout.atoms[..<layout.split]) }
-      if heads.needsExpand { full.replaceSubrange(layout.split..., with: layout.atoms[layout.split...]) }
-      let lengths = (full + [1, 1]).map(\.value)
-      guard !lengths.contains(nil) else {
-        throw Refusal("the bias is broadcast along a part of the batch [\(HeadLayout.text(layout.atoms))]")
-      }
-      ref = change.node("Expand", [ref, change.constant(try .ints(lengths.compactMap { $0 }))], covers: [])
-      from = full + shape.suffix(2)
-    }
-    if batch.dim == 1, heads.dim == 1, shape.count <= 4 { return (ref, shape) }
-    let target = [batch.dim, heads.dim] + shape.suffix(2)
-    return (try Reshaping.reshape(ref, from: from, to: target, &change), target)
-  }
-
   /// The shape of an element-wise result.
   static func broadcast(_ a: [Dim], _ b: [Dim]) -> [Dim] {
     let rank = max(a.count, b.count)
     let x = [Dim](repeating: 1, count: rank - a.count) + a
     let y = [Dim](repeating: 1, count: rank - b.count) + b
     return zip(x, y).map { $0 == 1 ? $1 : $1 == 1 ? $0 : Dim.preferred($0, $1) }
+  }
+
+  /// A number that stands for a low fill and swallows scores; lower fills become lower numbers.
+  static func swallowing(_ fill: Double) -> Double {
+    var exponent = 0.0
+    var rest = -fill
+    while rest > 1 {
+      rest /= 2
+      exponent += 1
+    }
+    return -1e30 * (exponent + rest)
   }
 
   static func text(_ number: Double) -> String {

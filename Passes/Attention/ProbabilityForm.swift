@@ -15,8 +15,9 @@ struct ProbabilityForm {
   var isFlipped: Bool
 
   /// nil where no product is behind. Throws where one is, but something stands between.
-  init?(of probabilities: ValueID, flipped: Bool, _ context: PassContext) throws {
+  init?(of softmax: NodeID, flipped: Bool, _ context: PassContext) throws {
     let graph = context.graph
+    guard let probabilities = graph[softmax].output(0) else { return nil }
     var current = probabilities
     var isFlipped = flipped
     for _ in 0..<16 {
@@ -24,10 +25,18 @@ struct ProbabilityForm {
         places.append(ScorePlace(shape: shape, isFlipped: isFlipped))
       }
       let readers = graph.consumers(current)
-      if let (guards, next) = ProbabilityForm.nanGuard(current, readers, context) {
+      if let (guards, next) = ProbabilityForm.nanGuard(current, readers, context)
+        ?? EmptyRowGuard(softmax, context).matching(current, readers)
+      {
         nodes += guards
         current = next
         continue
+      }
+      if readers.contains(where: { graph[$0].is("IsNaN") }),
+        let choice = readers.first(where: { graph[$0].is("Where") }),
+        AttentionProduct.stands(.behind, [choice], context)
+      {
+        throw Refusal("a Where puts something else than 0 in the place of NaN behind the Softmax", at: choice)
       }
       guard readers.count == 1, let id = readers.first, !graph.isRegionOutput(current) else {
         guard let product = readers.first(where: { AttentionProduct.stands(.behind, [$0], context) }) else {

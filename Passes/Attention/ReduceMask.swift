@@ -94,8 +94,13 @@ struct MaskReduction {
   /// A mask that depends on the places of query and key alone.
   private func whole(_ mask: ValueID, at node: NodeID) throws -> Found? {
     var evaluator = IndexEvaluator(context)
-    guard let value = evaluator.value(mask) else { return nil }
     let isBool = context.dataType(mask) == .bool
+    guard let value = evaluator.value(mask) else {
+      if isMasking(mask, isBool) {
+        throw Refusal("the mask is the same in every run, but no causal triangle or window", at: node)
+      }
+      return nil
+    }
     let proof = IndexProof(lengths: lengths)
     let tests = value.tests
     /// True where the mask allows exactly what `allowed` says, with fills that no row can tell from -inf.
@@ -141,14 +146,23 @@ struct MaskReduction {
         return found
       }
     }
-    for atom in atoms {
-      for index in [atom, atom * -1 - AffineIndex(1)] {
-        guard let shift = (index - distance).constant, shift != 0, isMask(.reaches(index)) else { continue }
-        throw Refusal(
-          "the causal triangle is shifted by \(shift + past), is_causal counts from the cache's \(past) keys", at: node)
-      }
+    let isPattern = proof.holds(tests) { known in
+      value.number(known).map { isBool || $0 == 0 || $0 <= MaskForm.forbidding } ?? false
     }
-    return nil
+    guard isPattern else { return nil }
+    for index in atoms.flatMap({ [$0, $0 * -1 - AffineIndex(1)] }) {
+      guard let shift = (index - distance).constant, shift != 0 else { continue }
+      throw Refusal(
+        "the causal triangle is shifted by \(shift + past), is_causal counts from the cache's \(past) keys", at: node)
+    }
+    throw Refusal("the mask is the same in every run, but no causal triangle or window", at: node)
+  }
+
+  /// True for a constant that forbids some keys and leaves the others as they are.
+  private func isMasking(_ mask: ValueID, _ isBool: Bool) -> Bool {
+    guard let tensor = context.constant(mask), tensor.count <= 1 << 22 else { return false }
+    return isBool
+      || (try? tensor.elements(as: Double.self))?.allSatisfy { $0 == 0 || $0 <= MaskForm.forbidding } ?? false
   }
 
   // MARK: A triangle and something else

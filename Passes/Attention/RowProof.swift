@@ -11,24 +11,60 @@ struct RowProof {
   /// True where each row of the scores at `place` provably has a key with `condition == keepsWhenTrue`: the key of the
   /// query's own place, counted from the front or from the end, the first key or the last.
   func everyRowHasKey(_ condition: ValueID, keepsWhenTrue: Bool, _ place: ScorePlace) -> Bool {
+    guard let test = test(condition, keepsWhenTrue, place) else { return false }
+    return RowProof.everyRow(RowProof.lengths(place)) { test.substituting(3, by: $0) }
+  }
+
+  private func test(_ condition: ValueID, _ keepsWhenTrue: Bool, _ place: ScorePlace) -> IndexTest? {
     var evaluator = IndexEvaluator(context)
-    guard let value = evaluator.value(condition, isFlipped: place.isFlipped), let test = value.condition else {
-      return false
-    }
-    let shape = place.shape
-    var lengths = [Dim](repeating: 1, count: max(0, 4 - shape.count)) + shape.suffix(4)
+    let test = evaluator.value(condition, isFlipped: place.isFlipped)?.condition
+    return keepsWhenTrue ? test : test.map { .negated($0) }
+  }
+
+  /// Of batch, heads, queries and keys.
+  private static func lengths(_ place: ScorePlace) -> [Dim] {
+    var lengths = [Dim](repeating: 1, count: max(0, 4 - place.shape.count)) + place.shape.suffix(4)
     if place.isFlipped { lengths.swapAt(2, 3) }
-    return RowProof.everyRow(lengths) {
-      test.substituting(3, by: $0)
-    } holds: {
-      keepsWhenTrue ? $0 : .negated($0)
+    return lengths
+  }
+
+  /// True where all that is added to and chosen in the scores provably leaves each row a key in common.
+  func leavesKeys(_ steps: [ScoreStep]) -> Bool {
+    var allowed: [IndexTest] = []
+    var lengths: [Dim]?
+    for step in steps {
+      switch step.kind {
+      case .scale, .factor, .tanh, .floor, .cast: continue
+      case .select(let condition, _, let keepsWhenTrue):
+        guard let test = test(condition, keepsWhenTrue, step.place) else { return false }
+        allowed.append(test)
+      case .add(let value, let weight):
+        if isSmall(value, weight) { continue }
+        var evaluator = IndexEvaluator(context)
+        let bias = evaluator.value(value, isFlipped: step.place.isFlipped)?.mapped { leaf in
+          guard case .number(let number) = leaf else { return nil }
+          return .test(.always(number * weight > MaskForm.forbidding / 2))
+        }
+        guard let test = bias?.condition else { return false }
+        allowed.append(test)
+      }
+      lengths = lengths ?? RowProof.lengths(step.place)
     }
+    guard let lengths else { return false }
+    let test = allowed.reduce(IndexTest.always(true)) { .both($0, $1) }
+    return RowProof.everyRow(lengths) { test.substituting(3, by: $0) }
+  }
+
+  /// True for a constant bias that forbids nothing.
+  func isSmall(_ value: ValueID, _ weight: Double) -> Bool {
+    guard let tensor = context.constant(value), tensor.count <= 1 << 22,
+      let numbers = try? tensor.elements(as: Double.self)
+    else { return false }
+    return numbers.allSatisfy { $0 * weight > MaskForm.forbidding / 2 }
   }
 
   /// True where for one choice of the key the condition holds in every row.
-  static func everyRow(
-    _ lengths: [Dim], _ test: (AffineIndex) -> IndexTest, holds wanted: (IndexTest) -> IndexTest = { $0 }
-  ) -> Bool {
+  static func everyRow(_ lengths: [Dim], _ test: (AffineIndex) -> IndexTest) -> Bool {
     let (queries, keys) = (lengths[2], lengths[3])
     var choices = [AffineIndex(0), AffineIndex(keys - 1)]
     if (keys - queries).isNonNegative {
@@ -36,7 +72,7 @@ struct RowProof {
     }
     let proof = IndexProof(lengths: lengths)
     return choices.contains { choice in
-      let test = wanted(test(choice))
+      let test = test(choice)
       return proof.holds([test]) { test.holds($0) }
     }
   }

@@ -165,6 +165,7 @@ struct ScoreWalk {
       stop(at: id, depth)
       return nil
     }
+    if let form = blended(id, place, depth) { return form }
     let isDifference = node.type == "Sub"
     let left = through(a, id, place, depth, [.add(b, weight: isDifference ? -1 : 1)])
     if let left, !hasConstantOperand(left) { return left }
@@ -172,6 +173,46 @@ struct ScoreWalk {
     // Of two products the one with a learned operand is the bias.
     if let right, left == nil || !hasConstantOperand(right) { return right }
     return left
+  }
+
+  /// `s * m + (m - 1) * 10000`, where m is 0 or 1 by place: Where(m, s, -10000).
+  private mutating func blended(_ id: NodeID, _ place: ScorePlace, _ depth: Int) -> ScoreForm? {
+    let node = context.graph[id]
+    let sign: Double = node.type == "Sub" ? -1 : 1
+    for (index, other) in node.type == "Sub" ? [(0, 1)] : [(0, 1), (1, 0)] {
+      guard let product = context.graph.producer(node.input(index)), context.graph[product].is("Mul"),
+        context.graph[product].region == region, let shift = node.input(other)
+      else { continue }
+      for (scores, mask) in [(0, 1), (1, 0)] {
+        guard let scores = context.graph[product].input(scores), let mask = context.graph[product].input(mask),
+          context.uniform(mask) == nil, let fill = fill(mask, shift, sign, place),
+          var form = form(of: scores, flipped: place.isFlipped, depth: depth + 1)
+        else { continue }
+        form.nodes.insert(contentsOf: [id, product], at: 0)
+        form.places.insert(place, at: 0)
+        form.steps.insert(
+          ScoreStep(kind: .select(condition: mask, fill: fill, keepsWhenTrue: true), node: id, place: place), at: 0)
+        return form
+      }
+    }
+    return nil
+  }
+
+  /// The lowest number of `sign * shift`, where it is 0 in each place that has 1 in `mask` and the others have 0 in it.
+  private func fill(_ mask: ValueID, _ shift: ValueID, _ sign: Double, _ place: ScorePlace) -> Double? {
+    var evaluator = IndexEvaluator(context)
+    guard let kept = evaluator.value(mask, isFlipped: place.isFlipped),
+      let added = evaluator.value(shift, isFlipped: place.isFlipped)
+    else { return nil }
+    let proof = IndexProof(lengths: [Dim](repeating: .symbol("any"), count: AffineIndex.variables))
+    var fills: Set<Double> = []
+    let fits = proof.holds(kept.tests + added.tests) { known in
+      guard let keeps = kept.number(known), let number = added.number(known) else { return false }
+      if keeps == 1 { return number == 0 }
+      fills.insert(number * sign)
+      return keeps == 0
+    }
+    return fits && fills.count == 1 ? fills.first : nil
   }
 
   private func hasConstantOperand(_ form: ScoreForm) -> Bool {
