@@ -16,14 +16,14 @@ public enum Pipelines {
   private static var fusions: [any Pass] {
     [
       ExpandMicrosoft.pass, FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms,
-      FuseRotaryEmbedding.pass, FuseAttention.pass, ShareKeyHeads.pass, AbsorbCache.pass,
+      FuseRotaryEmbedding.pass, FuseAttention.pass,
       FusePad.pass, FuseConvScale.pass,
       FuseMatMulBias.pass,
     ]
   }
 
-  /// What needs the fusions and a clean-up behind it.
-  private static var layout: [any Pass] { [PackHeads.pass] }
+  /// What stands around a fused node and goes into it: needs a clean-up behind the fusions.
+  private static var layout: [any Pass] { [ShareKeyHeads.pass, AbsorbCache.pass, PackHeads.pass] }
 
   private static var machine: [any Pass] { [FuseEpilogue.pass] }
 
