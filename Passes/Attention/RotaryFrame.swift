@@ -58,7 +58,8 @@ struct RotaryFrame {
         at: context.graph.producer(result))
     }
     let batch = over(0)
-    guard batch == 1 || batch == shape[0] else {
+    // The first of a batch that may be empty is min(1, batch) long.
+    guard batch == 1 || batch == shape[0] || batch == Dim.min(1, shape[0]) else {
       throw Refusal(
         "the angles are for a batch of \(batch), the input's is \(shape[0])", at: context.graph.producer(result))
     }

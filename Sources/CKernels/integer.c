@@ -84,31 +84,40 @@ void ck_lookup_u8(uint8_t *out, const uint8_t *in, const uint8_t *table, size_t 
 void ck_avgpool_u8(uint8_t *out, bool out_signed, const uint8_t *in, const CK_U(float) *table, const ck_window *w,
                    bool counts_padding, float scale, float zero, size_t begin, size_t end) {
     const ptrdiff_t in_size = window_in(w), out_size = window_out(w);
+    enum { SPAN = 128 };  // results at a time; each still adds its taps in order
     for (size_t plane = begin; plane < end; plane++) {
         const uint8_t *x = in + (ptrdiff_t)plane * in_size;
         uint8_t *y = out + (ptrdiff_t)plane * out_size;
-        for (ptrdiff_t p = 0; p < out_size; p++) {
-            const ptrdiff_t ow = p % w->out[2], oh = p / w->out[2] % w->out[1], od = p / w->out[2] / w->out[1];
-            float sum = 0;
-            ptrdiff_t count = 0;
-            for (ptrdiff_t kd = 0; kd < w->kernel[0]; kd++) {
-                const ptrdiff_t d = window_at(w, 0, od, kd);
-                if (d < 0 || d >= w->in[0]) continue;
-                for (ptrdiff_t kh = 0; kh < w->kernel[1]; kh++) {
-                    const ptrdiff_t h = window_at(w, 1, oh, kh);
-                    if (h < 0 || h >= w->in[1]) continue;
-                    const uint8_t *line = x + (d * w->in[1] + h) * w->in[2];
-                    for (ptrdiff_t kw = 0; kw < w->kernel[2]; kw++) {
-                        const ptrdiff_t at = window_at(w, 2, ow, kw);
-                        if (at < 0 || at >= w->in[2]) continue;
-                        sum += table[line[at]];
-                        count++;
+        for (ptrdiff_t row = 0; row < w->out[0] * w->out[1]; row++) {
+            const ptrdiff_t oh = row % w->out[1], od = row / w->out[1];
+            for (ptrdiff_t first = 0; first < w->out[2]; first += SPAN) {
+                const ptrdiff_t n = w->out[2] - first < SPAN ? w->out[2] - first : SPAN;
+                float sum[SPAN] = {0};
+                int32_t count[SPAN] = {0};
+                for (ptrdiff_t kd = 0; kd < w->kernel[0]; kd++) {
+                    const ptrdiff_t d = window_at(w, 0, od, kd);
+                    if (d < 0 || d >= w->in[0]) continue;
+                    for (ptrdiff_t kh = 0; kh < w->kernel[1]; kh++) {
+                        const ptrdiff_t h = window_at(w, 1, oh, kh);
+                        if (h < 0 || h >= w->in[1]) continue;
+                        const uint8_t *line = x + (d * w->in[1] + h) * w->in[2];
+                        for (ptrdiff_t kw = 0; kw < w->kernel[2]; kw++) {
+                            for (ptrdiff_t i = 0; i < n; i++) {
+                                const ptrdiff_t at = window_at(w, 2, first + i, kw);
+                                if (at < 0 || at >= w->in[2]) continue;
+                                sum[i] += table[line[at]];
+                                count[i]++;
+                            }
+                        }
                     }
                 }
+                uint8_t *results = y + row * w->out[2] + first;
+                for (ptrdiff_t i = 0; i < n; i++) {
+                    float mean = sum[i] / (float)(counts_padding ? window_taps(w) : count[i]);
+                    mean = mean / scale;
+                    results[i] = saturated(round_even(mean + zero), out_signed);
+                }
             }
-            float mean = sum / (float)(counts_padding ? window_taps(w) : count);
-            mean = mean / scale;
-            y[p] = saturated(round_even(mean + zero), out_signed);
         }
     }
 }
@@ -373,6 +382,23 @@ static void T(dequantize_blocks)(float *restrict out, const uint8_t *restrict in
             float *dst = out + (i - begin) * k + q * block;
             if (bits == 4) {
                 size_t p = 0;
+#if CK_TIER >= 1
+                // Sixteen bytes are 32 numbers; ((float)q - z) * s as in the loop below.
+                for (; p + 32 <= n; p += 32) {
+                    const __m128i codes = _mm_loadu_si128((const __m128i *)(src + p / 2)), mask = _mm_set1_epi8(15);
+                    const __m128i low = _mm_and_si128(codes, mask), high = _mm_and_si128(_mm_srli_epi16(codes, 4), mask);
+                    const __m128i q0 = _mm_unpacklo_epi8(low, high), q1 = _mm_unpackhi_epi8(low, high);
+#if CK_TIER == 2
+                    ST(dst + p, (__builtin_convertvector((vi)_mm512_cvtepu8_epi32(q0), vf) - z) * s);
+                    ST(dst + p + 16, (__builtin_convertvector((vi)_mm512_cvtepu8_epi32(q1), vf) - z) * s);
+#else
+                    ST(dst + p, (__builtin_convertvector((vi)_mm256_cvtepu8_epi32(q0), vf) - z) * s);
+                    ST(dst + p + 8, (__builtin_convertvector((vi)_mm256_cvtepu8_epi32(_mm_srli_si128(q0, 8)), vf) - z) * s);
+                    ST(dst + p + 16, (__builtin_convertvector((vi)_mm256_cvtepu8_epi32(q1), vf) - z) * s);
+                    ST(dst + p + 24, (__builtin_convertvector((vi)_mm256_cvtepu8_epi32(_mm_srli_si128(q1, 8)), vf) - z) * s);
+#endif
+                }
+#endif
                 for (; p + 2 <= n; p += 2) {
                     dst[p] = ((float)(src[p / 2] & 15) - z) * s;
                     dst[p + 1] = ((float)(src[p / 2] >> 4) - z) * s;

@@ -44,10 +44,7 @@ void ck_dequantize_i32(float *out, const CK_U(int32_t) *in, const CK_U(float) *s
 
 void ck_range_f32(float *minimum, float *maximum, const CK_U(float) *in, size_t n) {
     float low = 0, high = 0;
-    for (size_t i = 0; i < n; i++) {
-        low = in[i] < low ? in[i] : low;
-        high = in[i] > high ? in[i] : high;
-    }
+    CK_CALL(range, &low, &high, in, n);
     *minimum = low;
     *maximum = high;
 }
@@ -88,6 +85,25 @@ QUANTIZE(quantize_s8, int8_t, -128, 127)
 DEQUANTIZE(dequantize_u8, uint8_t)
 DEQUANTIZE(dequantize_s8, int8_t)
 #undef DEQUANTIZE
+
+static void T(range)(float *minimum, float *maximum, const CK_U(float) *restrict in, size_t n) {
+    float low[4 * W] = {0}, high[4 * W] = {0};  // a comparison with NaN is false
+    size_t i = 0;
+    for (; i + 4 * W <= n; i += 4 * W) {
+        for (size_t j = 0; j < 4 * W; j++) {
+            low[j] = in[i + j] < low[j] ? in[i + j] : low[j];
+            high[j] = in[i + j] > high[j] ? in[i + j] : high[j];
+        }
+    }
+    for (size_t j = 0; i < n; i++, j++) {
+        low[j] = in[i] < low[j] ? in[i] : low[j];
+        high[j] = in[i] > high[j] ? in[i] : high[j];
+    }
+    for (size_t j = 0; j < 4 * W; j++) {
+        *minimum = low[j] < *minimum ? low[j] : *minimum;
+        *maximum = high[j] > *maximum ? high[j] : *maximum;
+    }
+}
 
 static inline __attribute__((always_inline)) int32_t T(at)(const void *p, size_t i, bool is_signed) {
     return is_signed ? (int32_t)((const int8_t *)p)[i] : (int32_t)((const uint8_t *)p)[i];

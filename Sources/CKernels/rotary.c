@@ -6,14 +6,14 @@
 #define CK_SELF "rotary.c"
 #include "tiers.h"
 
-void ck_rotary_f32(float *out, const float *in, const float *cos, const float *sin, size_t half, size_t size,
+void ck_rotary_f32(float *out, const CK_U(float) *in, const CK_U(float) *cos, const CK_U(float) *sin, size_t half, size_t size,
                    size_t heads, size_t stride, bool interleaved) {
     CK_CALL(rotary, out, in, cos, sin, half, size, heads, stride, interleaved);
 }
 
 #else
 
-static void T(turn_halves)(float *out, const float *in, const float *cos, const float *sin, size_t half) {
+static void T(turn_halves)(float *out, const CK_U(float) *in, const CK_U(float) *cos, const CK_U(float) *sin, size_t half) {
     size_t i = 0;
     for (; i + W <= half; i += W) {
         const vf a = LD(in + i), b = LD(in + half + i), c = LD(cos + i), s = LD(sin + i);
@@ -27,7 +27,7 @@ static void T(turn_halves)(float *out, const float *in, const float *cos, const 
     }
 }
 
-static void T(turn_pairs)(float *out, const float *in, const float *cos, const float *sin, size_t half) {
+static void T(turn_pairs)(float *out, const CK_U(float) *in, const CK_U(float) *cos, const CK_U(float) *sin, size_t half) {
     size_t i = 0;
     for (; i + W <= half; i += W) {
         const vf p = LD(in + 2 * i), q = LD(in + 2 * i + W), c = LD(cos + i), s = LD(sin + i);
@@ -45,7 +45,7 @@ static void T(turn_pairs)(float *out, const float *in, const float *cos, const f
     }
 }
 
-static void T(rotary)(float *out, const float *in, const float *cos, const float *sin, size_t half, size_t size,
+static void T(rotary)(float *out, const CK_U(float) *in, const CK_U(float) *cos, const CK_U(float) *sin, size_t half, size_t size,
                       size_t heads, size_t stride, bool interleaved) {
     for (size_t h = 0; h < heads; h++, in += stride, out += stride) {
         if (interleaved) {
