@@ -82,6 +82,11 @@ final class ElementIdentity {
       }
     }
     if Self.binary.contains(node.type) { return try binary(node, value, trailing, depth) }
+    if let inner = reshapedTrailing(node, value, trailing), let input = node.input(0) {
+      return try of(input, trailing: inner, depth: depth + 1)?.map {
+        Element(number: intern(.computed("#\(id.index)", [$0])), isNegative: false)
+      }
+    }
     guard try Self.isLeading(node, value, trailing, context) else { return nil }
     let inputs = try movedInputs(node).map { try of($0, trailing: trailing, depth: depth + 1) }
     guard let first = inputs.first, let first, inputs.allSatisfy({ $0?.count == count }), first.count == count else {
@@ -91,6 +96,15 @@ final class ElementIdentity {
       let parts = inputs.compactMap { $0?[index] }
       return Element(number: intern(.computed("#\(id.index)", parts)), isNegative: false)
     }
+  }
+
+  /// How many last axes of a Reshape's input hold the elements of the last `trailing` ones of its output: the leading axes
+  /// then hold each other's, too, in one order.
+  func reshapedTrailing(_ node: Node, _ value: ValueID, _ trailing: Int) -> Int? {
+    guard ["Reshape", "Unsqueeze", "Squeeze", "Flatten"].contains(node.type), let input = node.input(0),
+      let rank = context.rank(input), let count = elements.count(value, trailing)
+    else { return nil }
+    return (0...rank).first { elements.count(input, $0) == count && $0 > 0 }
   }
 
   private func movedInputs(_ node: Node) -> [ValueID] {

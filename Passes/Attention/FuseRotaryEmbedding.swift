@@ -31,15 +31,18 @@ public enum FuseRotaryEmbedding {
         RotationTerms.leadsToSum(output, context)
       else { return nil }
       // What is behind may be the same rotation with the rest of the axis, or its elements in order.
-      if graph.hasSingleUse(output), let next = graph.consumers(output).first, graph[next].region == graph[id].region,
-        ["Concat", "Reshape", "Flatten", "Unsqueeze"].contains(graph[next].type)
+      var wholes: [ValueID] = []
+      var current = output
+      while wholes.count < 4, graph.hasSingleUse(current), let next = graph.consumers(current).first,
+        graph[next].region == graph[id].region, graph[next].domain.isEmpty,
+        ["Concat", "Reshape", "Flatten", "Unsqueeze"].contains(graph[next].type), let after = graph[next].output(0)
       {
-        var last = next
-        if graph[next].type == "Unsqueeze", let out = graph[next].output(0), graph.hasSingleUse(out) {
-          last = graph.consumers(out).first ?? next
-        }
-        if let whole = graph[last].output(0), let rotation = try? Rotation(whole, in: context) {
-          return try change(rotation, whole, context)
+        wholes.append(after)
+        current = after
+      }
+      for whole in wholes.reversed() {
+        if let rotation = try? Rotation(whole, in: context), let change = try? change(rotation, whole, context) {
+          return change
         }
       }
       guard let rotation = try Rotation(output, in: context) else { return nil }
@@ -71,7 +74,12 @@ public enum FuseRotaryEmbedding {
       if rotation.rotated < rotation.size {
         attributes.append(NamedAttribute("rotary_embedding_dim", .int(Int64(rotation.rotated))))
       }
-      let (input, restore) = try frame.enter(.existing(rotation.input), &attributes, in: &change)
+      var source = GraphChange.Ref.existing(rotation.input)
+      if rotation.trailing > 1 {
+        let shape = [Int](repeating: 0, count: frame.shape.count - 1) + [rotation.size]
+        source = change.node("Reshape", [source, change.constant(try .ints(shape))], covers: [])
+      }
+      let (input, restore) = try frame.enter(source, &attributes, in: &change)
       let output = change.node("RotaryEmbedding", [input, cosine, sine], attributes)
       change.replace(result, with: try restore(output, &change))
       // A sum that is read elsewhere stays, and was computed for nothing twice: not worth it.

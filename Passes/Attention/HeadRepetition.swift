@@ -10,6 +10,8 @@ import Tensors
 struct HeadRepetition {
   /// The value before the repetition, in an order of axes of its own.
   let source: ValueID
+  /// An axis of 1 that `source` still has where the heads were repeated.
+  let extra: Int?
   /// Puts `source` into the order batch, heads, length, size.
   let permutation: [Int]
   let heads: Int
@@ -23,8 +25,10 @@ struct HeadRepetition {
     var walk = Walk(value: value, context: context)
     guard try walk.run(), let heads = walk.heads, walk.times > 1 else { return nil }
     source = walk.value
-    permutation = [Role.batch, .head, .length, .size].compactMap { walk.roles.firstIndex(of: $0) }
-    guard permutation.count == 4, walk.roles.count == 4 else { return nil }
+    extra = walk.roles.firstIndex(of: .group)
+    let roles = walk.roles.filter { $0 != .group }
+    permutation = [Role.batch, .head, .length, .size].compactMap { roles.firstIndex(of: $0) }
+    guard permutation.count == 4, roles.count == 4 else { return nil }
     self.heads = heads
     times = walk.times
     covers = walk.covers
@@ -52,16 +56,14 @@ struct HeadRepetition {
         guard let id = context.graph.producer(value), context.graph[id].domain.isEmpty,
           let input = context.graph[id].input(0), let from = context.shape(input), let to = context.shape(value),
           to.count == roles.count, try step(id, from, to)
-        else { return false }
+        else { break }
         covers.append(id)
         value = input
-        if times > 1, !roles.contains(.group) {
-          guard isTiled, let heads, heads > 1 else { return true }
-          throw Refusal(
-            "query head h reads key head h % \(heads), Attention's is h / \(times)", at: covers.first)
-        }
+        if times > 1, !roles.contains(.group) { break }
       }
-      return false
+      guard times > 1 else { return false }
+      guard isTiled, let heads, heads > 1 else { return true }
+      throw Refusal("query head h reads key head h % \(heads), Attention's is h / \(times)", at: covers.first)
     }
 
     private mutating func step(_ id: NodeID, _ from: [Dim], _ to: [Dim]) throws -> Bool {

@@ -8,11 +8,13 @@ struct RotaryCache {
   let context: PassContext
   let region: RegionID
   let elements: TrailingElements
+  private let identity: ElementIdentity
 
   init(_ context: PassContext, region: RegionID) {
     self.context = context
     self.region = region
     elements = TrailingElements(context, region: region)
+    identity = ElementIdentity(context, region: region)
   }
 
   /// A value whose last axis keeps only `columns`: computed on half the angles where what computes it allows that, else cut
@@ -53,7 +55,8 @@ struct RotaryCache {
     case moved(ValueID, Int, [Int], isNegated: Bool)
     /// The node again, with these inputs picked and the others as they are.
     case again(NodeID, [Int])
-    case reshaped(NodeID, [Int])
+    /// A Reshape to these dimensions of what `inner` last axes of its input hold at these places.
+    case reshaped(NodeID, [Int], inner: Int)
   }
 
   private func way(_ value: ValueID, _ trailing: Int, _ columns: [Int]) throws -> Way? {
@@ -81,17 +84,20 @@ struct RotaryCache {
       let wide = node.inputs.indices.filter { (context.shape(node.inputs[$0])?.last ?? 1) != 1 }
       return .again(id, wide)
     }
+    if node.type == "Reshape" {
+      guard let target = try context.graph.constant(node.input(1))?.ints(), let last = target.last, last > 0,
+        let inner = identity.reshapedTrailing(node, value, 1), let rank = context.rank(node.input(0)),
+        // A 0 copies an axis that is still there.
+        target.indices.allSatisfy({ target[$0] != 0 || $0 < rank - inner })
+      else { return nil }
+      return .reshaped(id, target, inner: inner)
+    }
     guard try ElementIdentity.isLeading(node, value, 1, context) else { return nil }
     switch node.type {
     // Without axes Squeeze drops whatever is 1.
     case "Squeeze" where node.input(1) == nil: return nil
     case "Unsqueeze", "Squeeze", "Gather", "Slice", "Transpose": return .again(id, [0])
     case "Concat": return .again(id, Array(node.inputs.indices))
-    case "Reshape":
-      guard let target = try context.graph.constant(node.input(1))?.ints(), let last = target.last, last > 0 else {
-        return nil
-      }
-      return .reshaped(id, target)
     default: return nil
     }
   }
@@ -107,9 +113,9 @@ struct RotaryCache {
         guard let input = context.graph[id].input(index) else { return false }
         return try isReachable(input, 1, columns, depth: depth + 1)
       }
-    case .reshaped(let id, _):
+    case .reshaped(let id, _, let inner):
       guard let input = context.graph[id].input(0) else { return false }
-      return try isReachable(input, 1, columns, depth: depth + 1)
+      return try isReachable(input, inner, columns, depth: depth + 1)
     }
   }
 
@@ -131,8 +137,8 @@ struct RotaryCache {
         inputs[index] = try rebuilt(input, 1, columns, in: &change)
       }
       return change.node(node.type, inputs, node.attributes, covers: [])
-    case .reshaped(let id, let target):
-      guard let input = context.graph[id].input(0), let source = try rebuilt(input, 1, columns, in: &change) else {
+    case .reshaped(let id, let target, let inner):
+      guard let input = context.graph[id].input(0), let source = try rebuilt(input, inner, columns, in: &change) else {
         return nil
       }
       let shape = change.constant(try .ints(target.dropLast() + [columns.count]))

@@ -24,11 +24,11 @@ struct RotaryFrame {
   init(_ rotation: Rotation, _ result: ValueID, _ context: PassContext) throws {
     self.context = context
     input = rotation.input
-    guard let shape = context.shape(rotation.input), shape.count == 3 || shape.count == 4,
+    guard let shape = context.shape(result), shape.count == 3 || shape.count == 4,
       let angles = rotation.cosine.dimensions(context)
     else {
       throw Refusal(
-        "the rotated value has rank \(context.rank(rotation.input) ?? 0), 3 or 4 is RotaryEmbedding's",
+        "the rotated value has rank \(context.rank(result) ?? 0), 3 or 4 is RotaryEmbedding's",
         at: context.graph.producer(result))
     }
     self.shape = shape
@@ -58,7 +58,8 @@ struct RotaryFrame {
         at: context.graph.producer(result))
     }
     let batch = over(0)
-    guard batch == 1 || batch == shape[0] else {
+    // The first of a batch that may be empty is min(1, batch) long.
+    guard batch == 1 || batch == shape[0] || batch == Dim.min(1, shape[0]) else {
       throw Refusal(
         "the angles are for a batch of \(batch), the input's is \(shape[0])", at: context.graph.producer(result))
     }

@@ -9,6 +9,8 @@ import Tensors
 /// However it is spelled: only the products that each element is the sum of count, and which elements they are made of.
 struct Rotation {
   let input: ValueID
+  /// How many axes of the input the last axis of the result is made of.
+  let trailing: Int
   /// Elements of the last axis that turn; those behind them are handed through.
   let rotated: Int
   let size: Int
@@ -69,7 +71,9 @@ struct Rotation {
     let wanted = (0..<size).map {
       Factor(value: found.base.value, trailing: found.base.trailing, index: found.base.index + $0)
     }
-    guard let (input, depth) = terms.value(holding: wanted), depth == 1, context.shape(input) == shape else {
+    guard let (input, trailing) = terms.value(holding: wanted),
+      context.shape(input)?.dropLast(trailing) == shape.dropLast()
+    else {
       throw Refusal("the rotated elements are no value of their own, of the shape of the result", at: id)
     }
     // From here on it is a rotation, or a guard says why not.
@@ -108,6 +112,7 @@ struct Rotation {
       return Table(value: first.value, trailing: first.trailing, columns: list.map(\.index))
     }
     self.input = input
+    self.trailing = trailing
     (self.rotated, self.size, self.isInterleaved, self.isBackward) = (rotated, size, isInterleaved, isBackward)
     cosine = try table("cosine", firsts.map { pairs[$0].own })
     sine = try table("sine", firsts.map { pairs[$0].other })

@@ -202,16 +202,16 @@ final class RotationTerms {
   /// A value met on the way whose last axis (else its last few, the number of which is given) holds exactly these factors.
   func value(holding wanted: [Factor]) -> (value: ValueID, trailing: Int)? {
     guard let first = wanted.first else { return nil }
-    if first.index == 0, wanted.count == elements.count(first.value, first.trailing),
-      wanted.indices.allSatisfy({
+    let isWhole =
+      first.index == 0 && wanted.count == elements.count(first.value, first.trailing)
+      && wanted.indices.allSatisfy {
         wanted[$0] == Factor(value: first.value, trailing: first.trailing, index: $0)
-      })
-    {
-      return (first.value, first.trailing)
-    }
+      }
+    if isWhole && first.trailing == 1 { return (first.value, 1) }
     let found = factorMemo.filter { key, terms in
       terms.count == wanted.count && zip(terms, wanted).allSatisfy { !$0.isNegative && $0.b == nil && $0.a == $1 }
     }
-    return found.keys.map { ($0.value, $0.trailing) }.min { ($0.1, $0.0) < ($1.1, $1.0) }
+    let nearest = found.keys.map { ($0.value, $0.trailing) }.min { ($0.1, $0.0) < ($1.1, $1.0) }
+    return nearest ?? (isWhole ? (first.value, first.trailing) : nil)
   }
 }

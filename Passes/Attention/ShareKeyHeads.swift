@@ -48,15 +48,18 @@ public enum ShareKeyHeads {
         }
       }
       var change = GraphChange(rule: name, covers: [id] + keys.covers + values.covers, isFusion: false)
-      func operand(_ part: HeadRepetition) -> GraphChange.Ref {
-        if part.permutation == [0, 1, 2, 3] { return .existing(part.source) }
+      func operand(_ part: HeadRepetition) throws -> GraphChange.Ref {
+        var result = GraphChange.Ref.existing(part.source)
+        if let extra = part.extra {
+          result = change.node("Squeeze", [result, change.constant(try .ints([extra]))], covers: [])
+        }
+        if part.permutation == [0, 1, 2, 3] { return result }
         return change.node(
-          "Transpose", [.existing(part.source)], [NamedAttribute("perm", .ints(part.permutation.map(Int64.init)))],
-          covers: [])
+          "Transpose", [result], [NamedAttribute("perm", .ints(part.permutation.map(Int64.init)))], covers: [])
       }
       var inputs = node.inputs.map { $0.map { GraphChange.Ref.existing($0) } }
-      inputs[1] = operand(keys)
-      inputs[2] = operand(values)
+      inputs[1] = try operand(keys)
+      inputs[2] = try operand(values)
       change.attention(node, inputs: inputs, attributes: node.attributes)
       return change
     }

@@ -41,12 +41,21 @@ import Testing
     for type in ["Transpose", "Expand", "Concat", "Neg", "Slice"] { #expect(counts[type] == nil, "\(type) is left") }
   }
 
-  @Test(arguments: [("minilm", 6, 12), ("bert_base_eager_ts", 12, 12), ("bert_base_sdpa_dynamo", 12, 12)])
+  @Test(arguments: [
+    ("minilm", 6, 12), ("bert_base_eager_ts", 12, 12), ("bert_base_sdpa_dynamo", 12, 12), ("vit_b16", 12, 12),
+    ("ppocr4_rec", 2, 8),
+  ])
   func encodersPackTheirHeads(_ name: String, _ layers: Int, _ heads: Int) throws {
     guard let graph = try optimized(name) else { return }
     let attentions = graph.allNodes.filter { graph[$0].is("Attention") }
     #expect(attentions.count == layers)
-    for id in attentions { #expect(try AttributeReader(graph[id]).int("q_num_heads") == heads) }
-    #expect(!graph.allNodes.contains { graph[$0].is("Transpose") })
+    for id in attentions {
+      #expect(try AttributeReader(graph[id]).int("q_num_heads") == heads)
+      // Nothing is moved right before or behind it.
+      for input in graph[id].inputs.prefix(3) {
+        let type = graph.producer(input).map { graph[$0].type } ?? ""
+        #expect(!["Reshape", "Transpose", "Squeeze"].contains(type), "\(type) before")
+      }
+    }
   }
 }
