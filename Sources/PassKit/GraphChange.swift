@@ -84,6 +84,17 @@ public struct GraphChange: Sendable {
     return result
   }
 
+  /// Adds a node that leaves out the outputs that are not `present`.
+  public mutating func nodes(
+    _ type: String, domain: String = "", _ inputs: [Ref?], _ attributes: [NamedAttribute] = [], present: [Bool],
+    name: String = "", covers: [NodeID]? = nil
+  ) -> [Ref?] {
+    let made = nodes(type, domain: domain, inputs, attributes, outputs: present.count, name: name, covers: covers)
+    let last = nodes.count - 1
+    for (index, isPresent) in present.enumerated() where !isPresent { nodes[last].outputs[index] = nil }
+    return zip(made, present).map { $1 ? $0 : nil }
+  }
+
   public mutating func constant(_ tensor: Tensor, name: String = "") -> Ref { constant(.tensor(tensor), name: name) }
 
   public mutating func constant(_ value: Value, name: String = "") -> Ref {
@@ -136,7 +147,7 @@ public struct AppliedChange: Sendable {
   /// Nodes that read something else now.
   public var touched: [NodeID] = []
   /// Values whose readers read another one now.
-  var replaced: [(old: ValueID, new: ValueID)] = []
+  public internal(set) var replaced: [(old: ValueID, new: ValueID)] = []
 }
 
 extension Graph {
