@@ -352,11 +352,89 @@ static void T(convert)(int32_t arg, void *out, operand a, size_t n) {
     }
 }
 
+// One pass of (x first y) second z. At most one of x and y is repeated; z may be.
+#define WALK(load_x, load_y, load_z, expr)                       \
+    do {                                                         \
+        size_t i = 0;                                            \
+        for (; i + W <= n; i += W) {                             \
+            const vf x = load_x(LD, xs), y = load_y(LD, ys), z = load_z(LD, zs); \
+            ST(o + i, (expr));                                   \
+        }                                                        \
+        if (i < n) {                                             \
+            const size_t m = n - i;                              \
+            const vf x = load_x(LAST, xs), y = load_y(LAST, ys), z = load_z(LAST, zs); \
+            STN(o + i, (expr), m);                               \
+        }                                                        \
+    } while (0)
+#define LAST(p) LDN(p, m)
+#define STREAM(load, p) load(p + i)
+#define SAME_X(load, p) xr
+#define SAME_Y(load, p) yr
+#define SAME_Z(load, p) zr
+#define PASS(expr)                                               \
+    do {                                                         \
+        if (a.step && b.step) {                                  \
+            if (c.step) WALK(STREAM, STREAM, STREAM, expr);      \
+            else WALK(STREAM, STREAM, SAME_Z, expr);             \
+        } else if (a.step) {                                     \
+            if (c.step) WALK(STREAM, SAME_Y, STREAM, expr);      \
+            else WALK(STREAM, SAME_Y, SAME_Z, expr);             \
+        } else {                                                 \
+            if (c.step) WALK(SAME_X, STREAM, STREAM, expr);      \
+            else WALK(SAME_X, STREAM, SAME_Z, expr);             \
+        }                                                        \
+    } while (0)
+#define SECONDS(first)                                                                \
+    switch (arg & 7) {                                                                \
+    case CK_PROGRAM_ADD: PASS((first) + z); break;                                    \
+    case CK_PROGRAM_SUB: PASS((first) - z); break;                                    \
+    case CK_PROGRAM_MUL: PASS((first) * z); break;                                    \
+    case CK_PROGRAM_DIV: PASS((first) / z); break;                                    \
+    default: PASS(z - (first)); break;                                                \
+    }
+
+static void T(pair)(int32_t arg, float *o, operand a, operand b, operand c, size_t n) {
+// Each operation rounds, as if its result had been stored.
+#pragma clang fp contract(off)
+    const float *const xs = a.at, *const ys = b.at, *const zs = c.at;
+    const vf xr = VS(*xs), yr = VS(*ys), zr = VS(*zs);
+    if (!a.step && !b.step) {
+        // Only z moves: the first operation once.
+        const float x = *xs, y = *ys;
+        const float first = arg >> 3 == CK_PROGRAM_ADD ? x + y : arg >> 3 == CK_PROGRAM_SUB ? x - y : x * y;
+        const bool reversed = (arg & 7) == CK_PROGRAM_SUB_REVERSED;
+        const int32_t second = reversed ? CK_BINARY_SUB : (arg & 7) == CK_PROGRAM_ADD ? CK_BINARY_ADD
+                               : (arg & 7) == CK_PROGRAM_SUB ? CK_BINARY_SUB
+                               : (arg & 7) == CK_PROGRAM_MUL ? CK_BINARY_MUL : CK_BINARY_DIV;
+        if (reversed) {
+            ck_binary_span_f32(second, o, zs, c.step, &first, 0, n, NULL);
+        } else {
+            ck_binary_span_f32(second, o, &first, 0, zs, c.step, n, NULL);
+        }
+        return;
+    }
+    switch (arg >> 3) {
+    case CK_PROGRAM_ADD: SECONDS(x + y); break;
+    case CK_PROGRAM_SUB: SECONDS(x - y); break;
+    default: SECONDS(x * y); break;
+    }
+}
+
+#undef WALK
+#undef LAST
+#undef STREAM
+#undef SAME_X
+#undef SAME_Y
+#undef SAME_Z
+#undef PASS
+#undef SECONDS
+
 static void T(step)(const ck_program_step *s, void *out, operand a, operand b, operand c, size_t n) {
     const int32_t arg = s->arg;
     switch (s->op) {
     case CK_PROGRAM_UNARY_F32: ck_unary_f32(arg, out, a.at, n, s->p0, s->p1); break;
     case CK_PROGRAM_BINARY_F32: ck_binary_span_f32(arg, out, a.at, a.step, b.at, b.step, n, NULL); break;
+    case CK_PROGRAM_PAIR_F32: T(pair)(arg, out, a, b, c, n); break;
     case CK_PROGRAM_BINARY_I32: INTEGER(int32_t, uint32_t); break;
     case CK_PROGRAM_BINARY_I64: INTEGER(int64_t, uint64_t); break;
     case CK_PROGRAM_UNARY_I32: INTEGER_OF_ONE(int32_t, uint32_t); break;

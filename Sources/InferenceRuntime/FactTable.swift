@@ -108,6 +108,9 @@ struct FactTable {
       let body = try function.specialized(for: node)
       let inference = ShapeInference(body, functions: core.functions, depth: 1)
       outputs = try within("function \(function.operatorName)") { try inference.run(inputs: inputs) }
+    } else if FusedElementwise.is(node), case .graph(let body) = node[FusedElementwise.body] {
+      // Nothing else reads the body's values: they need no table of their own.
+      outputs = infer(body: body, inputs: inputs.map { $0 ?? .unknown })
     } else if let op {
       try op.checkSignature(of: node, types: inputs.map { $0?.type })
       // The closure needs the table while the context is alive: bodies work on a copy of it.

@@ -16,9 +16,9 @@ import Testing
     <float s = {0.5}, float low = {-1}, float high = {1}, int64[1] axes = {-1}>
     {
       a = Add (x, b) t = Tanh (a) u = Mul (t, s)
-      p = Softmax (u)
+      p = Softmax <axis = -1> (u)
       c = Add (p, d) e = Tanh (c) y = Mul (e, s)
-      q = Softmax (y)
+      q = Softmax <axis = -1> (y)
       k = Clip (q, low, high) l = Mul (k, b) z = ReduceSumSquare (l, axes)
     }
     """

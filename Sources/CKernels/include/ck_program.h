@@ -8,7 +8,7 @@
 #pragma clang assume_nonnull begin
 
 enum {
-    CK_PROGRAM_TILE = 1024,   // most elements of a tile
+    CK_PROGRAM_TILE = 4096,   // most elements of a tile
     CK_PROGRAM_SLOTS = 96,    // most operands: inputs, scalars, registers
     CK_PROGRAM_INPUTS = 24,
 };
@@ -30,7 +30,18 @@ enum ck_program_op : int32_t {
     CK_PROGRAM_CONVERT,        // arg: ck_program_convert
     CK_PROGRAM_IS_NAN,         // of float32; bytes out
     CK_PROGRAM_IS_INF,         // p0 != 0: -inf counts, p1 != 0: +inf counts
+    CK_PROGRAM_PAIR_F32,       // (a op b) op c: arg is CK_PROGRAM_PAIR of two ck_program_arithmetic
 };
+
+/// Two operations in one pass, rounded twice. The first is one of add, sub, mul; reversed: c - (a op b).
+enum ck_program_arithmetic : int32_t {
+    CK_PROGRAM_ADD = 0,
+    CK_PROGRAM_SUB,
+    CK_PROGRAM_MUL,
+    CK_PROGRAM_DIV,
+    CK_PROGRAM_SUB_REVERSED,
+};
+#define CK_PROGRAM_PAIR(first, second) ((first) * 8 + (second))
 
 enum ck_program_compare : int32_t { CK_PROGRAM_EQUAL = 0, CK_PROGRAM_LESS, CK_PROGRAM_LESS_EQUAL };
 enum ck_program_logic : int32_t { CK_PROGRAM_AND = 0, CK_PROGRAM_OR, CK_PROGRAM_XOR, CK_PROGRAM_NOT };

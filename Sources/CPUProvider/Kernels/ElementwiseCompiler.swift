@@ -31,9 +31,9 @@ struct ElementwiseCompiler {
   }
 
   struct Step {
-    let operation: ck_program_op
-    let argument: Int32
-    let operands: [Source]
+    var operation: ck_program_op
+    var argument: Int32
+    var operands: [Source]
     /// Bytes of an element of the result.
     let width: Int
     var p0: Float = 0
@@ -336,24 +336,6 @@ struct ElementwiseCompiler {
       }
     }
     guard case .step(let last) = result else { throw Refusal("a body that computes nothing") }
-    var needed = [Bool](repeating: false, count: steps.count)
-    needed[last] = true
-    for index in steps.indices.reversed() where needed[index] {
-      for case .step(let operand) in steps[index].operands { needed[operand] = true }
-    }
-    var places = [Int](repeating: 0, count: steps.count)
-    var kept: [Step] = []
-    for index in steps.indices where needed[index] {
-      places[index] = kept.count
-      let step = steps[index]
-      let operands = step.operands.map { source -> Source in
-        if case .step(let operand) = source { .step(places[operand]) } else { source }
-      }
-      kept.append(
-        Step(
-          operation: step.operation, argument: step.argument, operands: operands, width: step.width, p0: step.p0,
-          p1: step.p1))
-    }
-    steps = kept
+    steps = ElementwisePasses.merged(ElementwisePasses.needed(Array(steps[...last])))
   }
 }

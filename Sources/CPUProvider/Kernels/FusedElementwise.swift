@@ -10,6 +10,8 @@ enum FusedElementwiseKernels {
 
   /// Rows at least so long are cut into tiles one by one; shorter ones share tiles.
   private static let longRow = 512
+  /// Bytes of a tile's registers and operands: what of the first-level cache they may take.
+  private static let cacheBytes = 32 << 10
   /// Tiles of a part, where long rows are reduced in parts.
   private static let part = 32
 
@@ -79,9 +81,12 @@ enum FusedElementwiseKernels {
   private static func layTiles(_ memory: ElementwiseMemory, _ compiler: ElementwiseCompiler, _ operands: [Operand]) {
     let program = memory.program
     let count = program.pointee.count
-    var most = Int(CK_PROGRAM_TILE)
-    if program.pointee.registers * most * memory.width > 24 << 10 { most /= 2 }
     let reduce = program.pointee.reduce
+    let streams = program.pointee.registers + operands.count { $0.count > 1 } + 1
+    var most = Int(CK_PROGRAM_TILE)
+    while most > 512 && streams * most * memory.width > cacheBytes { most /= 2 }
+    // Sums are float within so many elements, double beyond: as those of the reductions by themselves.
+    if compiler.reduction != nil { most = min(most, 1024) }
     program.pointee.row = count
     if compiler.reduction != nil {
       if reduce <= most {
@@ -108,6 +113,7 @@ enum FusedElementwiseKernels {
   /// In units of a pass that adds.
   private static func cost(_ step: ElementwiseCompiler.Step) -> Int {
     if step.operation == CK_PROGRAM_BINARY_F32 { return step.argument == Int32(CK_BINARY_POW.rawValue) ? 16 : 2 }
+    if step.operation == CK_PROGRAM_PAIR_F32 { return 3 }
     if step.operation == CK_PROGRAM_UNARY_F32 { return UnaryKernels.isCostly(step.argument) ? 8 : 2 }
     return 2
   }

@@ -48,7 +48,7 @@ enum FusedFunctions {
       guard let tensor = body.constant(value), tensor.dataType != .string else { return nil }
       return "\(tensor)\(tensor.withUnsafeBytes { Array($0) })"
     }
-    var text = "\(body.inputs.count)"
+    var text = body.inputs.map { "\(body[$0].type?.dataType?.description ?? "?") " }.joined()
     for (index, id) in body.nodes.enumerated() {
       let node = body[id]
       text += ";\(node.operatorName)"
