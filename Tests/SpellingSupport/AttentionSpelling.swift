@@ -120,7 +120,7 @@ final class AttentionSpelling {
     embed = g.draw.number(5...9)
     let isAlone = layout == "rank2" || flaw == "maskBatch"
     batch = Size(isAlone ? 1 : g.draw.number(1...3), openBatch ? "batch" : nil)
-    length = Size(g.draw.number(2...6), openLength ? "length" : nil)
+    length = Size(g.draw.number(flaw == nil ? 2...6 : 3...6), openLength ? "length" : nil)
     fresh = kind == "self" ? length : Size(g.draw.number(2...7), openLength ? "keys" : nil)
     past = cache == "none" ? Size(0) : Size(g.draw.number(1...4), openLength ? "past" : nil)
     var sum: String?

@@ -23,6 +23,8 @@ public struct Spelling: Sendable {
       case gone([String])
       /// No fusion made the operator, and a near miss's sentence has one of the fragments.
       case refused(String, [String])
+      /// Whatever gives the same numbers: more than one form is right.
+      case anything
       /// All of these operators are left, and a near miss's sentence has one of the fragments.
       case kept([String], [String])
       /// Attention nodes, if any, are without is_causal; likewise a near miss says so.

@@ -34,13 +34,14 @@ import Testing
 
   private func check(_ family: String) throws {
     var totals = SpellingTotals()
+    var unsupported = Unsupported()
     var excused = 0
     var problems: [String] = []
     for seed in 1...UInt64(Self.count) {
       guard let spelling = try Spellings.make(family, seed: seed) else { continue }
       let outcome = SpellingCheck().run(spelling)
       totals.note(spelling, outcome)
-      let rest = Unsupported.unexcused(spelling, outcome)
+      let rest = unsupported.unexcused(spelling, outcome)
       if rest.isEmpty {
         if !outcome.failures.isEmpty { excused += 1 }
         continue
@@ -50,6 +51,9 @@ import Testing
       problems.append("seed \(seed): \(what)\n  \(axes)\n  \(outcome.nearMisses.joined(separator: " | "))")
     }
     print("\(family): \(totals.text)\n  \(excused) excused by Unsupported.swift")
+    let stale = unsupported.stale(family)
+    if !stale.isEmpty { print("  lines that excused nothing: \(stale.joined(separator: "; "))") }
+    #expect(totals.seeds.good >= Unsupported.floors[family] ?? 0, "\(family) was seen through more often once")
     #expect(totals.seeds.drawn * 10 >= Self.count * 9, "too few seeds fit together")
     #expect(problems.isEmpty, "\(problems.count) of \(family):\n\(problems.prefix(10).joined(separator: "\n"))")
   }
