@@ -9,18 +9,35 @@ public enum Pipelines {
       FoldComputedShapes.pass,
       EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
       LiftSoftmax.pass,
+      SimplifyArithmetic.pass, SimplifyLogic.pass, MergeCasts.pass, MergeSlices.pass, MergePads.pass,
+      FlattenConcats.pass, DropReducedAxes.pass, CancelQuantization.pass,
       EliminateCommonSubexpressions(),
     ]
   }
 
   private static var fusions: [any Pass] {
     [
-      ExpandMicrosoft.pass, FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms,
+      ExpandMicrosoft.pass,
+      // Respellings that later patterns count on, then what is computed element by element.
+      FuseReduction.pass, FuseSoftmax.pass, FuseSigmoid.pass, FuseTanh.pass, FuseSoftplus.pass, MergeClips.pass,
+      FuseRelu.pass, FuseGelu.pass, FuseHardSwish.pass, FuseHardSigmoid.pass, FuseSwish.pass, FuseMish.pass,
+      FuseSoftsign.pass, FuseElu.pass, FuseLeakyRelu.pass, FusePRelu.pass, FuseThresholdedRelu.pass,
+      // Normalizations.
+      FuseInstanceNormalization.pass, FuseLayerNormalization.pass, FuseRMSNormalization.pass,
+      FuseGroupNormalization.pass, FuseChannelNormalization.pass, FuseLpNormalization.pass,
       FuseAttention.pass,
-      FusePad.pass, FuseConvScale.pass,
+      FuseSwiGLU.pass,
+      // Into products.
+      FusePad.pass, FuseConvScale.pass, FuseMatMulScale.pass, FuseGemmTranspose.pass,
       FuseMatMulBias.pass,
+      // Integers.
+      MoveQuantization.pass, DropQuantizedClamp.pass,
+      SimplifyPowers.pass, MergeScalars.pass,
     ]
   }
+
+  /// What takes apart again what the output may not hold: after everything else.
+  private static var legalization: [any Pass] { [LegalizeActivations.pass] }
 
   private static var machine: [any Pass] { [FuseEpilogue.pass] }
 
@@ -36,7 +53,7 @@ public enum Pipelines {
   /// Every pass once, those of plugins among them, in the order in which it first runs.
   public static func all(with placed: [PlacedPass]) -> [any Pass] {
     let own: [PassPlace: [any Pass]] = [.cleanup: cleanup, .fusions: fusions, .machine: machine]
-    return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + requested
+    return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + legalization + requested
   }
 
   /// The stages with plugins' passes in their places.
@@ -46,7 +63,8 @@ public enum Pipelines {
       PassManager.Stage(cleanup, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
       PassManager.Stage(fusions + passes(placed, at: .fusions), rounds: 4), PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
-      PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(requested),
+      PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(legalization),
+      PassManager.Stage(requested),
       PassManager.Stage([EliminateDeadNodes()]),
     ]
   }

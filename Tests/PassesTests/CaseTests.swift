@@ -19,8 +19,9 @@ enum Cases {
 
   static func options(_ item: RewriteCase) -> OptimizationOptions {
     var options = OptimizationOptions()
-    options.level = 3
-    options.target = .cameo
+    options.level = item.level
+    options.target = item.target
+    options.prefersStandard = item.prefersStandard
     options.maximumOpset = item.opset
     options.enabled = [item.pass]
     return options

@@ -1,3 +1,5 @@
+public import PassKit
+
 /// A file of named rewrites:
 ///
 ///     === name, opset 17
@@ -8,6 +10,8 @@
 ///     g ...
 ///     --- unchanged "the sentence of the near miss"
 ///
+/// Options behind the name: `opset 17`, `level 2` (else 3), `target onnx` (else cameo), `prefer standard`.
+///
 /// A line that starts with `#` outside a case says something to the reader.
 public struct RewriteCase: Sendable, CustomStringConvertible {
   public var pass: String
@@ -16,6 +20,9 @@ public struct RewriteCase: Sendable, CustomStringConvertible {
   public var expectation = RewriteCheck.Expectation.unchanged(nil)
   /// The output's highest opset, where the case sets one.
   public var opset: Int?
+  public var level = 3
+  public var target = OptimizationOptions.Target.cameo
+  public var prefersStandard = false
 
   public var description: String { "\(pass): \(name)" }
 
@@ -31,7 +38,12 @@ public struct RewriteCase: Sendable, CustomStringConvertible {
         close()
         let parts = line.dropFirst(4).split(separator: ",").map { String($0.drop { $0 == " " }) }
         var new = RewriteCase(pass: pass, name: parts[0])
-        for option in parts.dropFirst() where option.hasPrefix("opset ") { new.opset = Int(option.dropFirst(6)) }
+        for option in parts.dropFirst() {
+          if option.hasPrefix("opset ") { new.opset = Int(option.dropFirst(6)) }
+          if option.hasPrefix("level ") { new.level = Int(option.dropFirst(6)) ?? 3 }
+          if option.hasPrefix("target ") { new.target = .init(rawValue: String(option.dropFirst(7))) ?? .cameo }
+          if option == "prefer standard" { new.prefersStandard = true }
+        }
         cases.append(new)
       } else if line.hasPrefix("--- after") {
         after = ""
