@@ -43,6 +43,10 @@ public enum FlattenConcats {
             inputs.append(.existing(input))
             continue
           }
+        } else if !graph[inner].inputs.allSatisfy({ $0.map { context.haveSameShape($0, output) } ?? false }) {
+          // Operands that are widened step by step stay so.
+          inputs.append(.existing(input))
+          continue
         }
         covered.append(inner)
         inputs += graph[inner].inputs.map { $0.map { .existing($0) } }

@@ -20,7 +20,8 @@ public enum DropQuantizedClamp {
       match   { y = QuantizeLinear!(Clip(x, $l, $h), $s, $z) }
       where   {
         uniform($s) && uniform($z) && value($s) > 0 : "scale and zero point are not one number";
-        value($l) <= (type_min(type(y)) - value($z)) * value($s) && value($h) >= (type_max(type(y)) - value($z)) * value($s) :
+        value($l) <= (type_min(type(y)) - value($z)) * value($s) &&
+          value($h) >= (type_max(type(y)) - value($z)) * value($s) :
           "the bounds {value($l)} and {value($h)} are inside the range of the integers"
       }
       rewrite { y = @y(x) }

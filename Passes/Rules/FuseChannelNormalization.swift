@@ -4,8 +4,7 @@ import PassKit
 public enum FuseChannelNormalization {
   public static let pass = RulePass(
     """
-    # As ConvNeXt has it: mean and variance over axis 1, a factor and a summand for each channel.
-    # d / sqrt(q + e).
+    # As ConvNeXt has it: mean and variance over axis 1, a factor and a summand for each channel. d / sqrt(q + e).
     form Normalized(d, q, e) {
       Div(d, Sqrt(Add(q, $e)))
       | Mul(d, Reciprocal(Sqrt(Add(q, $e))))
@@ -31,7 +30,8 @@ public enum FuseChannelNormalization {
       }
       rewrite {
         t = Transpose<perm = [0] + range(2, r) + [1]>(x)
-        n = LayerNormalization<axis = -1, epsilon = value($e)>(t, cast(spread($w, x, a), type(x)), cast(spread($b, x, a), type(x)))
+        n = LayerNormalization<axis = -1, epsilon = value($e)>(
+          t, cast(spread($w, x, a), type(x)), cast(spread($b, x, a), type(x)))
         y = Transpose<perm = [0, r - 1] + range(1, r - 1)>(n)
       }
     }

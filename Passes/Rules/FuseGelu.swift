@@ -4,8 +4,8 @@ import PassKit
 public enum FuseGelu {
   public static let pass = RulePass(
     """
-    # 0.5 * x * (1 + Erf(x / sqrt(2))) in any grouping is Gelu(x), the same with Tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)) its tanh
-    # form, as is x * Sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x^3)).
+    # 0.5 * x * (1 + Erf(x / sqrt(2))) in any grouping is Gelu(x), the same with Tanh(sqrt(2 / pi) * (x + 0.044715 *
+    # x^3)) its tanh form, as is x * Sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x^3)).
     form Half(x, g) { Mul(Mul(x, g), 0.5) | Mul(Mul(x, 0.5), g) | Mul(x, Mul(g, 0.5)) }
     form ErfGate(x) { Add(Erf!(Mul(x, 0.7071067811865476)), 1) | Sub(1, Erf!(Mul(x, -0.7071067811865476))) }
     form Cubic(x) {

@@ -24,13 +24,19 @@ public enum FuseGemmTranspose {
 
     rule FuseGemmTranspose level 2 {
       match   { t = Transpose&<perm = $p>(a)  y = MatMul!(t, b) }
-      where   { is_float(a) && rank(a) == 2 && rank(b) == 2 : "the product is not one of matrices"; default($p, [1, 0]) == [1, 0] : "" }
+      where   {
+        is_float(a) && rank(a) == 2 && rank(b) == 2 : "the product is not one of matrices";
+        default($p, [1, 0]) == [1, 0] : ""
+      }
       rewrite { y = Gemm<transA = 1>(a, b) }
     }
 
     rule FuseGemmTranspose level 2 {
       match   { t = Transpose&<perm = $p>(b)  y = MatMul!(a, t) }
-      where   { is_float(a) && rank(a) == 2 && rank(b) == 2 : "the product is not one of matrices"; default($p, [1, 0]) == [1, 0] : "" }
+      where   {
+        is_float(a) && rank(a) == 2 && rank(b) == 2 : "the product is not one of matrices";
+        default($p, [1, 0]) == [1, 0] : ""
+      }
       rewrite { y = Gemm<transB = 1>(a, b) }
     }
 

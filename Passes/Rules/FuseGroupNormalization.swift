@@ -4,11 +4,12 @@ import PassKit
 public enum FuseGroupNormalization {
   public static let pass = RulePass(
     """
-    # Reshape to groups, InstanceNormalization or LayerNormalization of each, Reshape back, a factor and a summand for each channel. Only
-    # where the output may hold GroupNormalization: known runtimes expand it.
+    # Reshape to groups, InstanceNormalization or LayerNormalization of each, Reshape back, a factor and a summand
+    # for each channel. Only where the output may hold GroupNormalization: known runtimes expand it.
     rule FuseGroupNormalization level 2 "recognises GroupNormalization over reshaped groups" {
       match   {
-        r = Reshape(x, _)  n = InstanceNormalization!<epsilon = $e>(r, 1, 0)  s = Reshape(n, _)  y = Add(Mul(s, $w), $b)
+        r = Reshape(x, _)  n = InstanceNormalization!<epsilon = $e>(r, 1, 0)  s = Reshape(n, _)
+        y = Add(Mul(s, $w), $b)
       }
       where   {
         same_shape(s, x) : "the groups are not put back";
@@ -25,7 +26,8 @@ public enum FuseGroupNormalization {
 
     rule FuseGroupNormalization level 2 {
       match   {
-        r = Reshape(x, _)  n = LayerNormalization!<axis = $axis, epsilon = $e>(r, 1)  s = Reshape(n, _)  y = Add(Mul(s, $w), $b)
+        r = Reshape(x, _)  n = LayerNormalization!<axis = $axis, epsilon = $e>(r, 1)  s = Reshape(n, _)
+        y = Add(Mul(s, $w), $b)
       }
       where   {
         same_shape(s, x) : "the groups are not put back";

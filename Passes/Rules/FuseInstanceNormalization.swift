@@ -29,7 +29,8 @@ public enum FuseInstanceNormalization {
         along($w, x, [1]) && along($b, x, [1]) : "scale and bias are not one number for each channel"
       }
       rewrite {
-        y = InstanceNormalization<epsilon = value($e)>(x, cast(spread($w, x, [1]), type(x)), cast(spread($b, x, [1]), type(x)))
+        y = InstanceNormalization<epsilon = value($e)>(
+          x, cast(spread($w, x, [1]), type(x)), cast(spread($b, x, [1]), type(x)))
       }
     }
 
@@ -41,7 +42,8 @@ public enum FuseInstanceNormalization {
         along($w, x, [1]) && along($b, x, [1]) : "scale and bias are not one number for each channel"
       }
       rewrite {
-        y = InstanceNormalization<epsilon = $e>(x, cast(spread($w, x, [1]), type(x)), cast(spread($b, x, [1]), type(x)))
+        y = InstanceNormalization<epsilon = $e>(
+          x, cast(spread($w, x, [1]), type(x)), cast(spread($b, x, [1]), type(x)))
       }
     }
 

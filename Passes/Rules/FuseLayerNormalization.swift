@@ -4,10 +4,10 @@ import PassKit
 public enum FuseLayerNormalization {
   public static let pass = RulePass(
     """
-    # d = x - mean(x), n = d / sqrt(mean(d^2) + epsilon), then a factor and a summand for each normalised element. The variance may be
-    # written as mean(x^2) - mean(x)^2 (the fused node is the more accurate one), the division in six ways, scale and bias folded as
-    # TensorFlow does it. Half precision is computed in floats between casts, as stash_type says.
-    # d / sqrt(q + e).
+    # d = x - mean(x), n = d / sqrt(mean(d^2) + epsilon), then a factor and a summand for each normalised element.
+    # The variance may be written as mean(x^2) - mean(x)^2 (the fused node is the more accurate one), the division
+    # in six ways, scale and bias folded as TensorFlow does it. Half precision is computed in floats between casts,
+    # as stash_type says. d / sqrt(q + e).
     form Normalized(d, q, e) {
       Div(d, Sqrt(Add(q, $e)))
       | Mul(d, Reciprocal(Sqrt(Add(q, $e))))

@@ -5,7 +5,9 @@ public enum FuseLpNormalization {
   public static let pass = RulePass(
     """
     # On a vector of zeros the division gives NaN, LpNormalization 0.
-    form Root(x, n) { n = ReduceL2!<keepdims = 1>(x, _) Div(x, n) | n = ReduceL2!<keepdims = 1>(x, _) Mul(x, Reciprocal(n)) }
+    form Root(x, n) {
+      n = ReduceL2!<keepdims = 1>(x, _)  Div(x, n) | n = ReduceL2!<keepdims = 1>(x, _)  Mul(x, Reciprocal(n))
+    }
     form Bounded(n, e) { Max!(n, $e) | Clip!(n, $e, ...) }
 
     rule FuseLpNormalization level 2 "recognises the division by an L1 or L2 norm" {

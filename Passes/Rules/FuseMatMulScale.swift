@@ -4,7 +4,8 @@ import PassKit
 public enum FuseMatMulScale {
   public static let pass = RulePass(
     """
-    # Mul or Div of columns or of everything; BatchNormalization behind MatMul or Gemm, also with the channels moved to axis 1 and back.
+    # Mul or Div of columns or of everything; BatchNormalization behind MatMul or Gemm, also with the channels moved
+    # to axis 1 and back.
     rule FuseMatMulScale level 2 "folds BatchNormalization and scales into the weights of MatMul and Gemm" {
       match   { m = MatMul!(x, $w)  y = Mul(m, $s) }
       where   {
@@ -36,11 +37,16 @@ public enum FuseMatMulScale {
         along($s, g, [1]) && along($b, g, [1]) : "the factor varies along other axes than the columns";
         let f = spread($s, g, [1])
       }
-      rewrite { y = @g(x, cast($w * if($t == 1, reshape(f, [-1, 1]), f), type(w)), cast(spread($b, g, [1]) * f, type(w))) }
+      rewrite {
+        y = @g(x, cast($w * if($t == 1, reshape(f, [-1, 1]), f), type(w)), cast(spread($b, g, [1]) * f, type(w)))
+      }
     }
 
     rule FuseMatMulScale level 2 {
-      match   { g = Gemm<transB = $t>(x, $w, $b)  y = BatchNormalization!<epsilon = $e, training_mode = 0>(g, $s, $o, $m, $v) }
+      match   {
+        g = Gemm<transB = $t>(x, $w, $b)
+        y = BatchNormalization!<epsilon = $e, training_mode = 0>(g, $s, $o, $m, $v)
+      }
       where   {
         readers(w) == 1 : "the weights are read elsewhere";
         along($b, g, [1]) : "the bias is not one number for each column";
@@ -60,7 +66,9 @@ public enum FuseMatMulScale {
         readers(w) == 1 : "the weights are read elsewhere";
         let f = cast($s, double) / sqrt(cast($v, double) + $e)
       }
-      rewrite { y = Gemm(x, cast(cast($w, double) * f, type(w)), cast(cast($o, double) - cast($m, double) * f, type(w))) }
+      rewrite {
+        y = Gemm(x, cast(cast($w, double) * f, type(w)), cast(cast($o, double) - cast($m, double) * f, type(w)))
+      }
     }
 
     rule FuseMatMulScale level 2 {

@@ -6,7 +6,8 @@ public enum FusePRelu {
     """
     # As LeakyRelu, with slopes that differ.
     form IsPositive(x) {
-      Greater!(x, 0) | GreaterOrEqual!(x, 0) | Less!(0, x) | LessOrEqual!(0, x) | Not(Less!(x, 0)) | Not(LessOrEqual!(x, 0))
+      Greater!(x, 0) | GreaterOrEqual!(x, 0) | Less!(0, x) | LessOrEqual!(0, x)
+      | Not(Less!(x, 0)) | Not(LessOrEqual!(x, 0))
     }
     form IsNegative(x) { Less!(x, 0) | LessOrEqual!(x, 0) | Greater!(0, x) | GreaterOrEqual!(0, x) }
     form Negated(x) { Neg(x) | Mul(x, -1) | Sub(0, x) }

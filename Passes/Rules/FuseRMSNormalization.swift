@@ -4,9 +4,8 @@ import PassKit
 public enum FuseRMSNormalization {
   public static let pass = RulePass(
     """
-    # n = x / sqrt(mean(x^2) + epsilon), then a factor for each normalised element. Half precision is computed in floats between casts, as
-    # stash_type says.
-    # d / sqrt(q + e).
+    # n = x / sqrt(mean(x^2) + epsilon), then a factor for each normalised element. Half precision is computed in
+    # floats between casts, as stash_type says. d / sqrt(q + e).
     form Normalized(d, q, e) {
       Div(d, Sqrt(Add(q, $e)))
       | Mul(d, Reciprocal(Sqrt(Add(q, $e))))

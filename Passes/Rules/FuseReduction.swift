@@ -4,8 +4,9 @@ import PassKit
 public enum FuseReduction {
   public static let pass = RulePass(
     """
-    # ReduceSum(x * x) is ReduceSumSquare, its root ReduceL2, ReduceSum(|x|) ReduceL1, Log(ReduceSum(Exp(x))) ReduceLogSumExp (also
-    # shifted by the maximum, also by ReduceMax), Log(ReduceSum(x)) ReduceLogSum, ReduceSum(x) / n ReduceMean.
+    # ReduceSum(x * x) is ReduceSumSquare, its root ReduceL2, ReduceSum(|x|) ReduceL1, Log(ReduceSum(Exp(x)))
+    # ReduceLogSumExp (also shifted by the maximum, also by ReduceMax), Log(ReduceSum(x)) ReduceLogSum, ReduceSum(x)
+    # / n ReduceMean.
     rule FuseReduction level 2 "merges reductions with what is computed element by element around them" {
       match   { m = ReduceMax<keepdims = 1>(x, _)  s = ReduceLogSumExp!<keepdims = 1>(Sub(x, m), _)  y = Add(s, m) }
       where   {

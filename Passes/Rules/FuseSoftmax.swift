@@ -4,7 +4,8 @@ import PassKit
 public enum FuseSoftmax {
   public static let pass = RulePass(
     """
-    # exp(x) / sum(exp(x)) and its logarithm, also as x - logsumexp(x). A shift by the maximum changes nothing and goes.
+    # exp(x) / sum(exp(x)) and its logarithm, also as x - logsumexp(x). A shift by the maximum changes nothing and
+    # goes.
     form Normalized(e, s) { Div(e, s) | Mul(e, Reciprocal(s)) }
 
     rule FuseSoftmax level 2 "recognises decomposed Softmax and LogSoftmax" {

@@ -15,7 +15,7 @@ public enum FuseSoftplus {
     }
 
     rule FuseSoftplus level 2 {
-      match   { y = Add(Positive(x), Log!(Add(Exp!(Negated(Abs(x))), 1))) }
+      match   { y = Add(Positive(x), Softplus!(Negated(Abs(x)))) }
       where   { is_float(x); type(x) != double : "known runtimes have no Softplus of doubles" }
       rewrite { y = Softplus(x) }
     }

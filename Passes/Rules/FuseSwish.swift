@@ -4,8 +4,8 @@ import PassKit
 public enum FuseSwish {
   public static let pass = RulePass(
     """
-    # SiLU x * sigmoid(x), QuickGelu x * sigmoid(1.702 x), and x / (1 + exp(-x)). Where the output may not hold Swish,
-    # LegalizeActivations takes it apart at the end.
+    # SiLU x * sigmoid(x), QuickGelu x * sigmoid(1.702 x), and x / (1 + exp(-x)). Where the output may not hold
+    # Swish, LegalizeActivations takes it apart at the end.
     form Negated(x) { Neg(x) | Mul(x, -1) | Sub(0, x) }
 
     rule FuseSwish level 2 "recognises x * sigmoid(alpha * x)" {

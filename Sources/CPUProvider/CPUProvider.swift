@@ -45,7 +45,7 @@ public struct CPUProvider: ExecutionProvider {
       UnaryKernels.makers, BinaryKernels.makers, LogicKernels.makers, CastKernels.makers, MatMulKernels.makers,
       ConvKernels.makers, ConvTransposeKernels.makers, NormKernels.makers, SoftmaxKernels.makers, ReduceKernels.makers,
       PoolKernels.makers, MoveKernels.makers, GatherKernels.makers, PadKernels.makers, ResizeKernels.makers,
-      RecurrentKernels.makers, AttentionKernels.makers,
+      RecurrentKernels.makers, AttentionKernels.makers, CompoundKernels.makers,
     ]
     for family in families {
       for (name, maker) in family {

@@ -56,6 +56,9 @@ enum RuleQuestions {
       guard let (tensor, shape) = try extent(arguments, scope) else {
         throw Refusal("\(RuleFunctions.label(arguments[0])) varies along other axes")
       }
+      guard let count = try? Tensor.elementCount(shape.target), count <= 1 << 24 else {
+        throw Refusal("\(RuleFunctions.label(arguments[0])) would have too many elements")
+      }
       // Axes that the constant repeats along are filled; axes in front are all 1.
       let full = try RuleArithmetic.run(
         "Expand", [try tensor.reshaped(Array(shape.own)), try .ints(shape.target)])
