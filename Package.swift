@@ -77,7 +77,7 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "CommandLineTool", "Cameo", "PassKit", "ONNXFormat", "GraphIR", "Tensors",
+        "TestSupport", "CommandLineTool", "Cameo", "PassKit", "ONNXFormat", "GraphIR", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "Tensors", "CONNX"]),

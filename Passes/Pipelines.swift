@@ -8,6 +8,7 @@ public enum Pipelines {
       InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, StandardizeQuantization.pass, FoldConstants(),
       FoldComputedShapes.pass,
       EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
+      LowerEinsum.pass,
       LiftSoftmax.pass,
       SimplifyArithmetic.pass, SimplifyLogic.pass, MergeCasts.pass, MergeSlices.pass, MergePads.pass,
       FlattenConcats.pass, DropReducedAxes.pass, CancelQuantization.pass,
@@ -19,13 +20,13 @@ public enum Pipelines {
     [
       ExpandMicrosoft.pass,
       // Respellings that later patterns count on, then what is computed element by element.
-      FuseReduction.pass, FuseSoftmax.pass, FuseSigmoid.pass, FuseTanh.pass, FuseSoftplus.pass, MergeClips.pass,
+      FuseReduction.pass, FuseLogSoftmax.pass, FuseSigmoid.pass, FuseTanh.pass, FuseSoftplus.pass, MergeClips.pass,
       FuseRelu.pass, FuseGelu.pass, FuseHardSwish.pass, FuseHardSigmoid.pass, FuseSwish.pass, FuseMish.pass,
       FuseSoftsign.pass, FuseElu.pass, FuseLeakyRelu.pass, FusePRelu.pass, FuseThresholdedRelu.pass,
       // Normalizations.
       FuseInstanceNormalization.pass, FuseLayerNormalization.pass, FuseRMSNormalization.pass,
       FuseGroupNormalization.pass, FuseChannelNormalization.pass, FuseLpNormalization.pass,
-      FuseAttention.pass,
+      FuseSoftmax.pass, FuseAttention.pass, ReduceMask.pass,
       FuseSwiGLU.pass,
       // Into products.
       FusePad.pass, FuseConvScale.pass, FuseMatMulScale.pass, FuseGemmTranspose.pass,

@@ -125,7 +125,7 @@ public struct AppliedChange: Sendable {
   /// Nodes that read something else now.
   public var touched: [NodeID] = []
   /// Values whose readers read another one now.
-  var replaced: [(old: ValueID, new: ValueID)] = []
+  public internal(set) var replaced: [(old: ValueID, new: ValueID)] = []
 }
 
 extension Graph {

@@ -19,6 +19,8 @@ public struct PassManager {
   public let options: OptimizationOptions
   /// Told the pass's name before it runs.
   public var progress: (@Sendable (String) -> Void)?
+  /// Asked about each change of each pass.
+  public var auditor: (any ChangeAuditor)?
 
   public init(stages: [Stage], options: OptimizationOptions) {
     self.stages = stages
@@ -80,7 +82,7 @@ public struct PassManager {
       }
       model.graph = context.graph
       context.discard()
-      model.graph.compact()
+      if let renumbering = model.graph.compact() { auditor?.didCompact(renumbering) }
     }
     report.passes = order.compactMap { records[$0] }
     report.fusions = fusions.map { $0.record }
@@ -110,8 +112,10 @@ public struct PassManager {
   }
 
   private func makeContext(_ model: Model) throws -> PassContext {
-    try PassContext(
+    let context = try PassContext(
       graph: model.graph, functions: model.functions, options: options, sourceOpset: model.opsets[""] ?? 0)
+    context.auditor = auditor
+    return context
   }
 
   /// One pass. The graph is as before where it throws or leaves the graph broken.
@@ -119,16 +123,20 @@ public struct PassManager {
     _ pass: any Pass, _ context: inout PassContext, _ model: inout Model, _ report: inout OptimizationReport
   ) -> Outcome {
     let snapshot = context.graph
+    auditor?.willRun(pass.name)
     do {
       context.beginPass()
       try pass.run(context)
       if let damage = context.damage { throw damage }
       var outcome = Outcome(applied: context.applied, misses: context.nearMisses)
-      guard !outcome.applied.isEmpty else { return outcome }
-      outcome.fusions = fusions(of: pass, in: context, model)
-      try context.settle()
+      if !outcome.applied.isEmpty {
+        outcome.fusions = fusions(of: pass, in: context, model)
+        try context.settle()
+      }
+      auditor?.didRun(pass.name, rolledBack: false)
       return outcome
     } catch {
+      auditor?.didRun(pass.name, rolledBack: true)
       let located = (error as? CameoError) ?? CameoError(.invariant, "\(error)")
       report.failures.append("\(located.within("pass \(pass.name)"))")
       report.failedPasses.append(pass.name)

@@ -9,6 +9,7 @@
 #include "check_elementwise.h"
 #include "check_linear.h"
 #include "check_integer.h"
+#include "check_dot8.h"
 #include "check_spatial.h"
 #include "check_moves.h"
 
@@ -33,6 +34,7 @@ int main(void) {
         check_attention();
         check_quant();
         check_integer();
+        check_dot8();
         check_pool();
         check_conv();
         check_resize();

@@ -15,6 +15,12 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     /// The same, known when planning.
     case fixed([Int], Float, Float)
     case fixedInts([Int], [Int])
+    /// Random codes of an integer type of whole bytes, given at run time or known when planning.
+    case codes([Int], DataType)
+    case fixedCodes([Int], DataType)
+    /// These integers of a type, known when planning or given at run time.
+    case fixedValues([Int], DataType, [Int])
+    case values([Int], DataType, [Int])
     case absent
 
     static func f(_ shape: Int...) -> Source { .floats(shape, -2, 2) }
@@ -59,6 +65,11 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     case .ints(let shape, let values), .fixedInts(let shape, let values): return try .ints(values, shape: shape)
     case .bools(let shape):
       return try .of((0..<shape.reduce(1, *)).map { _ in next() < 0.6 ? Int64(1) : 0 }, .bool, shape: shape)
+    case .codes(let shape, let type), .fixedCodes(let shape, let type):
+      let low: Int64 = type == .int8 ? -128 : 0
+      return try .of((0..<shape.reduce(1, *)).map { _ in low + Int64(next() * 256) }, type, shape: shape)
+    case .fixedValues(let shape, let type, let values), .values(let shape, let type, let values):
+      return try .of(values.map { Int64($0) }, type, shape: shape)
     case .absent: return nil
     }
   }
@@ -70,7 +81,7 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     for (index, source) in inputs.enumerated() {
       guard let tensor = try tensor(source, index) else { ids.append(nil); continue }
       switch source {
-      case .fixed, .fixedInts: ids.append(graph.addConstant(tensor, name: "c\(index)"))
+      case .fixed, .fixedInts, .fixedCodes, .fixedValues: ids.append(graph.addConstant(tensor, name: "c\(index)"))
       default:
         let id = graph.addValue(name: "x\(index)", type: .tensor(tensor.dataType, tensor.shape.map { Dim($0) }))
         graph.addInput(id)
@@ -133,8 +144,8 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
       KernelCase("LpNormalization", [.f(3, 5, 700)], ["p": .int(2)]),
       KernelCase("LpNormalization", [.f(3, 7)], ["p": .int(1), "axis": .int(1)]),
       KernelCase("LpNormalization", [.fixed([2, 3], 0, 0)]),
-      KernelCase("ReduceLogSumExp", [.f(3, 5, 700), .ints([1], [-1])]),
-      KernelCase("ReduceLogSumExp", [.f(3, 5, 7), .ints([2], [1, 2])], ["keepdims": .int(0)]),
+      KernelCase("ReduceLogSumExp", [.f(3, 5, 700), .i(-1)]),
+      KernelCase("ReduceLogSumExp", [.f(3, 5, 7), .i(1, 2)], ["keepdims": .int(0)]),
       KernelCase("IsNaN", [.f(50)]),
     ]
 

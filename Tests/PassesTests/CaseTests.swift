@@ -19,8 +19,8 @@ enum Cases {
 
   static func options(_ item: RewriteCase) -> OptimizationOptions {
     var options = OptimizationOptions()
-    options.level = item.level
-    options.target = item.target
+    options.target = item.target ?? .cameo
+    options.level = item.level ?? (item.target == .onnx ? 2 : 3)
     options.prefersStandard = item.prefersStandard
     options.maximumOpset = item.opset
     options.enabled = [item.pass]

@@ -2,7 +2,7 @@ public import PassKit
 
 /// A file of named rewrites:
 ///
-///     === name, opset 17
+///     === name, opset 17, target onnx
 ///     g (float[2] x) => (float[2] y) {...}
 ///     --- after
 ///     g (float[2] x) => (float[2] y) {...}
@@ -20,8 +20,10 @@ public struct RewriteCase: Sendable, CustomStringConvertible {
   public var expectation = RewriteCheck.Expectation.unchanged(nil)
   /// The output's highest opset, where the case sets one.
   public var opset: Int?
-  public var level = 3
-  public var target = OptimizationOptions.Target.cameo
+  /// Which operators it may have, where the case says so: `target onnx`.
+  public var target: OptimizationOptions.Target?
+  /// Else 2 for the target onnx, 3 for all others.
+  public var level: Int?
   public var prefersStandard = false
 
   public var description: String { "\(pass): \(name)" }
@@ -40,8 +42,10 @@ public struct RewriteCase: Sendable, CustomStringConvertible {
         var new = RewriteCase(pass: pass, name: parts[0])
         for option in parts.dropFirst() {
           if option.hasPrefix("opset ") { new.opset = Int(option.dropFirst(6)) }
-          if option.hasPrefix("level ") { new.level = Int(option.dropFirst(6)) ?? 3 }
-          if option.hasPrefix("target ") { new.target = .init(rawValue: String(option.dropFirst(7))) ?? .cameo }
+          if option.hasPrefix("target ") {
+            new.target = OptimizationOptions.Target(rawValue: String(option.dropFirst(7)))
+          }
+          if option.hasPrefix("level ") { new.level = Int(option.dropFirst(6)) }
           if option == "prefer standard" { new.prefersStandard = true }
         }
         cases.append(new)

@@ -1,4 +1,4 @@
-public import GraphIR
+import GraphIR
 import Operators
 import Tensors
 
@@ -35,12 +35,15 @@ public struct RewritePass: Pass {
       let own = byOperator[context.graph[id].operatorName] ?? []
       for index in general.isEmpty ? own : (own + general).sorted() {
         do {
-          guard let change = try rules[index].rewrite(id, in: context), !change.isEmpty else { continue }
+          guard let change = try proposal(rules[index], id, context) else { continue }
           changes += 1
           if changes > limit {
-            throw CameoError(.limit, "more than \(limit) changes: the rule does not come to an end")
+            throw CameoError(.limit, "more than \(limit) changes: the rule does not come to an end").within(
+              "rule \(rules[index].name)")
           }
-          let result = try context.apply(change)
+          let place = context.graph.describe(id)
+          let result: AppliedChange
+          do { result = try context.apply(change) } catch let error as CameoError { throw error.within(place) }
           let new = result.added.map { context.graph[$0].operatorName }.filter { !present.contains($0) }
           if !new.isEmpty {
             present.formUnion(new)
@@ -55,14 +58,22 @@ public struct RewritePass: Pass {
         } catch let refusal as Refusal {
           if refusal.reason.isEmpty { continue }
           refusals.note(rules[index].name, id, refusal)
-        } catch let error as CameoError {
-          throw error.within(context.graph.describe(id)).within("rule \(rules[index].name)")
         }
       }
     }
     // What was refused and still stands is a near miss; what another rule fused since is not.
     for (rule, node, refusal) in refusals.items where context.graph[node].isAlive {
       context.refuse(rule, at: node, refusal)
+    }
+  }
+
+  /// What the rule wants to change at a node; nil for nothing. Throws `Refusal`, or an error that names rule and node.
+  private func proposal(_ rule: any RewriteRule, _ id: NodeID, _ context: PassContext) throws -> GraphChange? {
+    do {
+      guard let change = try rule.rewrite(id, in: context), !change.isEmpty else { return nil }
+      return change
+    } catch let error as CameoError {
+      throw error.within(context.graph.describe(id)).within("rule \(rule.name)")
     }
   }
 
