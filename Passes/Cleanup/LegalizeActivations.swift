@@ -4,7 +4,8 @@ import PassKit
 import Tensors
 
 /// Takes apart the activations that fusions make whatever may be written, where the output's opset lacks them or the runtimes that
-/// the target names would expand them to something slower (`RuntimeSupport`).
+/// the target names would expand them (`RuntimeOperators`). A HardSwish or Mish that the source holds stays: its expansion is what
+/// it stands for, node for node.
 ///
 /// Before: `Swish(x)`, `Swish<alpha=a>(x)`, `SwiGLU(g, u)`, `Mish(x)`, `HardSwish(x)`. After: `Mul(x, Sigmoid(x))`,
 /// `Mul(x, Sigmoid(Mul(x, a)))`, `Mul(Mul(g, Sigmoid(g)), u)`, `Mul(x, Tanh(Softplus(x)))`,
@@ -16,6 +17,9 @@ public enum LegalizeActivations {
   /// Since which opset they are published.
   static let versions: [String: Int] = ["Swish": 24, "SwiGLU": 28, "Mish": 18, "HardSwish": 14]
 
+  /// Their expansion takes as long as the nodes that would be written for them.
+  private static let harmless: Set<String> = ["HardSwish", "Mish"]
+
   struct Rule: RewriteRule {
     let name = "LegalizeActivations"
     let anchors = Set(LegalizeActivations.versions.keys.map { OperatorName($0) })
@@ -25,6 +29,12 @@ public enum LegalizeActivations {
       guard let opset = LegalizeActivations.versions[node.type], !context.mayKeep(node.type, opset: opset), let x = node.input(0),
         let y = node.output(0)
       else { return nil }
+      // One source node, and not several: no fusion made it.
+      if LegalizeActivations.harmless.contains(node.type), node.origins.indices.count <= 1,
+        context.mayEmit(opset: opset)
+      {
+        return nil
+      }
       guard let type = context.dataType(x) else { throw Refusal("the element type is not known", at: id) }
       var change = GraphChange(rule: name, covers: [id])
       let data = GraphChange.Ref.existing(x)

@@ -16,6 +16,7 @@ public enum FuseElu {
       match   { y = Where(IsPositive(x), x, Mul(Sub(Exp(x), 1), $a)) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no Elu of doubles";
+        keeps("Elu") : "known runtimes take longer for Elu than for its parts (--prefer-standard makes it)";
         uniform($a) : "alpha is not one number";
         same_shape(x, y) : "alpha gives the result another shape"
       }
@@ -24,7 +25,10 @@ public enum FuseElu {
 
     rule FuseElu level 2 {
       match   { y = Where(IsPositive(x), x, Sub(Exp(x), 1)) }
-      where   { is_float(x); type(x) != double : "known runtimes have no Elu of doubles" }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no Elu of doubles";
+        keeps("Elu") : "known runtimes take longer for Elu than for its parts (--prefer-standard makes it)"
+      }
       rewrite { y = Elu(x) }
     }
 
@@ -32,6 +36,7 @@ public enum FuseElu {
       match   { y = Where(IsNegative(x), Mul(Sub(Exp(x), 1), $a), x) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no Elu of doubles";
+        keeps("Elu") : "known runtimes take longer for Elu than for its parts (--prefer-standard makes it)";
         uniform($a) : "alpha is not one number";
         same_shape(x, y) : "alpha gives the result another shape"
       }
@@ -40,13 +45,19 @@ public enum FuseElu {
 
     rule FuseElu level 2 {
       match   { y = Where(IsNegative(x), Sub(Exp(x), 1), x) }
-      where   { is_float(x); type(x) != double : "known runtimes have no Elu of doubles" }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no Elu of doubles";
+        keeps("Elu") : "known runtimes take longer for Elu than for its parts (--prefer-standard makes it)"
+      }
       rewrite { y = Elu(x) }
     }
 
     rule FuseElu level 2 {
       match   { y = Add(Positive(x), Min(Sub(Exp!(x), 1), 0)) }
-      where   { is_float(x); type(x) != double : "known runtimes have no Elu of doubles" }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no Elu of doubles";
+        keeps("Elu") : "known runtimes take longer for Elu than for its parts (--prefer-standard makes it)"
+      }
       rewrite { y = Elu(x) }
     }
 
@@ -57,14 +68,17 @@ public enum FuseElu {
         uniform($a) && uniform($b) : "alpha is not one number";
         value($a) > 0 && abs(value($a) * value($b) - 1) < 0.00001 : "the slope at 0 is {value($a) * value($b)}, not 1";
         same_shape(x, y) : "alpha gives the result another shape";
-        keeps("Celu") : "known runtimes expand Celu (--prefer-standard keeps it)"
+        keeps("Celu") : "known runtimes take longer for Celu than for its parts (--prefer-standard makes it)"
       }
       rewrite { y = Celu<alpha = value($a)>(x) }
     }
 
     rule FuseElu level 2 {
       match   { y = Mul(Elu!<alpha = $a>(x), 1.0507009873554805) }
-      where   { abs($a - 1.6732632423543772) < 0.00001 : "alpha is {$a}, Selu's is 1.6732632" }
+      where   {
+        abs($a - 1.6732632423543772) < 0.00001 : "alpha is {$a}, Selu's is 1.6732632";
+        keeps("Selu") : "known runtimes take longer for Selu than for its parts (--prefer-standard makes it)"
+      }
       rewrite { y = Selu(x) }
     }
 

@@ -5,8 +5,11 @@ public enum FuseLpNormalization {
   public static let pass = RulePass(
     """
     # On a vector of zeros the division gives NaN, LpNormalization 0.
+    form Over(x, n) { Div(x, n) | Mul(x, Reciprocal(n)) }
     form Root(x, n) {
-      n = ReduceL2!<keepdims = 1>(x, _)  Div(x, n) | n = ReduceL2!<keepdims = 1>(x, _)  Mul(x, Reciprocal(n))
+      n = ReduceL2!<keepdims = 1>(x, _)  Over(x, n)
+      | n = ReduceSumSquare!<keepdims = 1>(x, _)  Over(x, Sqrt(n))
+      | n = ReduceSum<keepdims = 1>(Mul!(x, x), _)  Over(x, Sqrt(n))
     }
     form Bounded(n, e) { Max!(n, $e) | Clip!(n, $e, ...) }
 

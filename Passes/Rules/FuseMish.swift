@@ -5,8 +5,10 @@ public enum FuseMish {
   public static let pass = RulePass(
     """
     # x * tanh(softplus(x)), also without logarithms: with n = e^x * (e^x + 2) it is x * n / (n + 2).
+    form Soft(x) { Softplus!(x) | Log(Add(Exp!(x), 1)) }
+
     rule FuseMish level 2 "recognises the spellings of Mish" {
-      match   { y = Mul(x, Tanh(Softplus!(x))) }
+      match   { y = Mul(x, Tanh(Soft(x))) }
       where   { is_float(x); type(x) != double : "known runtimes have no Mish of doubles" }
       rewrite { y = Mish(x) }
     }

@@ -18,6 +18,7 @@ public enum FusePRelu {
       where   {
         is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
         !uniform($a) : "";
+        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
         broadcasts(a, x) : "the slopes give the result another shape"
       }
       rewrite { y = PRelu(x, $a) }
@@ -28,6 +29,7 @@ public enum FusePRelu {
       where   {
         is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
         !uniform($a) : "";
+        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
         broadcasts(a, x) : "the slopes give the result another shape"
       }
       rewrite { y = PRelu(x, $a) }
@@ -38,6 +40,7 @@ public enum FusePRelu {
       where   {
         is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
         !uniform($a) : "";
+        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
         broadcasts(a, x) : "the slopes give the result another shape"
       }
       rewrite { y = PRelu(x, $a) }
@@ -48,6 +51,7 @@ public enum FusePRelu {
       where   {
         is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
         !uniform($a) : "";
+        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
         broadcasts(a, x) : "the slopes give the result another shape"
       }
       rewrite { y = PRelu(x, -$a) }
@@ -58,6 +62,7 @@ public enum FusePRelu {
       where   {
         is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
         !uniform($a) : "";
+        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
         broadcasts(a, x) : "the slopes give the result another shape"
       }
       rewrite { y = PRelu(x, $a) }

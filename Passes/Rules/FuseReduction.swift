@@ -12,44 +12,82 @@ public enum FuseReduction {
       where   {
         is_float(x);
         let a = axes(s);
-        axes(m) == a : "maximum and sum are taken over different axes"
+        axes(m) == a : "maximum and sum are taken over different axes";
+        keeps("ReduceLogSumExp") :
+          "known runtimes take longer for ReduceLogSumExp than for its parts (--prefer-standard makes it)"
       }
       rewrite { y = ReduceLogSumExp<keepdims = 1>(x, a) }
     }
 
     rule FuseReduction level 2 {
       match   { s = ReduceSum!<keepdims = $k>(Exp(x), _)  y = Log(s) }
-      where   { is_float(x); let a = axes(s); length(a) > 0 }
+      where   {
+        is_float(x);
+        let a = axes(s);
+        length(a) > 0 : "";
+        keeps("ReduceLogSumExp") :
+          "known runtimes take longer for ReduceLogSumExp than for its parts (--prefer-standard makes it)"
+      }
       rewrite { y = ReduceLogSumExp<keepdims = $k>(x, a) }
     }
 
     rule FuseReduction level 2 {
       match   { s = ReduceSum<keepdims = $k>(x, _)  y = Log(s) }
-      where   { is_float(x); let a = axes(s); length(a) > 0 }
+      where   {
+        is_float(x);
+        let a = axes(s);
+        length(a) > 0 : "";
+        keeps("ReduceLogSum") :
+          "known runtimes take longer for ReduceLogSum than for its parts (--prefer-standard makes it)"
+      }
       rewrite { y = ReduceLogSum<keepdims = $k>(x, a) }
     }
 
     rule FuseReduction level 2 {
       match   { s = ReduceSumSquare!<keepdims = $k>(x, _)  y = Sqrt(s) }
-      where   { is_float(x); let a = axes(s); length(a) > 0 }
+      where   {
+        is_float(x);
+        let a = axes(s);
+        length(a) > 0 : "";
+        keeps("ReduceL2") :
+          "known runtimes take longer for ReduceL2 than for its parts (--prefer-standard makes it)"
+      }
       rewrite { y = ReduceL2<keepdims = $k>(x, a) }
     }
 
     rule FuseReduction level 2 {
       match   { s = ReduceL2!<keepdims = $k>(x, _)  y = Mul(s, s) }
-      where   { is_float(x); let a = axes(s); length(a) > 0 }
+      where   {
+        is_float(x);
+        let a = axes(s);
+        length(a) > 0 : "";
+        keeps("ReduceSumSquare") :
+          "known runtimes take longer for ReduceSumSquare than for its parts (--prefer-standard makes it)"
+      }
       rewrite { y = ReduceSumSquare<keepdims = $k>(x, a) }
     }
 
     rule FuseReduction level 2 {
       match   { y = ReduceSum<keepdims = $k>(Mul(x, x), _) }
-      where   { is_float(x); let a = axes(y); length(a) > 0 }
+      where   {
+        is_float(x);
+        let a = axes(y);
+        length(a) > 0 : "";
+        keeps("ReduceSumSquare") :
+          "known runtimes take longer for ReduceSumSquare than for its parts (--prefer-standard makes it)"
+      }
       rewrite { y = ReduceSumSquare<keepdims = $k>(x, a) }
     }
 
     rule FuseReduction level 2 {
       match   { y = ReduceSum<keepdims = $k>(Abs(x), _) }
-      where   { is_float(x); let a = axes(y); length(a) > 0 }
+      where   {
+        is_float(x);
+        let a = axes(y);
+        length(a) > 0 : "";
+        keeps("ReduceL1") :
+          "known runtimes take longer for ReduceL1 than for its parts (--prefer-standard makes it)"
+      }
       rewrite { y = ReduceL1<keepdims = $k>(x, a) }
     }
 

@@ -7,11 +7,6 @@
 #define CK_SELF "sequence.c"
 #include "tiers.h"
 
-void ck_rotary_f32(float *out, const CK_U(float) *in, const CK_U(float) *cosine, const CK_U(float) *sine, size_t size, size_t half,
-                   bool interleaved) {
-    CK_CALL(rotary, out, in, cosine, sine, size, half, interleaved);
-}
-
 void ck_linear_attention_step_f32(float *state, const CK_U(float) *key, const CK_U(float) *value, const CK_U(float) *decay, size_t decay_step,
                                   const CK_U(float) *beta, float *written, size_t keys, size_t values) {
     CK_CALL(attention_step, state, key, value, decay, decay_step, beta, written, keys, values);
@@ -34,30 +29,6 @@ void ck_causal_conv_f32(float *out, float *state, const CK_U(float) *in, const C
 }
 
 #else
-
-static void T(rotary)(float *out, const CK_U(float) *in, const CK_U(float) *restrict cosine, const CK_U(float) *restrict sine, size_t size,
-                      size_t half, bool interleaved) {
-    if (interleaved) {
-        for (size_t i = 0; i < half; i++) {
-            const float a = in[2 * i], b = in[2 * i + 1], bs = sine[i] * b, as = sine[i] * a;
-            out[2 * i] = cosine[i] * a - bs;
-            out[2 * i + 1] = as + cosine[i] * b;
-        }
-    } else {
-        size_t i = 0;
-        for (; i + W <= half; i += W) {
-            const vf a = LD(in + i), b = LD(in + half + i), c = LD(cosine + i), s = LD(sine + i);
-            ST(out + i, c * a - s * b);
-            ST(out + half + i, s * a + c * b);
-        }
-        for (; i < half; i++) {
-            const float a = in[i], b = in[half + i];
-            out[i] = cosine[i] * a - sine[i] * b;
-            out[half + i] = sine[i] * a + cosine[i] * b;
-        }
-    }
-    if (out != in) memcpy(out + 2 * half, in + 2 * half, (size - 2 * half) * sizeof *out);
-}
 
 /// y += x * a.
 INL void T(add_scaled)(float *restrict y, const CK_U(float) *restrict a, float x, size_t n) {

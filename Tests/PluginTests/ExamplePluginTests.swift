@@ -1,4 +1,5 @@
 import Cameo
+import PassKit
 import TestSupport
 import Testing
 

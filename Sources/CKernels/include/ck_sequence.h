@@ -1,15 +1,10 @@
-// Steps of sequence models in float32: rotary positions, linear attention's recurrence, causal convolution with a state.
+// Steps of sequence models in float32: linear attention's recurrence, causal convolution with a state.
 #ifndef CK_SEQUENCE_H
 #define CK_SEQUENCE_H
 
 #include "ck_base.h"
 
 #pragma clang assume_nonnull begin
-
-/// One head's vector of `size`: pairs (halves of the first 2 * half elements, or neighbours where `interleaved`) turned by the
-/// angles whose cosines and sines are given; the rest is copied. `out` may be `in`.
-void ck_rotary_f32(float *out, const CK_U(float) *in, const CK_U(float) *cosine, const CK_U(float) *sine, size_t size, size_t half,
-                   bool interleaved);
 
 /// One step of one head of keys over the state S [keys][values]:
 ///   S *= exp(decay) (null: as it is; decay_step 0: one for all keys), w = v (beta >= 0: beta * (v - S' k)), S += k w'.
