@@ -26,7 +26,8 @@ public enum LegalizeActivations {
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let node = context.graph[id]
-      guard let opset = LegalizeActivations.versions[node.type], !context.mayKeep(node.type, opset: opset), let x = node.input(0),
+      guard let opset = LegalizeActivations.versions[node.type], !context.mayKeep(node.type, opset: opset),
+        let x = node.input(0),
         let y = node.output(0)
       else { return nil }
       // One source node, and not several: no fusion made it.
@@ -49,7 +50,8 @@ public enum LegalizeActivations {
       default:
         let alpha = try AttributeReader(node).float("alpha", default: 1)
         let slope =
-          alpha == 1 ? data : change.node("Mul", [data, change.constant(try .scalar(Double(alpha), .double).converted(to: type))])
+          alpha == 1
+          ? data : change.node("Mul", [data, change.constant(try .scalar(Double(alpha), .double).converted(to: type))])
         let swish = change.node("Mul", [data, change.node("Sigmoid", [slope])])
         guard node.type == "SwiGLU" else {
           change.replace(y, with: swish)

@@ -27,14 +27,17 @@ import Testing
     #expect(try pass.rules().rules.count == (again as? RewritePass)?.rules.count)
   }
 
-  static func optimize(_ model: Model, _ options: OptimizationOptions, with pass: any Pass) throws -> (String, [String]) {
+  static func optimize(_ model: Model, _ options: OptimizationOptions, with pass: any Pass) throws -> (String, [String])
+  {
     var options = options
     options.disabled.insert(pass.name)
     var optimizer = Optimizer(options: options, verification: nil)
     optimizer.extraPasses = [pass]
     let (result, report) = try optimizer.optimize(model)
     #expect(report.failures.isEmpty, "\(report.failures)")
-    return (ONNXText.canonicalText(result.graph), report.passes.filter { $0.applied > 0 }.map { "\($0.name) \($0.applied)" })
+    return (
+      ONNXText.canonicalText(result.graph), report.passes.filter { $0.applied > 0 }.map { "\($0.name) \($0.applied)" }
+    )
   }
 
   @Test(arguments: passes.map(\.name))
@@ -66,7 +69,8 @@ import Testing
   }
 
   @Test func aDisabledPassDoesNotRunWithoutItsReplacement() throws {
-    let model = try ONNXText.parseModel("g (float[2] x) => (float[2] y) { s = Softplus (x) t = Tanh (s) y = Mul (x, t) }")
+    let model = try ONNXText.parseModel(
+      "g (float[2] x) => (float[2] y) { s = Softplus (x) t = Tanh (s) y = Mul (x, t) }")
     var options = OptimizationOptions()
     options.disabled = ["FuseMish"]
     let result = try Optimizer(options: options, verification: nil).optimize(model)

@@ -20,7 +20,8 @@ import Testing
       #expect(try optimized.json()["verified"] as? Bool == true)
       #expect(
         try optimized.json()["operators_after"] as? [String: Int] == ["Clip": 1, "example.shrink.SoftThreshold": 1])
-      let disabled = try Command.cameo(["optimize", model, "-o", out, "--json", "--disable", "fuseclip"] + off + plugins)
+      let disabled = try Command.cameo(
+        ["optimize", model, "-o", out, "--json", "--disable", "fuseclip"] + off + plugins)
       #expect(try disabled.json()["nodes_after"] as? Int == 3)
 
       let run = try Command.cameo(["run", model, "--input", "x=value:-0.75", "--dim", "rows=1", "--json"] + plugins)

@@ -90,8 +90,10 @@ struct RuleArguments: ParsableArguments {
       let file = try MappedFile(path: path)
       for pass in try RuleFile.parse(String(decoding: file.bytes, as: UTF8.self), file: path) {
         if taken.contains(pass.name) || result.contains(where: { $0.name == pass.name }) {
-          throw CameoError.badInput("there is a pass \(pass.name) already; --disable \(pass.name) puts this one in its place")
-            .within("file \(path)")
+          throw CameoError.badInput(
+            "there is a pass \(pass.name) already; --disable \(pass.name) puts this one in its place"
+          )
+          .within("file \(path)")
         }
         result.append(pass)
       }

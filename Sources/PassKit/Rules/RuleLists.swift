@@ -24,7 +24,9 @@ enum RuleLists {
       return list[index < 0 ? index + list.count : index]
     case "slice":
       let list = try items(values[0])
-      guard let from = values[1].integer, let to = values[2].integer else { throw Refusal("slice needs known integers") }
+      guard let from = values[1].integer, let to = values[2].integer else {
+        throw Refusal("slice needs known integers")
+      }
       let low = min(max(from < 0 ? from + list.count : from, 0), list.count)
       let high = min(max(to < 0 ? to + list.count : to, low), list.count)
       return .list(Array(list[low..<high]))
@@ -35,7 +37,9 @@ enum RuleLists {
       let gone = Set(try integers(values[1]))
       return .list(try items(values[0]).enumerated().filter { !gone.contains($0.offset) }.map(\.element))
     case "repeat":
-      guard let count = values[1].integer, (0...4096).contains(count) else { throw Refusal("repeat needs a known count") }
+      guard let count = values[1].integer, (0...4096).contains(count) else {
+        throw Refusal("repeat needs a known count")
+      }
       return .list(Array(repeating: values[0], count: count))
     case "every":
       guard let wanted = values[1].double else { throw Refusal("every needs a number") }

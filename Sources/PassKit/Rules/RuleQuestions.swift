@@ -43,7 +43,8 @@ enum RuleQuestions {
       return .number(result)
     case "infinite": return .bool(try scope.computed(arguments[0]).double?.isInfinite ?? false)
     case "lossless":
-      guard case .type(let from) = try scope.evaluate(arguments[0]), case .type(let to) = try scope.evaluate(arguments[1])
+      guard case .type(let from) = try scope.evaluate(arguments[0]),
+        case .type(let to) = try scope.evaluate(arguments[1])
       else { throw Refusal("lossless asks for two element types") }
       return .bool(isLossless(from, to))
     case "type_min", "type_max":
@@ -117,11 +118,14 @@ enum RuleQuestions {
       listed = []
     }
     if listed.isEmpty {
-      let keepsAll = try node.type.hasPrefix("Reduce") && AttributeReader(node).int("noop_with_empty_axes", default: 0) != 0
+      let keepsAll =
+        try node.type.hasPrefix("Reduce") && AttributeReader(node).int("noop_with_empty_axes", default: 0) != 0
       return keepsAll ? [] : Array(0..<rank)
     }
     let axes = listed.map { $0 < 0 ? $0 + rank : $0 }.sorted()
-    guard axes.allSatisfy({ (0..<rank).contains($0) }) else { throw Refusal("the axes \(listed) are out of range", at: id) }
+    guard axes.allSatisfy({ (0..<rank).contains($0) }) else {
+      throw Refusal("the axes \(listed) are out of range", at: id)
+    }
     return axes
   }
 
@@ -162,7 +166,8 @@ enum RuleQuestions {
     }
     if from == .bool { return integerBits(to) != nil || mantissaBits(to) != nil }
     switch (from, to) {
-    case (.float16, .float), (.float16, .double), (.bfloat16, .float), (.bfloat16, .double), (.float, .double): return true
+    case (.float16, .float), (.float16, .double), (.bfloat16, .float), (.bfloat16, .double), (.float, .double):
+      return true
     default: return false
     }
   }

@@ -148,7 +148,8 @@ struct RuleScope {
       if try self.condition(condition.condition) { return }
     } catch let refusal as Refusal {
       throw Refusal(
-        condition.sentence.map(filled) ?? "\(condition.text) is not known: \(refusal.reason)", at: refusal.node ?? place)
+        condition.sentence.map(filled) ?? "\(condition.text) is not known: \(refusal.reason)", at: refusal.node ?? place
+      )
     }
     if let sentence = condition.sentence { throw Refusal(filled(sentence), at: place) }
     var details = ""
