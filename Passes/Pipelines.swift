@@ -10,17 +10,31 @@ public enum Pipelines {
       EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
       LowerEinsum.pass,
       LiftSoftmax.pass,
+      SimplifyArithmetic.pass, SimplifyLogic.pass, MergeCasts.pass, MergeSlices.pass, MergePads.pass,
+      FlattenConcats.pass, DropReducedAxes.pass, CancelQuantization.pass,
       EliminateCommonSubexpressions(),
     ]
   }
 
   private static var fusions: [any Pass] {
     [
-      ExpandMicrosoft.pass, FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms,
+      ExpandMicrosoft.pass,
+      // Respellings that later patterns count on, then what is computed element by element.
+      FuseReduction.pass, FuseLogSoftmax.pass, FuseSigmoid.pass, FuseTanh.pass, FuseSoftplus.pass, MergeClips.pass,
+      FuseRelu.pass, FuseGelu.pass, FuseHardSwish.pass, FuseHardSigmoid.pass, FuseSwish.pass, FuseMish.pass,
+      FuseSoftsign.pass, FuseElu.pass, FuseLeakyRelu.pass, FusePRelu.pass, FuseThresholdedRelu.pass,
+      // Normalizations.
+      FuseInstanceNormalization.pass, FuseLayerNormalization.pass, FuseRMSNormalization.pass,
+      FuseGroupNormalization.pass, FuseChannelNormalization.pass, FuseLpNormalization.pass,
       FuseRotaryEmbedding.pass, FuseSoftmax.pass, FuseAttention.pass, ReduceMask.pass, ShareKeyHeads.pass,
       AbsorbCache.pass,
-      FusePad.pass, FuseConvScale.pass,
+      FuseSwiGLU.pass,
+      // Into products.
+      FusePad.pass, FuseConvScale.pass, FuseMatMulScale.pass, FuseGemmTranspose.pass,
       FuseMatMulBias.pass,
+      // Integers.
+      MoveQuantization.pass, DropQuantizedClamp.pass,
+      SimplifyPowers.pass, MergeScalars.pass,
     ]
   }
 
@@ -37,6 +51,9 @@ public enum Pipelines {
       FuseSkipNormalization.pass, FuseDynamicQuantizeMatMul.pass, FuseMatMulNBits.pass, UseMultiHeadAttention.pass,
     ]
   }
+
+  /// What takes apart again what the output may not hold: after everything else.
+  private static var legalization: [any Pass] { [LegalizeActivations.pass] }
 
   private static var machine: [any Pass] { [FuseEpilogue.pass] }
 
@@ -57,7 +74,7 @@ public enum Pipelines {
     let own: [PassPlace: [any Pass]] = [
       .cleanup: cleanup, .fusions: fusions + layout, .machine: microsoft + machine,
     ]
-    return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + programs + requested
+    return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + legalization + programs + requested
   }
 
   /// The stages with plugins' passes in their places.
@@ -69,7 +86,8 @@ public enum Pipelines {
       PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(layout), PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(microsoft, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
-      PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(programs),
+      PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(legalization),
+      PassManager.Stage(programs),
       PassManager.Stage(requested),
       PassManager.Stage([EliminateDeadNodes()]),
     ]

@@ -19,7 +19,7 @@ public enum FuseEpilogue {
     let reader = AttributeReader(node)
     switch node.type {
     case "Relu", "Sigmoid", "Tanh", "HardSwish": return (node.type, [])
-    case "LeakyRelu", "Elu": return (node.type, [try reader.float("alpha")])
+    case "LeakyRelu", "Elu", "Swish": return (node.type, [try reader.float("alpha")])
     case "HardSigmoid": return (node.type, [try reader.float("alpha"), try reader.float("beta")])
     case "Gelu": return (try reader.string("approximate", default: "none") == "tanh" ? "GeluTanh" : "Gelu", [])
     case "Clip":
@@ -120,7 +120,7 @@ public enum FuseEpilogue {
   struct Activation: RewriteRule {
     let name = "EpilogueActivation"
     let anchors = Set(
-      ["Relu", "Sigmoid", "Tanh", "HardSwish", "LeakyRelu", "Elu", "HardSigmoid", "Gelu", "Clip"].map {
+      ["Relu", "Sigmoid", "Tanh", "HardSwish", "Swish", "LeakyRelu", "Elu", "HardSigmoid", "Gelu", "Clip"].map {
         OperatorName($0)
       })
 

@@ -11,7 +11,8 @@ public struct Optimizer: Sendable {
   public var verification: VerificationOptions?
   /// Whose passes run, too, each in its place; those that are loaded when the optimizer is made.
   public var plugins = Plugin.loaded
-  /// Passes beyond the built-in ones; they run as a stage after the fusions.
+  /// Passes beyond the built-in ones; they run after the fusions, until nothing changes. One with the name of a built-in pass that
+  /// is disabled takes that pass's place.
   public var extraPasses: [any Pass] = []
   /// Told the pass's name before each pass runs.
   public var progress: (@Sendable (String) -> Void)?
@@ -28,7 +29,7 @@ public struct Optimizer: Sendable {
   public func optimize(_ model: Model) throws -> (model: Model, report: OptimizationReport) {
     var source = model
     try specialize(&source)
-    var disabled = options.disabled
+    var disabled = options.disabled.subtracting(extraPasses.map(\.name))
     guard let verification else { return try run(source, disabling: disabled) }
     let verifier = try Verifier(source: source, options: verification)
     let auditor = verification.checksEachChange ? try verifier.changeVerifier() : nil
@@ -63,8 +64,12 @@ public struct Optimizer: Sendable {
   ) {
     var settings = options
     settings.disabled = disabled
-    var stages = Pipelines.stages(with: plugins.flatMap(\.passes))
-    if !extraPasses.isEmpty { stages.append(PassManager.Stage(extraPasses, rounds: 4)) }
+    let replaced = extraPasses.filter { options.disabled.contains($0.name) }
+    let added = extraPasses.filter { !options.disabled.contains($0.name) }.map { PlacedPass($0, place: .fusions) }
+    let stages = Pipelines.stages(with: plugins.flatMap(\.passes) + added).map { stage in
+      PassManager.Stage(
+        stage.passes.map { pass in replaced.first { $0.name == pass.name } ?? pass }, rounds: stage.rounds)
+    }
     var manager = PassManager(stages: stages, options: settings)
     manager.progress = progress
     manager.auditor = auditor

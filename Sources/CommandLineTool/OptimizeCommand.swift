@@ -86,7 +86,7 @@ struct OptimizeCommand: ParsableCommand {
 
   func run() throws {
     try plugins.load()
-    let extra = try optimization.ruleFiles.passes()
+    let extra = try optimization.ruleFiles.passes(disabled: optimization.disable)
     let settings = try optimization.options(
       level: level ?? optimum.map { min($0, 2) } ?? 2, bindings: dims.bindings, extra: extra)
     var explained: String?

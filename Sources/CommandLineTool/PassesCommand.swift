@@ -13,10 +13,13 @@ struct PassesCommand: ParsableCommand {
       EXAMPLE
         cameo passes
         cameo passes FuseGelu
+        cameo passes FuseGelu --text > gelu.rules
         cameo passes --plugin ./libMyPass.so MyPass
       """)
 
   @Argument(help: "The name of a pass, to see what it does.") var name: String?
+  @Flag(help: "Print the text of a pass written in the rule language, as --rules reads it.") var text = false
+
   @OptionGroup var ruleFiles: RuleArguments
   @OptionGroup var plugins: PluginArguments
   @OptionGroup var output: OutputArguments
@@ -24,6 +27,7 @@ struct PassesCommand: ParsableCommand {
   func run() throws {
     try plugins.load()
     let all = Pipelines.all(with: PluginArguments.passes) + (try ruleFiles.passes())
+    if text && name == nil { throw ValidationError("--text needs the name of a pass") }
     if let name {
       guard let pass = all.first(where: { $0.name.lowercased() == name.lowercased() }) else {
         let near = all.map(\.name).filter { $0.lowercased().contains(name.lowercased()) }
@@ -31,7 +35,12 @@ struct PassesCommand: ParsableCommand {
           "there is no pass \(name)"
             + (near.isEmpty ? "; see cameo passes" : "; did you mean \(near.joined(separator: ", "))?"))
       }
-      if output.json {
+      if text {
+        guard let rules = pass as? RulePass else {
+          throw CameoError.badInput("\(pass.name) is not written in the rule language")
+        }
+        Console.out(rules.text)
+      } else if output.json {
         Console.out(json(pass, documentation: true).text())
       } else {
         Console.out("\(Console.styled(pass.name, .bold)) (level \(pass.level)): \(pass.summary)")

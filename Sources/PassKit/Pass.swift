@@ -25,6 +25,8 @@ extension Pass {
 public struct Refusal: Error, Sendable {
   public let reason: String
   public let node: NodeID?
+  /// Nodes of a pattern that had matched; a guard's refusal comes after all of them.
+  var depth = Int.max
 
   public init(_ reason: String, at node: NodeID? = nil) {
     self.reason = reason

@@ -140,6 +140,13 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
       KernelCase("Reciprocal", [.floats([100], 0.5, 9)]),
       KernelCase("Gelu", [.f(40)], ["approximate": .string("tanh")]),
       KernelCase("Clip", [.f(50), .fixed([], -1, -1), .fixed([], 0.5, 0.5)]), KernelCase("Not", [.bools([9])]),
+      KernelCase("SwiGLU", [.f(3, 5, 7), .f(3, 5, 7)]),
+      KernelCase("SwiGLU", [.f(5000), .f(5000)], ["alpha": .float(1.5)]),
+      KernelCase("LpNormalization", [.f(3, 5, 700)], ["p": .int(2)]),
+      KernelCase("LpNormalization", [.f(3, 7)], ["p": .int(1), "axis": .int(1)]),
+      KernelCase("LpNormalization", [.fixed([2, 3], 0, 0)]),
+      KernelCase("ReduceLogSumExp", [.f(3, 5, 700), .i(-1)]),
+      KernelCase("ReduceLogSumExp", [.f(3, 5, 7), .i(1, 2)], ["keepdims": .int(0)]),
       KernelCase("IsNaN", [.f(50)]),
     ]
 

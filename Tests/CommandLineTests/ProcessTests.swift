@@ -163,6 +163,24 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["m.onnx"])
   }
 
+  /// The text of a built-in pass, read again in its place, gives the same file; beside it, its name is taken.
+  @Test func aBuiltInRuleReadAgainGivesTheSameFile() throws {
+    let folder = try Cameo.folder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (a, b, rules) = ("\(folder)/a.onnx", "\(folder)/b.onnx", "\(folder)/gelu.rules")
+    let text = try Cameo.run("passes", "FuseGelu", "--text")
+    #expect(text.status == 0)
+    try Data(text.output.utf8).write(to: URL(fileURLWithPath: rules))
+    #expect(try Cameo.run("optimize", transformer, "-o", a, "-q").status == 0)
+    let again = ["optimize", transformer, "-o", b, "-q", "--rules", rules]
+    #expect(try Cameo.run(again + ["--disable", "fusegelu"]).status == 0)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: a)) == Data(contentsOf: URL(fileURLWithPath: b)))
+    let taken = try Cameo.run(again)
+    #expect(taken.status == 2)
+    #expect(taken.error.contains("there is a pass FuseGelu already; --disable FuseGelu puts this one in its place"))
+    #expect(try Cameo.run("passes", "FuseAttention", "--text").status == 2)
+  }
+
   /// A rule that changes results is found, left out and named; the file that is written computes the same.
   @Test func wrongRuleIsLeftOut() throws {
     let folder = try Cameo.folder()

@@ -32,6 +32,34 @@ import Testing
       "rule R { match { y = Cast?(1) } rewrite { y = Neg(\"\") } }",
       "r.rules:1:22: an optional node's first operand stands in for it, so it must be a value"
     ),
+    (
+      "form F(x) { Neg(F(x)) } rule R { match { y = F(x) } rewrite { y = x } }",
+      "r.rules:1:6: the form F calls itself"
+    ),
+    (
+      "form Neg(x) { Abs(x) } rule R { match { y = Neg(x) } rewrite { y = x } }",
+      "r.rules:1:6: Neg is an operator, so it cannot be a form's name"
+    ),
+    (
+      "form F(x) { Neg(x) } rule R { match { y = F(x, x) } rewrite { y = x } }",
+      "r.rules:1:43: the form F takes 1 operands"
+    ),
+    (
+      "form F(x, m) { m = Neg(x) Abs(m) } rule R { match { y = F(x, 1) } rewrite { y = x } }",
+      "r.rules:1:57: the form F defines its parameter m, so a name must stand there"
+    ),
+    (
+      "rule R { match { y = Neg(x) } where { let y = rank(x) } rewrite { y = x } }",
+      "r.rules:1:43: y is a name already"
+    ),
+    (
+      "rule R { match { y = Neg(x) } where { given(x) } rewrite { y = x } }",
+      "r.rules:1:39: given asks for an attribute: $name"
+    ),
+    (
+      "rule R { match { y = Neg(x) } rewrite { y = @m(x) } }",
+      "r.rules:1:45: the match does not compute m"
+    ),
     ("nonsense", "r.rules:1:1: expected 'rule', found 'nonsense'"),
   ]
 

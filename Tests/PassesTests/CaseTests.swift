@@ -19,9 +19,9 @@ enum Cases {
 
   static func options(_ item: RewriteCase) -> OptimizationOptions {
     var options = OptimizationOptions()
-    options.level = 3
     options.target = item.target ?? .cameo
-    if item.target == .onnx { options.level = 2 }
+    options.level = item.level ?? (item.target == .onnx ? 2 : 3)
+    options.prefersStandard = item.prefersStandard
     options.maximumOpset = item.opset
     options.enabled = [item.pass]
     return options

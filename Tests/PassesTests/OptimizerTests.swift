@@ -17,8 +17,8 @@ import Testing
     """
 
   static let model = """
-    g (float[N,4] x) => (float[N,4] y) <float[4,4] w = {1,0.5,-1,0.25,0.5,1,0.75,-0.5,-1,0.75,1,0.5,0.25,-0.5,0.5,1}, float k = {1.5}, float r2 = {1.41421354}, float one = {1}, float half = {0.5}>
-    { m = MatMul (x, w) s = Mul (m, k) d = Div (s, r2) e = Erf (d) g = Add (e, one) p = Mul (s, g) y = Mul (p, half) }
+    g (float[N,4] x) => (float[N,4] y) <float[4,4] w = {1,0.5,-1,0.25,0.5,1,0.75,-0.5,-1,0.75,1,0.5,0.25,-0.5,0.5,1}, float r2 = {1.41421354}, float one = {1}, float half = {0.5}>
+    { m = MatMul (x, w) s = Mul (m, x) d = Div (s, r2) e = Erf (d) g = Add (e, one) p = Mul (s, g) y = Mul (p, half) }
     """
 
   @Test(arguments: ["MulIsAdd", "GeluIsTanh"])

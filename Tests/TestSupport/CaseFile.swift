@@ -10,6 +10,8 @@ public import PassKit
 ///     g ...
 ///     --- unchanged "the sentence of the near miss"
 ///
+/// Options behind the name: `opset 17`, `level 2` (else 3), `target onnx` (else cameo), `prefer standard`.
+///
 /// A line that starts with `#` outside a case says something to the reader.
 public struct RewriteCase: Sendable, CustomStringConvertible {
   public var pass: String
@@ -20,6 +22,9 @@ public struct RewriteCase: Sendable, CustomStringConvertible {
   public var opset: Int?
   /// Which operators it may have, where the case says so: `target onnx`.
   public var target: OptimizationOptions.Target?
+  /// Else 2 for the target onnx, 3 for all others.
+  public var level: Int?
+  public var prefersStandard = false
 
   public var description: String { "\(pass): \(name)" }
 
@@ -40,6 +45,8 @@ public struct RewriteCase: Sendable, CustomStringConvertible {
           if option.hasPrefix("target ") {
             new.target = OptimizationOptions.Target(rawValue: String(option.dropFirst(7)))
           }
+          if option.hasPrefix("level ") { new.level = Int(option.dropFirst(6)) }
+          if option == "prefer standard" { new.prefersStandard = true }
         }
         cases.append(new)
       } else if line.hasPrefix("--- after") {

@@ -79,15 +79,21 @@ struct RuleArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Also run the rewrite rules of this file. Repeatable.", valueName: "file")) var rules:
     [String] = []
 
-  /// The passes of the files, in order. Throws with file, line and column; `.badInput` where a name is taken.
-  func passes() throws -> [any Pass] {
-    let taken = Set(Pipelines.all(with: PluginArguments.passes).map(\.name))
+  /// The passes of the files, in order. Throws with file, line and column; `.badInput` where a name is taken by a pass that is not
+  /// among the `disabled`.
+  func passes(disabled: [String] = []) throws -> [any Pass] {
+    let off = Set(disabled.map { $0.lowercased() })
+    let taken = Set(
+      Pipelines.all(with: PluginArguments.passes).map(\.name).filter { !off.contains($0.lowercased()) })
     var result: [any Pass] = []
     for path in rules {
       let file = try MappedFile(path: path)
       for pass in try RuleFile.parse(String(decoding: file.bytes, as: UTF8.self), file: path) {
         if taken.contains(pass.name) || result.contains(where: { $0.name == pass.name }) {
-          throw CameoError.badInput("there is a pass \(pass.name) already").within("file \(path)")
+          throw CameoError.badInput(
+            "there is a pass \(pass.name) already; --disable \(pass.name) puts this one in its place"
+          )
+          .within("file \(path)")
         }
         result.append(pass)
       }

@@ -110,7 +110,7 @@ struct PreparedModel {
     let start = ContinuousClock.now
     var source = try ONNXImporter.load(path: path)
     loadMilliseconds = (ContinuousClock.now - start).milliseconds
-    let extra = try optimization.ruleFiles.passes()
+    let extra = try optimization.ruleFiles.passes(disabled: optimization.disable)
     let options = try optimization.options(level: level, bindings: [:], extra: extra)
     let began = ContinuousClock.now
     let result: (source: Model, optimized: Model, report: OptimizationReport, session: Session) = try within(

@@ -143,7 +143,7 @@ final class Matcher {
     for (position, input) in wanted.inputs.enumerated() {
       guard case .constant(_, let test) = input, test.isUniform, let tensor = inputs[position]?.tensor(context),
         tensor.rank > 0,
-        let other = inputs[1 - position]?.valueID, test.accepts(.computed(tensor), context)
+        let other = inputs[1 - position]?.valueID, test.accepts(.computed(tensor), context, type: tensor.dataType)
       else { continue }
       if tensor.count == 1, let rank = context.rank(other), tensor.rank <= rank { continue }
       if let shape = context.shape(other), shape == context.shape(context.graph[id].output(0)) { continue }
@@ -172,7 +172,10 @@ final class Matcher {
     guard inputs.count == 2, wanted.inputs.count == 2,
       wanted.operators.contains(where: { OperatorRegistry[$0]?.traits.contains(.commutative) ?? false })
     else { return [inputs] }
-    return [inputs, [inputs[1], inputs[0]]]
+    let swapped = [inputs[1], inputs[0]]
+    // A constant is looked for on the right first: what fails is then told of the operand that was meant.
+    let isOnLeft = inputs[0]?.isConstant(context) ?? false
+    return isOnLeft ? [swapped, inputs] : [inputs, swapped]
   }
 
   private func solve(_ goals: [Goal], _ state: State) -> State? {
@@ -187,7 +190,7 @@ final class Matcher {
         fail(state, "an input that should be left out is there", reader)
         return nil
       case .constant(let name, let test):
-        guard let operand, test.accepts(operand, context) else {
+        guard let operand, test.accepts(operand, context, type: type(of: operand, reader)) else {
           fail(state, explain(operand, test), operand?.valueID.flatMap { context.graph.producer($0) } ?? reader)
           return nil
         }
@@ -213,6 +216,12 @@ final class Matcher {
     case .value(let operand, let name, let reader):
       return solve(operand, name, reader, rest, state)
     }
+  }
+
+  /// The element type of a constant; one that the canonical spelling computed has that of its reader's other operands.
+  private func type(of operand: Operand, _ reader: NodeID) -> DataType? {
+    if let value = operand.valueID { return context.dataType(value) }
+    return context.dataType(context.graph[reader].input(0))
   }
 
   /// The value itself, else what stands behind one more node that only moves data.

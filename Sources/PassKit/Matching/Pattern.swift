@@ -82,7 +82,8 @@ public enum PatternInput: Sendable {
 /// Which constants match.
 public enum ConstantTest: Sendable {
   case any
-  /// Every element equals the number, up to a relative 1e-5 (exporters round; see `ConstantTest.tolerance`).
+  /// Every element equals the number, up to a relative 1e-5 (exporters round; see `ConstantTest.tolerance`), in half precision up to
+  /// one unit in the last place.
   case equal(Double)
   /// One number repeated.
   case uniform
@@ -99,14 +100,21 @@ public enum ConstantTest: Sendable {
     }
   }
 
-  func accepts(_ operand: Operand, _ context: PassContext) -> Bool {
+  /// `type`: that of the node which reads the constant.
+  func accepts(_ operand: Operand, _ context: PassContext, type: DataType? = nil) -> Bool {
     switch self {
     case .any: return operand.isConstant(context)
     case .uniform: return operand.uniform(context) != nil
     case .equal(let number):
       guard let found = operand.uniform(context) else { return false }
       if found == number { return true }
-      return (found - number).magnitude <= ConstantTest.tolerance * number.magnitude
+      let tolerance =
+        switch type {
+        case .float16: 0x1p-10
+        case .bfloat16: 0x1p-7
+        default: ConstantTest.tolerance
+        }
+      return (found - number).magnitude <= tolerance * number.magnitude
     case .matching(let test):
       guard let tensor = operand.tensor(context) else { return false }
       return test(tensor)

@@ -8,8 +8,14 @@ public protocol RewriteRule: Sendable {
   var name: String { get }
   /// Operators whose nodes it is tried on; canonical respellings are added by the driver's matcher.
   var anchors: Set<OperatorName> { get }
+  /// False where no graph of these operators can hold what the rule looks for.
+  func mayApply(to operators: Set<OperatorName>) -> Bool
   /// The change, nil where the rule has nothing to say about this node. Throws `Refusal` for a near miss.
   func rewrite(_ node: NodeID, in context: PassContext) throws -> GraphChange?
+}
+
+extension RewriteRule {
+  public func mayApply(to operators: Set<OperatorName>) -> Bool { true }
 }
 
 /// A rule of a pattern, guards and a replacement.
@@ -17,6 +23,7 @@ public struct PatternRule: RewriteRule {
   public let name: String
   public let pattern: Pattern
   private let isFusion: Bool
+  private let outline: PatternOutline
   private let body: @Sendable (Match, PassContext, inout GraphChange) throws -> Void
   /// Results whose inner values are read elsewhere are refused unless this is set.
   public var allowsSharedInner = false
@@ -29,24 +36,23 @@ public struct PatternRule: RewriteRule {
     self.name = name
     self.pattern = pattern
     self.isFusion = isFusion
+    outline = PatternOutline(pattern)
     body = rewrite
   }
 
-  public var anchors: Set<OperatorName> {
-    guard let result = pattern.results.first, let node = pattern.nodes.first(where: { $0.outputs.contains(result) })
-    else { return [] }
-    var anchors = Set(node.operators)
-    // The spellings that `CanonicalView` sees through.
-    if anchors.contains(OperatorName("Mul")) { anchors.formUnion([OperatorName("Div"), OperatorName("Pow")]) }
-    if anchors.contains(OperatorName("Add")) { anchors.formUnion([OperatorName("Sub"), OperatorName("Sum")]) }
-    if anchors.contains(OperatorName("Pow")) { anchors.insert(OperatorName("Mul")) }
-    return anchors
-  }
+  public var anchors: Set<OperatorName> { outline.anchors }
+
+  public func mayApply(to operators: Set<OperatorName>) -> Bool { outline.mayApply(to: operators) }
 
   public func rewrite(_ node: NodeID, in context: PassContext) throws -> GraphChange? {
+    guard outline.mayMatch(at: node, context) else { return nil }
     let matcher = Matcher(pattern, context)
     guard let match = matcher.match(at: node) else {
-      if let deepest = matcher.deepest { throw deepest.refusal }
+      if let deepest = matcher.deepest {
+        var refusal = deepest.refusal
+        refusal.depth = deepest.matched
+        throw refusal
+      }
       return nil
     }
     if !allowsSharedInner { try checkSharing(match, context) }
@@ -75,78 +81,6 @@ public struct PatternRule: RewriteRule {
           }
         }
       }
-    }
-  }
-}
-
-/// A pass of rules, run to a fixed point over a worklist of nodes.
-public struct RewritePass: Pass {
-  public let name: String
-  public let summary: String
-  public let level: Int
-  public let documentation: String
-  public let rules: [any RewriteRule]
-
-  public init(_ name: String, level: Int, summary: String, documentation: String = "", rules: [any RewriteRule]) {
-    self.name = name
-    self.level = level
-    self.summary = summary
-    self.documentation = documentation.isEmpty ? summary : documentation
-    self.rules = rules
-  }
-
-  public func run(_ context: PassContext) throws {
-    var byOperator: [OperatorName: [Int]] = [:]
-    var general: [Int] = []
-    for (index, rule) in rules.enumerated() {
-      let anchors = rule.anchors
-      if anchors.isEmpty { general.append(index) }
-      for anchor in anchors { byOperator[anchor, default: []].append(index) }
-    }
-    var work = context.graph.allNodes
-    var queued = Set(work)
-    work.reverse()
-    // No rule set that comes to an end changes each node so often.
-    let limit = 1000 + 20 * work.count
-    var changes = 0
-    var refusals: [(rule: String, node: NodeID, refusal: Refusal)] = []
-    while let id = work.popLast() {
-      queued.remove(id)
-      guard context.graph[id].isAlive else { continue }
-      let candidates = ((byOperator[context.graph[id].operatorName] ?? []) + general).sorted()
-      for index in candidates {
-        do {
-          guard let change = try proposal(rules[index], id, context) else { continue }
-          changes += 1
-          if changes > limit {
-            throw CameoError(.limit, "more than \(limit) changes: the rule does not come to an end").within(
-              "rule \(rules[index].name)")
-          }
-          let place = context.graph.describe(id)
-          let result: AppliedChange
-          do { result = try context.apply(change) } catch let error as CameoError { throw error.within(place) }
-          var again = result.added + result.touched
-          for added in result.added {
-            for case .some(let output) in context.graph[added].outputs { again += context.graph.consumers(output) }
-          }
-          for node in again where context.graph[node].isAlive && queued.insert(node).inserted { work.append(node) }
-          break
-        } catch let refusal as Refusal {
-          refusals.append((rules[index].name, id, refusal))
-        }
-      }
-    }
-    // What was refused and still stands is a near miss; what another rule fused since is not.
-    for (rule, node, refusal) in refusals where context.graph[node].isAlive { context.refuse(rule, at: node, refusal) }
-  }
-
-  /// What the rule wants to change at a node; nil for nothing. Throws `Refusal`, or an error that names rule and node.
-  private func proposal(_ rule: any RewriteRule, _ id: NodeID, _ context: PassContext) throws -> GraphChange? {
-    do {
-      guard let change = try rule.rewrite(id, in: context), !change.isEmpty else { return nil }
-      return change
-    } catch let error as CameoError {
-      throw error.within(context.graph.describe(id)).within("rule \(rule.name)")
     }
   }
 }

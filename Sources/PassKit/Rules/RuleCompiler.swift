@@ -2,9 +2,11 @@ import GraphIR
 import Operators
 import Tensors
 
-/// Makes a `PatternRule` of a rule's syntax tree. Whatever can be wrong whatever the graph is refused here, with its place.
+/// Makes a `PatternRule` of one spelling of a rule. Whatever can be wrong whatever the graph is refused here, with its place.
 struct RuleCompiler {
   private let rule: RuleSyntax
+  /// The rule's match with forms replaced.
+  private let statements: [MatchStatement]
   private let scanner: TextScanner
   private let parser: TextParser
 
@@ -17,40 +19,55 @@ struct RuleCompiler {
   private var anonymous = 0
   private var hasMovement = false
 
-  init(_ rule: RuleSyntax, _ parser: RuleParser) {
+  /// Every spelling of `rule` under one name.
+  static func compile(
+    _ rule: RuleSyntax, name: String, _ parser: RuleParser, _ forms: inout FormExpander
+  ) throws -> [PatternRule] {
+    try forms.expand(rule.match).map { try RuleCompiler(rule, $0, parser).compile(name: name) }
+  }
+
+  private init(_ rule: RuleSyntax, _ statements: [MatchStatement], _ parser: RuleParser) {
     self.rule = rule
+    self.statements = statements
     self.parser = parser.text
     scanner = parser.scanner
   }
 
-  consuming func compile(name: String) throws -> PatternRule {
+  private consuming func compile(name: String) throws -> PatternRule {
     var copy = self
     return try copy.build(name)
   }
 
   private mutating func build(_ name: String) throws -> PatternRule {
-    for statement in rule.match {
+    for statement in statements {
       for output in statement.outputs where !output.text.isEmpty {
         if !defined.insert(output.text).inserted {
           throw scanner.error(at: output.offset, "\(output.text) is defined twice")
         }
       }
     }
-    for statement in rule.match {
+    for statement in statements {
       try add(statement.call, outputs: statement.outputs.map { $0.text.isEmpty ? nil : $0.text })
     }
     try findResults()
-    let names = defined.union(variables).union(constants)
+    var names = defined.union(variables).union(constants)
     let captured = Set(captures.map(\.name))
-    for condition in rule.guards { try check(condition.condition, names, captured) }
-    let rewrite = try RuleRewrite(rule, results: results, scanner: scanner) { expression, extra in
-      try check(expression, names.union(extra), captured)
+    for condition in rule.guards {
+      try check(condition.condition, names, captured)
+      guard let binding = condition.binding else { continue }
+      if !names.insert(binding.text).inserted {
+        throw scanner.error(at: binding.offset, "\(binding.text) is a name already")
+      }
+    }
+    let known = names
+    let rewrite = try RuleRewrite(rule, results: results, matched: defined, scanner: scanner) { expression, extra in
+      try check(expression, known.union(extra), captured)
     }
     let guards = rule.guards
     let captures = captures
-    let isFusion = rule.match.count > 1
+    let isFusion = nodes.count > 1 && rule.level > 1
     return PatternRule(name, isFusion: isFusion, match: Pattern(nodes, results: results)) { match, context, change in
-      let scope = RuleScope(
+      var scope = RuleScope(
         match: match, context: context, attributes: try RuleAttributeCapture.bind(captures, match, context))
       for condition in guards { try scope.check(condition) }
       try rewrite.fill(&change, scope)
@@ -59,7 +76,7 @@ struct RuleCompiler {
 
   private mutating func findResults() throws {
     if rule.results.isEmpty {
-      results = rule.match[rule.match.count - 1].outputs.map(\.text).filter { !$0.isEmpty }
+      results = statements[statements.count - 1].outputs.map(\.text).filter { !$0.isEmpty }
       if results.isEmpty { throw scanner.error(at: rule.offset, "the last node of the match has no output to rewrite") }
     }
     for result in rule.results {
@@ -141,7 +158,7 @@ struct RuleCompiler {
       return .constant(nil, .matching { $0.isIdentical(to: tensor) })
     case .call(let inner):
       anonymous += 1
-      let name = "%\(anonymous)"
+      let name = "%n\(anonymous)"
       defined.insert(name)
       try add(inner, outputs: [name])
       return .value(name)
@@ -215,6 +232,11 @@ struct RuleCompiler {
       guard let arity = RuleFunctions.arity[name] else { throw fail("there is no function \(name)") }
       guard arity.contains(arguments.count) else {
         throw fail("\(name) takes \(arity.lowerBound)\(arity.count > 1 ? " to \(arity.upperBound)" : "") arguments")
+      }
+      if name == "given" || name == "default" {
+        guard case .capture(let capture) = arguments[0].node, captured.contains(capture) else {
+          throw fail("\(name) asks for an attribute: $name")
+        }
       }
       for argument in arguments { try check(argument, names, captured) }
     }

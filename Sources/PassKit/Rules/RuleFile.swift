@@ -8,10 +8,11 @@ public enum RuleFile {
   public static func parse(_ text: String, file: String) throws -> [any Pass] {
     do {
       var parser = RuleParser(text)
-      let syntax = try parser.rules()
+      let syntax = try parser.file()
+      var forms = try FormExpander(syntax.forms, parser.scanner)
       var order: [String] = []
       var groups: [String: [RuleSyntax]] = [:]
-      for rule in syntax {
+      for rule in syntax.rules {
         if groups[rule.name] == nil { order.append(rule.name) }
         if let first = groups[rule.name]?.first, first.level != rule.level {
           throw parser.scanner.error(at: rule.offset, "the rules \(rule.name) have different levels")
@@ -20,12 +21,14 @@ public enum RuleFile {
       }
       return try order.map { name in
         let rules = groups[name] ?? []
-        let compiled = try rules.enumerated().map { index, rule in
-          try RuleCompiler(rule, parser).compile(name: index == 0 ? name : "\(name)#\(index + 1)")
+        let compiled = try rules.enumerated().flatMap { index, rule in
+          try RuleCompiler.compile(rule, name: index == 0 ? name : "\(name)#\(index + 1)", parser, &forms)
         }
+        let used = forms.used(in: rules.flatMap(\.match))
+        let source = syntax.forms.filter { used.contains($0.name) }.map(\.source) + rules.map(\.source)
         return RewritePass(
           name, level: rules.first?.level ?? 2, summary: rules.first?.summary ?? name,
-          documentation: rules.map(\.source).joined(separator: "\n"), rules: compiled)
+          documentation: source.joined(separator: "\n\n"), rules: compiled)
       }
     } catch let error as CameoError {
       throw located(error, file)

@@ -12,7 +12,8 @@ enum RuleFunctions {
     "is_float": 1...1, "sqrt": 1...1, "exp": 1...1, "log": 1...1, "abs": 1...1, "min": 2...2, "max": 2...2,
     "reshape": 2...2,
     "transpose": 1...2, "cast": 2...2, "fill": 3...3, "permute": 2...2,
-  ]
+    "matmul": 2...2,
+  ].merging(RuleQuestions.arity) { a, _ in a }.merging(RuleLists.arity) { a, _ in a }
 
   static func call(_ name: String, _ arguments: [RuleExpression], _ scope: RuleScope) throws -> RuleValue {
     let context = scope.context
@@ -50,7 +51,10 @@ enum RuleFunctions {
     case "same_shape":
       return .bool(context.haveSameShape(try scope.operand(arguments[0]), try scope.operand(arguments[1])))
     case "broadcasts": return .bool(broadcasts(try shape(arguments[0], scope), to: try shape(arguments[1], scope)))
-    default: return try compute(name, arguments, scope)
+    default:
+      if RuleQuestions.arity[name] != nil { return try RuleQuestions.call(name, arguments, scope) }
+      if RuleLists.arity[name] != nil { return try RuleLists.call(name, arguments, scope) }
+      return try compute(name, arguments, scope)
     }
   }
 
@@ -99,6 +103,12 @@ enum RuleFunctions {
         let count = try? Tensor.elementCount(shape), count <= 1 << 24
       else { throw Refusal("fill needs a number, an element type and a known shape") }
       return .tensor(try .of([Double](repeating: number, count: count), type, shape: shape), isWeak: false)
+    case "matmul":
+      guard case .tensor(let a, _) = values[0], case .tensor(let b, _) = values[1] else {
+        throw Refusal("matmul needs constants")
+      }
+      let product = try RuleArithmetic.run("MatMul", [try a.converted(to: .double), try b.converted(to: .double)])
+      return .tensor(try product.converted(to: a.dataType), isWeak: false)
     case "permute":
       guard let items = values[0].integers, let order = values[1].integers,
         order.allSatisfy({ items.indices.contains($0) })
@@ -110,9 +120,9 @@ enum RuleFunctions {
     }
   }
 
-  private static func label(_ expression: RuleExpression) -> String { expression.names.first ?? "the value" }
+  static func label(_ expression: RuleExpression) -> String { expression.names.first ?? "the value" }
 
-  private static func shape(_ expression: RuleExpression, _ scope: RuleScope) throws -> [Dim] {
+  static func shape(_ expression: RuleExpression, _ scope: RuleScope) throws -> [Dim] {
     switch try scope.evaluate(expression) {
     case .tensor(let tensor, _): return tensor.shape.map { Dim($0) }
     case .graph(let id):
@@ -129,7 +139,7 @@ enum RuleFunctions {
     return .dim(shape[position])
   }
 
-  private static func type(_ expression: RuleExpression, _ scope: RuleScope) throws -> DataType {
+  static func type(_ expression: RuleExpression, _ scope: RuleScope) throws -> DataType {
     guard let type = scope.context.dataType(try scope.operand(expression)) else {
       throw Refusal("the element type of \(label(expression)) is not known")
     }

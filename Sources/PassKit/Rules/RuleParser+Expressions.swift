@@ -122,7 +122,7 @@ extension RuleParser {
     guard scanner.matches("(") else { return made(.name(name)) }
     var arguments: [RuleExpression] = []
     if scanner.matches(")") { return made(.function(name, [])) }
-    repeat { arguments.append(try sum()) } while scanner.matches(",")
+    repeat { arguments.append(try expression()) } while scanner.matches(",")
     try scanner.expect(")")
     return made(.function(name, arguments))
   }

@@ -13,9 +13,15 @@ struct RuleParser {
     _modify { yield &text.scanner }
   }
 
-  mutating func rules() throws -> [RuleSyntax] {
-    var result: [RuleSyntax] = []
-    while !scanner.isAtEnd() { result.append(try rule()) }
+  mutating func file() throws -> RuleFileSyntax {
+    var result = RuleFileSyntax()
+    while !scanner.isAtEnd() {
+      if scanner.peekIdentifier() == "form" {
+        result.forms.append(try form())
+      } else {
+        result.rules.append(try rule())
+      }
+    }
     return result
   }
 
@@ -79,6 +85,46 @@ struct RuleParser {
     return RuleSyntax(
       name: name, level: level, summary: summary, match: match, results: results, guards: guards, rewrite: rewrite,
       offset: offset, source: source)
+  }
+
+  // MARK: Forms
+
+  /// `form Name(a, b) { statements call | statements call }`.
+  private mutating func form() throws -> FormSyntax {
+    let start = here()
+    try expect(word: "form")
+    let offset = here()
+    let name = try scanner.expectIdentifier("the form's name")
+    var parameters: [String] = []
+    try scanner.expect("(")
+    repeat {
+      _ = scanner.matches("$")
+      let parameter = try definedName("a parameter's name")
+      if parameters.contains(parameter.text) {
+        throw scanner.error(at: parameter.offset, "\(parameter.text) is a parameter twice")
+      }
+      parameters.append(parameter.text)
+    } while scanner.matches(",")
+    try scanner.expect(")")
+    try scanner.expect("{")
+    var alternatives: [FormAlternative] = []
+    repeat {
+      var statements: [MatchStatement] = []
+      while nextIsStatement() {
+        statements.append(try matchStatement())
+        _ = scanner.matches(";")
+      }
+      alternatives.append(FormAlternative(statements: statements, call: try matchCall()))
+    } while scanner.matches("|")
+    try scanner.expect("}")
+    let source = String(decoding: scanner.bytes[start..<scanner.offset], as: UTF8.self)
+    return FormSyntax(name: name, parameters: parameters, alternatives: alternatives, offset: offset, source: source)
+  }
+
+  /// True where `name =` or `name, ...` comes next.
+  private func nextIsStatement() -> Bool {
+    var copy = scanner
+    return copy.identifier() != nil && [UInt8(ascii: "="), UInt8(ascii: ",")].contains(copy.peek())
   }
 
   private mutating func definedName(_ what: String) throws -> NameSyntax {
@@ -192,11 +238,16 @@ struct RuleParser {
 
   private mutating func guardHere() throws -> GuardSyntax {
     let start = here()
+    var binding: NameSyntax?
+    if scanner.matches(word: "let") {
+      binding = try definedName("a name after 'let'")
+      try scanner.expect("=")
+    }
     let condition = try expression()
     let source = String(decoding: scanner.bytes[start..<scanner.offset], as: UTF8.self)
     let sentence = scanner.matches(":") ? try scanner.expectString("the sentence of a refusal") : nil
     let words = source.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-    return GuardSyntax(condition: condition, sentence: sentence, text: words)
+    return GuardSyntax(binding: binding, condition: condition, sentence: sentence, text: words)
   }
 
   // MARK: Rewrite
@@ -206,8 +257,9 @@ struct RuleParser {
     return RewriteStatement(outputs: outputs, value: try rewriteOperand())
   }
 
-  /// An operator's call where the word starts with a capital letter or has a domain, else an expression.
+  /// An operator's call where the word starts with a capital letter or has a domain, a copy after `@`, else an expression.
   private mutating func rewriteOperand() throws -> RewriteOperand {
+    if scanner.peek(is: "@") { return .call(try rewriteCall()) }
     var copy = scanner
     if let word = copy.identifier() {
       let next = copy.peek()
@@ -223,7 +275,10 @@ struct RuleParser {
     try scanner.enter()
     defer { scanner.leave() }
     let offset = here()
-    var call = RewriteCall(operatorName: try operatorName(), attributes: [], inputs: [], offset: offset)
+    let copied = scanner.matches("@") ? try scanner.expectIdentifier("a matched node's name after '@'") : nil
+    var call = RewriteCall(
+      operatorName: try copied.map { OperatorName($0) } ?? operatorName(), copied: copied, attributes: [], inputs: [],
+      offset: offset)
     if scanner.matches("<") {
       repeat {
         let offset = here()

@@ -12,7 +12,8 @@ struct RuleRewrite: Sendable {
 
   /// Checks names, operators and attributes. `check` looks at an expression, given the names that the rewrite defined so far.
   init(
-    _ rule: RuleSyntax, results: [String], scanner: TextScanner, check: (RuleExpression, Set<String>) throws -> Void
+    _ rule: RuleSyntax, results: [String], matched: Set<String>, scanner: TextScanner,
+    check: (RuleExpression, Set<String>) throws -> Void
   ) throws {
     statements = rule.rewrite
     self.results = results
@@ -34,10 +35,14 @@ struct RuleRewrite: Sendable {
       case .call(let call):
         let name = call.operatorName
         let schema = SchemaRegistry.newest(domain: name.domain, name: name.name)
-        if name.domain.isEmpty {
+        if let copied = call.copied {
+          guard matched.contains(copied) else {
+            throw scanner.error(at: call.offset, "the match does not compute \(copied)")
+          }
+        } else if name.domain.isEmpty {
           guard let schema else { throw scanner.error(at: call.offset, "there is no operator \(name)") }
           let first = SchemaRegistry.versions(domain: "", name: name.name).min() ?? schema.sinceVersion
-          if first > opset.version { opset = (first, name.name) }
+          if first > opset.version, !RuntimeSupport.isExpandable(name) { opset = (first, name.name) }
           guard schema.inputCount.contains(call.inputs.count) else {
             throw scanner.error(
               at: call.offset,
@@ -50,6 +55,7 @@ struct RuleRewrite: Sendable {
           if let schema, schema.attribute(attribute) == nil {
             throw scanner.error(at: offset, "\(name) has no attribute \(attribute)")
           }
+          if case .name("absent") = value.node { continue }
           for read in value.names where made.contains(read) {
             throw scanner.error(at: offset, "\(read) is computed by the rewrite, it is not known when the rule applies")
           }
@@ -111,7 +117,14 @@ struct RuleRewrite: Sendable {
     _ call: RewriteCall, outputs: Int, _ change: inout GraphChange, _ names: [String: GraphChange.Ref],
     _ scope: RuleScope
   ) throws -> [GraphChange.Ref] {
-    let schema = SchemaRegistry.newest(domain: call.operatorName.domain, name: call.operatorName.name)
+    var operatorName = call.operatorName
+    var original: Node?
+    if let copied = call.copied {
+      guard let id = scope.match.node(copied) else { throw Refusal("the node of \(copied) is not there") }
+      original = scope.context.graph[id]
+      operatorName = scope.context.graph[id].operatorName
+    }
+    let schema = SchemaRegistry.newest(domain: operatorName.domain, name: operatorName.name)
     var inputs: [GraphChange.Ref?] = []
     for (index, input) in call.inputs.enumerated() {
       switch input {
@@ -121,9 +134,12 @@ struct RuleRewrite: Sendable {
         inputs.append(try ref(expression, type(of: index, call, schema, scope), &change, names, scope))
       }
     }
+    if let original { inputs += original.inputs.dropFirst(inputs.count).map { $0.map { .existing($0) } } }
     while case .some(.none) = inputs.last { inputs.removeLast() }
-    var attributes: [NamedAttribute] = []
+    let written = Set(call.attributes.map(\.name))
+    var attributes = original?.attributes.filter { !written.contains($0.name) } ?? []
     for (name, value, _) in call.attributes {
+      if case .name("absent") = value.node { continue }
       // A captured attribute that is absent stays absent.
       if case .capture(let capture) = value.node, let known = scope.attributes[capture] {
         if let known { attributes.append(NamedAttribute(name, known)) }
@@ -132,7 +148,7 @@ struct RuleRewrite: Sendable {
       attributes.append(NamedAttribute(name, try scope.computed(value).attribute(schema?.attribute(name)?.type, name)))
     }
     return change.nodes(
-      call.operatorName.name, domain: call.operatorName.domain, inputs, attributes, outputs: outputs)
+      operatorName.name, domain: operatorName.domain, inputs, attributes, outputs: outputs, name: original?.name ?? "")
   }
 
   /// The element type of a constant that is written at input `index`: int64 where the standard says so, else that of the other

@@ -8,6 +8,14 @@ struct RuleScope {
   let context: PassContext
   /// Attributes by captured name; nil where the node has none and the standard no default.
   let attributes: [String: Attribute?]
+  /// What `let` has named so far.
+  private(set) var locals: [String: RuleValue] = [:]
+
+  init(match: Match, context: PassContext, attributes: [String: Attribute?]) {
+    self.match = match
+    self.context = context
+    self.attributes = attributes
+  }
 
   func evaluate(_ expression: RuleExpression) throws -> RuleValue {
     switch expression.node {
@@ -19,6 +27,7 @@ struct RuleScope {
     case .tensor(let syntax): return .tensor(try RuleScope.tensor(syntax), isWeak: false)
     case .list(let items): return .list(try items.map { try evaluate($0) })
     case .name(let name):
+      if let local = locals[name] { return local }
       if name == "opset" { return .dim(Dim(highestOpset)) }
       if let operand = match[name] { return value(operand) }
       if let type = DataType(name: name) { return .type(type) }
@@ -128,22 +137,48 @@ struct RuleScope {
     return nil
   }
 
-  /// Throws the refusal of a guard that does not hold.
-  func check(_ condition: GuardSyntax) throws {
-    let place = condition.condition.names.lazy.compactMap { node(named: $0) }.first ?? match.matchedNodes.first
+  /// Throws the refusal of a guard that does not hold; keeps what a `let` names.
+  mutating func check(_ condition: GuardSyntax) throws {
+    let place = condition.condition.names.compactMap { node(named: $0) }.first ?? match.matchedNodes.first
     do {
+      if let binding = condition.binding {
+        locals[binding.text] = try evaluate(condition.condition)
+        return
+      }
       if try self.condition(condition.condition) { return }
     } catch let refusal as Refusal {
       throw Refusal(
-        condition.sentence ?? "\(condition.text) is not known: \(refusal.reason)", at: refusal.node ?? place)
+        condition.sentence.map(filled) ?? "\(condition.text) is not known: \(refusal.reason)", at: refusal.node ?? place
+      )
     }
-    if let sentence = condition.sentence { throw Refusal(sentence, at: place) }
+    if let sentence = condition.sentence { throw Refusal(filled(sentence), at: place) }
     var details = ""
     if case .binary(_, let left, _) = condition.condition.node, let found = try? evaluate(left), case .bool = found {
     } else if case .binary(_, let left, _) = condition.condition.node, let found = try? computed(left) {
       details = ", it is \(found.description)"
     }
     throw Refusal("\(condition.text) does not hold\(details)", at: place)
+  }
+}
+
+extension RuleScope {
+  /// The sentence with `{expression}` replaced by what it evaluates to, where that is known.
+  private func filled(_ sentence: String) -> String {
+    guard sentence.contains("{") else { return sentence }
+    var result = ""
+    var rest = Substring(sentence)
+    while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
+      result += rest[..<open]
+      let text = String(rest[rest.index(after: open)..<close])
+      var parser = RuleParser(text)
+      if let expression = try? parser.sum(), parser.scanner.isAtEnd(), let value = try? computed(expression) {
+        result += value.description
+      } else {
+        result += text
+      }
+      rest = rest[rest.index(after: close)...]
+    }
+    return result + rest
   }
 }
 

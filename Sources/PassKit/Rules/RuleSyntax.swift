@@ -15,8 +15,28 @@ struct RuleSyntax: Sendable {
   var guards: [GuardSyntax]
   var rewrite: [RewriteStatement]
   var offset: Int
-  /// The text from `match` to the last bracket, for documentation.
+  /// The text from `rule` to the last bracket, for documentation.
   var source: String
+}
+
+/// `form Half(x, g) { Mul(Mul(x, g), 0.5) | Mul(x, Mul(g, 0.5)) }`: a name for several ways to write one thing.
+struct FormSyntax: Sendable {
+  var name: String
+  var parameters: [String]
+  var alternatives: [FormAlternative]
+  var offset: Int
+  var source: String
+}
+
+/// Statements, then the call whose output is the form's.
+struct FormAlternative: Sendable {
+  var statements: [MatchStatement]
+  var call: MatchCall
+}
+
+struct RuleFileSyntax: Sendable {
+  var forms: [FormSyntax] = []
+  var rules: [RuleSyntax] = []
 }
 
 /// `y = Mul!(x, 0.5)`.
@@ -56,8 +76,10 @@ indirect enum MatchOperand: Sendable {
   case moved(MatchOperand, offset: Int)
 }
 
-/// `rank(x) >= 2 : "sentence"`.
+/// `rank(x) >= 2 : "sentence"` or `let axes = axes(m) : "sentence"`.
 struct GuardSyntax: Sendable {
+  /// The name that the value gets; nil: a condition.
+  var binding: NameSyntax?
   var condition: RuleExpression
   var sentence: String?
   /// As it was written.
@@ -72,6 +94,8 @@ struct RewriteStatement: Sendable {
 
 struct RewriteCall: Sendable {
   var operatorName: OperatorName
+  /// `@m(...)`: the operator, attributes and further inputs of the matched node `m`.
+  var copied: String?
   var attributes: [(name: String, value: RuleExpression, offset: Int)]
   var inputs: [RewriteOperand?]
   var offset: Int

@@ -1,0 +1,21 @@
+import PassKit
+
+/// A reduction whose axes are squeezed away drops them itself.
+public enum DropReducedAxes {
+  public static let pass = RulePass(
+    """
+    rule DropReducedAxes level 1 "lets reductions drop axes that are squeezed away" {
+      match   {
+        r = (ReduceSum|ReduceMean|ReduceMax|ReduceMin|ReduceProd|ReduceL1|ReduceL2|ReduceSumSquare|ReduceLogSum
+          |ReduceLogSumExp|ArgMax|ArgMin)<keepdims = 1>(x, ...)
+        y = (Squeeze|Reshape)!(r, ...)
+      }
+      where   {
+        let a = axes(r);
+        shape(y) == without(shape(x), a) : "other axes are removed than those of the reduction"
+      }
+      rewrite { y = @r<keepdims = 0>(x) }
+    }
+
+    """)
+}

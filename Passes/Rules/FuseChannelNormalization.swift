@@ -1,0 +1,40 @@
+import PassKit
+
+/// LayerNormalization over the channels of NCHW becomes one node between two Transposes.
+public enum FuseChannelNormalization {
+  public static let pass = RulePass(
+    """
+    # As ConvNeXt has it: mean and variance over axis 1, a factor and a summand for each channel. d / sqrt(q + e).
+    form Normalized(d, q, e) {
+      Div(d, Sqrt(Add(q, $e)))
+      | Mul(d, Reciprocal(Sqrt(Add(q, $e))))
+      | Mul(d, Div(1, Sqrt(Add(q, $e))))
+      | Mul(d, Pow(Add(q, $e), -0.5))
+      | Mul(d, Sqrt(Reciprocal(Add(q, $e))))
+      | Div(d, Pow(Add(q, $e), 0.5))
+    }
+
+    rule FuseChannelNormalization level 2 "recognises LayerNormalization over the channel axis" {
+      match   {
+        m = ReduceMean!<keepdims = 1>(x, _)  d = Sub&(x, m)
+        q = ReduceMean<keepdims = 1>(Mul(d, d), _)  n = Normalized(d, q, $e)  y = Add(Mul(n, $w), $b)
+      }
+      where   {
+        is_float(x); type(x) != double : "LayerNormalization computes in floats, x is of doubles";
+        let a = axes(m);
+        axes(q) == a : "mean and variance are taken over different axes";
+        let r = rank(x);
+        r >= 3 && a == [1] : "the axes {a} are not the channels of a tensor of rank {rank(x)}";
+        uniform($e) : "epsilon is not one number";
+        along($w, x, a) && along($b, x, a) : "scale and bias are not one number for each channel"
+      }
+      rewrite {
+        t = Transpose<perm = [0] + range(2, r) + [1]>(x)
+        n = LayerNormalization<axis = -1, epsilon = value($e)>(
+          t, cast(spread($w, x, a), type(x)), cast(spread($b, x, a), type(x)))
+        y = Transpose<perm = [0, r - 1] + range(1, r - 1)>(n)
+      }
+    }
+
+    """)
+}

@@ -1,0 +1,81 @@
+import PassKit
+
+/// The spellings of LeakyRelu become one LeakyRelu.
+public enum FuseLeakyRelu {
+  public static let pass = RulePass(
+    """
+    # Where(x > 0, x, a x), max(x, a x) with a in 0..1, relu(x) - a relu(-x) and relu(x) + a (x - |x|) / 2.
+    form IsPositive(x) {
+      Greater!(x, 0) | GreaterOrEqual!(x, 0) | Less!(0, x) | LessOrEqual!(0, x)
+      | Not(Less!(x, 0)) | Not(LessOrEqual!(x, 0))
+    }
+    form IsNegative(x) { Less!(x, 0) | LessOrEqual!(x, 0) | Greater!(0, x) | GreaterOrEqual!(0, x) }
+    form Negated(x) { Neg(x) | Mul(x, -1) | Sub(0, x) }
+    form Slope(x, a) {
+      Mul(Relu(Negated(x)), $a)
+    }
+    form Minus(x, a) { Mul(Mul(Sub(x, Abs(x)), $a), 0.5) | Mul(Mul(Sub(x, Abs(x)), 0.5), $a) }
+
+    rule FuseLeakyRelu level 2 "recognises the spellings of LeakyRelu" {
+      match   { y = Where(IsPositive(x), x, Mul(x, $a)) }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
+        uniform($a) : "the slope is not one number";
+        same_shape(x, y) : "the slope gives the result another shape"
+      }
+      rewrite { y = LeakyRelu<alpha = value($a)>(x) }
+    }
+
+    rule FuseLeakyRelu level 2 {
+      match   { y = Where(IsNegative(x), Mul(x, $a), x) }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
+        uniform($a) : "the slope is not one number";
+        same_shape(x, y) : "the slope gives the result another shape"
+      }
+      rewrite { y = LeakyRelu<alpha = value($a)>(x) }
+    }
+
+    rule FuseLeakyRelu level 2 {
+      match   { y = Max(x, Mul(x, $a)) }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
+        uniform($a) : "the slope is not one number";
+        value($a) >= 0 && value($a) <= 1 : "the slope {value($a)} is not from 0 to 1";
+        same_shape(x, y) : "the slope gives the result another shape"
+      }
+      rewrite { y = LeakyRelu<alpha = value($a)>(x) }
+    }
+
+    rule FuseLeakyRelu level 2 {
+      match   { y = Sub(Relu!(x), Slope(x, $a)) }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
+        uniform($a) : "the slope is not one number";
+        same_shape(x, y) : "the slope gives the result another shape"
+      }
+      rewrite { y = LeakyRelu<alpha = value($a)>(x) }
+    }
+
+    rule FuseLeakyRelu level 2 {
+      match   { r = Relu(x)  y = Add(r, Slope(x, $a)) }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
+        uniform($a) : "the slope is not one number";
+        same_shape(x, y) : "the slope gives the result another shape"
+      }
+      rewrite { y = LeakyRelu<alpha = -value($a)>(x) }
+    }
+
+    rule FuseLeakyRelu level 2 {
+      match   { r = Relu(x)  y = Add(r, Minus(x, $a)) }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
+        uniform($a) : "the slope is not one number";
+        same_shape(x, y) : "the slope gives the result another shape"
+      }
+      rewrite { y = LeakyRelu<alpha = value($a)>(x) }
+    }
+
+    """)
+}

@@ -1,0 +1,72 @@
+import PassKit
+
+/// The spellings of PRelu with constant slopes become one PRelu.
+public enum FusePRelu {
+  public static let pass = RulePass(
+    """
+    # As LeakyRelu, with slopes that differ.
+    form IsPositive(x) {
+      Greater!(x, 0) | GreaterOrEqual!(x, 0) | Less!(0, x) | LessOrEqual!(0, x)
+      | Not(Less!(x, 0)) | Not(LessOrEqual!(x, 0))
+    }
+    form IsNegative(x) { Less!(x, 0) | LessOrEqual!(x, 0) | Greater!(0, x) | GreaterOrEqual!(0, x) }
+    form Negated(x) { Neg(x) | Mul(x, -1) | Sub(0, x) }
+    form Minus(x, a) { Mul(Mul(Sub(x, Abs(x)), $a), 0.5) | Mul(Mul(Sub(x, Abs(x)), 0.5), $a) }
+
+    rule FusePRelu level 2 "recognises the spellings of PRelu" {
+      match   { y = Where(IsPositive(x), x, Mul(x, $a)) }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
+        !uniform($a) : "";
+        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
+        broadcasts(a, x) : "the slopes give the result another shape"
+      }
+      rewrite { y = PRelu(x, $a) }
+    }
+
+    rule FusePRelu level 2 {
+      match   { y = Where(IsNegative(x), Mul(x, $a), x) }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
+        !uniform($a) : "";
+        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
+        broadcasts(a, x) : "the slopes give the result another shape"
+      }
+      rewrite { y = PRelu(x, $a) }
+    }
+
+    rule FusePRelu level 2 {
+      match   { y = Sub(Relu!(x), Mul(Relu(Negated(x)), $a)) }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
+        !uniform($a) : "";
+        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
+        broadcasts(a, x) : "the slopes give the result another shape"
+      }
+      rewrite { y = PRelu(x, $a) }
+    }
+
+    rule FusePRelu level 2 {
+      match   { y = Add(Relu!(x), Mul(Relu(Negated(x)), $a)) }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
+        !uniform($a) : "";
+        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
+        broadcasts(a, x) : "the slopes give the result another shape"
+      }
+      rewrite { y = PRelu(x, -$a) }
+    }
+
+    rule FusePRelu level 2 {
+      match   { y = Add(Relu!(x), Minus(x, $a)) }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
+        !uniform($a) : "";
+        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
+        broadcasts(a, x) : "the slopes give the result another shape"
+      }
+      rewrite { y = PRelu(x, $a) }
+    }
+
+    """)
+}

@@ -1,0 +1,55 @@
+import PassKit
+
+/// The spellings of Relu become one Relu.
+public enum FuseRelu {
+  public static let pass = RulePass(
+    """
+    # Max(x, 0), Clip from 0 upwards, Where(x > 0, x, 0) and (x + |x|) / 2.
+    form IsPositive(x) {
+      Greater!(x, 0) | GreaterOrEqual!(x, 0) | Less!(0, x) | LessOrEqual!(0, x)
+      | Not(Less!(x, 0)) | Not(LessOrEqual!(x, 0))
+    }
+    form IsNegative(x) { Less!(x, 0) | LessOrEqual!(x, 0) | Greater!(0, x) | GreaterOrEqual!(0, x) }
+    form Half(v) { Mul(v, 0.5) }
+
+    rule FuseRelu level 2 "recognises the spellings of Relu" {
+      match   { y = Max(x, 0) }
+      where   { is_float(x) : "known runtimes have no Relu of integers" }
+      rewrite { y = Relu(x) }
+    }
+
+    rule FuseRelu level 2 {
+      match   { y = Clip(x, 0, "") }
+      where   { is_float(x) : "known runtimes have no Relu of integers" }
+      rewrite { y = Relu(x) }
+    }
+
+    rule FuseRelu level 2 {
+      match   { y = Clip(x, 0, $h) }
+      where   {
+        is_float(x) : "known runtimes have no Relu of integers";
+        value($h) >= if(type(x) == float16, 65504, 3.4028234663852886e38) : "the upper bound is {value($h)}"
+      }
+      rewrite { y = Relu(x) }
+    }
+
+    rule FuseRelu level 2 {
+      match   { y = Where(IsPositive(x), x, 0) }
+      where   { is_float(x); same_shape(x, y) }
+      rewrite { y = Relu(x) }
+    }
+
+    rule FuseRelu level 2 {
+      match   { y = Where(IsNegative(x), 0, x) }
+      where   { is_float(x); same_shape(x, y) }
+      rewrite { y = Relu(x) }
+    }
+
+    rule FuseRelu level 2 {
+      match   { y = Half(Add(x, Abs!(x))) }
+      where   { is_float(x) }
+      rewrite { y = Relu(x) }
+    }
+
+    """)
+}

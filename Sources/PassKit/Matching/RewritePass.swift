@@ -1,0 +1,113 @@
+import GraphIR
+import Operators
+import Tensors
+
+/// A pass of rules, run to a fixed point over a worklist of nodes.
+public struct RewritePass: Pass {
+  public let name: String
+  public let summary: String
+  public let level: Int
+  public let documentation: String
+  public let rules: [any RewriteRule]
+
+  public init(_ name: String, level: Int, summary: String, documentation: String = "", rules: [any RewriteRule]) {
+    self.name = name
+    self.level = level
+    self.summary = summary
+    self.documentation = documentation.isEmpty ? summary : documentation
+    self.rules = rules
+  }
+
+  public func run(_ context: PassContext) throws {
+    var present = Set(context.graph.allNodes.map { context.graph[$0].operatorName })
+    var (byOperator, general) = table(present)
+    if byOperator.isEmpty && general.isEmpty { return }
+    var work = context.graph.allNodes
+    var queued = Set(work)
+    work.reverse()
+    // No rule set that comes to an end changes each node so often.
+    let limit = 1000 + 20 * work.count
+    var changes = 0
+    var refusals = RefusalList()
+    while let id = work.popLast() {
+      queued.remove(id)
+      guard context.graph[id].isAlive else { continue }
+      let own = byOperator[context.graph[id].operatorName] ?? []
+      for index in general.isEmpty ? own : (own + general).sorted() {
+        do {
+          guard let change = try proposal(rules[index], id, context) else { continue }
+          changes += 1
+          if changes > limit {
+            throw CameoError(.limit, "more than \(limit) changes: the rule does not come to an end").within(
+              "rule \(rules[index].name)")
+          }
+          let place = context.graph.describe(id)
+          let result: AppliedChange
+          do { result = try context.apply(change) } catch let error as CameoError { throw error.within(place) }
+          let new = result.added.map { context.graph[$0].operatorName }.filter { !present.contains($0) }
+          if !new.isEmpty {
+            present.formUnion(new)
+            (byOperator, general) = table(present)
+          }
+          var again = result.added + result.touched
+          for added in result.added {
+            for case .some(let output) in context.graph[added].outputs { again += context.graph.consumers(output) }
+          }
+          for node in again where context.graph[node].isAlive && queued.insert(node).inserted { work.append(node) }
+          break
+        } catch let refusal as Refusal {
+          if refusal.reason.isEmpty { continue }
+          refusals.note(rules[index].name, id, refusal)
+        }
+      }
+    }
+    // What was refused and still stands is a near miss; what another rule fused since is not.
+    for (rule, node, refusal) in refusals.items where context.graph[node].isAlive {
+      context.refuse(rule, at: node, refusal)
+    }
+  }
+
+  /// What the rule wants to change at a node; nil for nothing. Throws `Refusal`, or an error that names rule and node.
+  private func proposal(_ rule: any RewriteRule, _ id: NodeID, _ context: PassContext) throws -> GraphChange? {
+    do {
+      guard let change = try rule.rewrite(id, in: context), !change.isEmpty else { return nil }
+      return change
+    } catch let error as CameoError {
+      throw error.within(context.graph.describe(id)).within("rule \(rule.name)")
+    }
+  }
+
+  /// The rules that may apply to a graph of these operators, by the operators that they are tried on.
+  private func table(_ present: Set<OperatorName>) -> (byOperator: [OperatorName: [Int]], general: [Int]) {
+    var byOperator: [OperatorName: [Int]] = [:]
+    var general: [Int] = []
+    for (index, rule) in rules.enumerated() where rule.mayApply(to: present) {
+      let anchors = rule.anchors
+      if anchors.isEmpty { general.append(index) }
+      for anchor in anchors where present.contains(anchor) { byOperator[anchor, default: []].append(index) }
+    }
+    return (byOperator, general)
+  }
+}
+
+/// The refusals of a run, one for each rule and node: that of the spelling that came furthest.
+private struct RefusalList {
+  private struct Key: Hashable {
+    let rule: String
+    let node: NodeID
+  }
+
+  private(set) var items: [(rule: String, node: NodeID, refusal: Refusal)] = []
+  private var places: [Key: Int] = [:]
+
+  mutating func note(_ rule: String, _ node: NodeID, _ refusal: Refusal) {
+    // `Name#2` is another spelling of `Name`.
+    let name = rule.split(separator: "#", maxSplits: 1).first.map { String($0) } ?? rule
+    if let place = places[Key(rule: name, node: node)] {
+      if refusal.depth > items[place].refusal.depth { items[place] = (rule, node, refusal) }
+    } else {
+      places[Key(rule: name, node: node)] = items.count
+      items.append((rule, node, refusal))
+    }
+  }
+}
