@@ -21,6 +21,7 @@ enum Cases {
     var options = OptimizationOptions()
     options.level = 3
     options.target = item.target ?? .cameo
+    if item.target == .onnx { options.level = 2 }
     options.maximumOpset = item.opset
     options.enabled = [item.pass]
     return options
