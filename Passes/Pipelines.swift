@@ -3,14 +3,14 @@ import PassKit
 /// The one ordered list of passes.
 public enum Pipelines {
   /// Clean-up and canonical forms: run to a fixed point, before and after the fusions.
-  private static var cleanup: [any Pass] {
+  private static func cleanup(isLast: Bool = true) -> [any Pass] {
     [
       InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, StandardizeQuantization.pass, FoldConstants(),
       FoldComputedShapes.pass,
       EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
       LowerEinsum.pass,
       LiftSoftmax.pass,
-      EliminateCommonSubexpressions(),
+      EliminateCommonSubexpressions(comparesLarge: isLast),
     ]
   }
 
@@ -52,16 +52,17 @@ public enum Pipelines {
   /// Every pass once, those of plugins among them, in the order in which it first runs.
   public static func all(with placed: [PlacedPass]) -> [any Pass] {
     let own: [PassPlace: [any Pass]] = [
-      .cleanup: cleanup, .fusions: fusions + layout, .machine: microsoft + machine,
+      .cleanup: cleanup(), .fusions: fusions + layout, .machine: microsoft + machine,
     ]
     return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + programs + requested
   }
 
   /// The stages with plugins' passes in their places.
   public static func stages(with placed: [PlacedPass]) -> [PassManager.Stage] {
-    let cleanup = cleanup + passes(placed, at: .cleanup)
+    let first = cleanup(isLast: false) + passes(placed, at: .cleanup)
+    let cleanup = cleanup() + passes(placed, at: .cleanup)
     return [
-      PassManager.Stage(cleanup, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
+      PassManager.Stage(first, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
       PassManager.Stage(fusions + passes(placed, at: .fusions), rounds: 4), PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(layout), PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(microsoft, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),

@@ -9,7 +9,12 @@ public struct EliminateCommonSubexpressions: Pass {
   public let summary = "merges nodes that compute the same value"
   public let level = 1
 
-  public init() {}
+  /// Whether large constants are compared by content.
+  private let comparesLarge: Bool
+
+  /// Products with equal weights are merged by `comparesLarge` alone. Before the fusions that hinders them: what follows the
+  /// products (scales, biases) often differs and can be put into each.
+  public init(comparesLarge: Bool = true) { self.comparesLarge = comparesLarge }
 
   private struct Key: Hashable {
     let operatorName: OperatorName
@@ -90,7 +95,9 @@ public struct EliminateCommonSubexpressions: Pass {
     let inputs = node.inputs.map { input -> Input in
       guard let input else { return .absent }
       guard let tensor = context.graph.constant(input) else { return .value(input) }
-      if tensor.count > 64 { return .value(large.representative(of: input, tensor, context)) }
+      if tensor.count > 64 {
+        return .value(comparesLarge ? large.representative(of: input, tensor, context) : input)
+      }
       if tensor.dataType == .string { return .strings(tensor.shape, tensor.strings) }
       return .constant(tensor.dataType, tensor.shape, tensor.withUnsafeBytes { Array($0) })
     }
