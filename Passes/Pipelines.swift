@@ -3,7 +3,7 @@ import PassKit
 /// The one ordered list of passes.
 public enum Pipelines {
   /// Clean-up and canonical forms: run to a fixed point, before and after the fusions.
-  private static var cleanup: [any Pass] {
+  private static func cleanup(isLast: Bool = true) -> [any Pass] {
     [
       InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, StandardizeQuantization.pass, FoldConstants(),
       FoldComputedShapes.pass,
@@ -12,7 +12,7 @@ public enum Pipelines {
       LiftSoftmax.pass,
       SimplifyArithmetic.pass, SimplifyLogic.pass, MergeCasts.pass, MergeSlices.pass, MergePads.pass,
       FlattenConcats.pass, DropReducedAxes.pass, CancelQuantization.pass,
-      EliminateCommonSubexpressions(),
+      EliminateCommonSubexpressions(comparesLarge: isLast),
     ]
   }
 
@@ -72,16 +72,17 @@ public enum Pipelines {
   /// Every pass once, those of plugins among them, in the order in which it first runs.
   public static func all(with placed: [PlacedPass]) -> [any Pass] {
     let own: [PassPlace: [any Pass]] = [
-      .cleanup: cleanup, .fusions: fusions + layout, .machine: microsoft + machine,
+      .cleanup: cleanup(), .fusions: fusions + layout, .machine: microsoft + machine,
     ]
     return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + legalization + programs + requested
   }
 
   /// The stages with plugins' passes in their places.
   public static func stages(with placed: [PlacedPass]) -> [PassManager.Stage] {
-    let cleanup = cleanup + passes(placed, at: .cleanup)
+    let first = cleanup(isLast: false) + passes(placed, at: .cleanup)
+    let cleanup = cleanup() + passes(placed, at: .cleanup)
     return [
-      PassManager.Stage(cleanup, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
+      PassManager.Stage(first, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
       PassManager.Stage(fusions + passes(placed, at: .fusions) + tidying, rounds: 4),
       PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(layout), PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(microsoft, rounds: 4),

@@ -9,7 +9,12 @@ public struct EliminateCommonSubexpressions: Pass {
   public let summary = "merges nodes that compute the same value"
   public let level = 1
 
-  public init() {}
+  /// Whether large constants are compared by content.
+  private let comparesLarge: Bool
+
+  /// Products with equal weights are merged by `comparesLarge` alone. Before the fusions that hinders them: what follows the
+  /// products (scales, biases) often differs and can be put into each.
+  public init(comparesLarge: Bool = true) { self.comparesLarge = comparesLarge }
 
   private struct Key: Hashable {
     let operatorName: OperatorName
@@ -27,12 +32,44 @@ public struct EliminateCommonSubexpressions: Pass {
     case strings([Int], [String])
   }
 
+  /// Stands for each large constant by the first one that is equal to it, byte for byte. A few bytes tell most apart, so weights
+  /// that differ are hardly touched.
+  private struct LargeConstants {
+    private struct Sample: Hashable {
+      let type: DataType
+      let shape: [Int]
+      let bytes: [UInt8]
+    }
+    private var known: [Sample: [ValueID]] = [:]
+
+    mutating func representative(of value: ValueID, _ tensor: Tensor, _ context: PassContext) -> ValueID {
+      guard tensor.dataType != .string else { return value }
+      let bytes = tensor.withUnsafeBytes { bytes in
+        stride(from: 0, to: bytes.count, by: max(1, bytes.count / 31)).map { bytes[$0] }
+      }
+      let sample = Sample(type: tensor.dataType, shape: tensor.shape, bytes: bytes)
+      if let candidates = known[sample] {
+        for candidate in candidates {
+          if candidate == value { return value }
+          // Another region's constant may not be visible where this one is read.
+          guard context.graph[candidate].region == context.graph[value].region,
+            let other = context.graph.constant(candidate)
+          else { continue }
+          if other.isIdentical(to: tensor) { return candidate }
+        }
+      }
+      known[sample, default: []].append(value)
+      return value
+    }
+  }
+
   public func run(_ context: PassContext) throws {
     var seen: [Key: NodeID] = [:]
+    var large = LargeConstants()
     for id in context.graph.allNodes where context.graph[id].isAlive {
       let node = context.graph[id]
       guard let op = OperatorRegistry[node.operatorName], op.traits.isDisjoint(with: [.random, .controlFlow]),
-        node.regions.isEmpty, let key = key(node, context)
+        node.regions.isEmpty, let key = key(node, context, &large)
       else { continue }
       guard let first = seen[key] else {
         seen[key] = id
@@ -49,7 +86,7 @@ public struct EliminateCommonSubexpressions: Pass {
     }
   }
 
-  private func key(_ node: Node, _ context: PassContext) -> Key? {
+  private func key(_ node: Node, _ context: PassContext, _ large: inout LargeConstants) -> Key? {
     var attributes: [String] = []
     for attribute in node.attributes {
       guard let text = text(attribute.value) else { return nil }
@@ -57,7 +94,10 @@ public struct EliminateCommonSubexpressions: Pass {
     }
     let inputs = node.inputs.map { input -> Input in
       guard let input else { return .absent }
-      guard let tensor = context.graph.constant(input), tensor.count <= 64 else { return .value(input) }
+      guard let tensor = context.graph.constant(input) else { return .value(input) }
+      if tensor.count > 64 {
+        return .value(comparesLarge ? large.representative(of: input, tensor, context) : input)
+      }
       if tensor.dataType == .string { return .strings(tensor.shape, tensor.strings) }
       return .constant(tensor.dataType, tensor.shape, tensor.withUnsafeBytes { Array($0) })
     }

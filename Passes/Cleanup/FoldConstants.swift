@@ -6,23 +6,28 @@ import Tensors
 /// Replaces nodes whose result is the same in every run by that result.
 ///
 /// Bounded: a fold never makes the model larger by more than it removes (`foldingGrowth` bytes beyond that, 1 KiB always).
-/// A DequantizeLinear of weights therefore stays, and so does a ConstantOfShape of a large weight. Nodes that share constants are
-/// weighed together: slices of one weight, put together in another order, cost nothing.
+/// A DequantizeLinear of weights therefore stays. Nodes that share constants are weighed together: slices of one weight, put
+/// together in another order, cost nothing. A ConstantOfShape that serves as weights of a product or normalization is folded:
+/// scales and biases around the product can only be put into weights that are there (at most 1 GiB in all).
 public struct FoldConstants: Pass {
   public let name = "FoldConstants"
   public let summary = "computes nodes that have only constant inputs, and shape arithmetic of known dimensions"
   public let level = 1
   /// Small results are folded even where their inputs live on.
   static let smallBytes = 1024
+  /// What a ConstantOfShape may become: of any use, and as weights in all.
+  static let fillBytes = 1 << 16
+  static let filledWeightBytes = 1 << 30
 
   public init() {}
 
   public func run(_ context: PassContext) throws {
     var growth = 0
+    var filled = 0
     let groups = FoldingGroups(context, isCandidate: isCandidate)
     for id in context.graph.allNodes where context.graph[id].isAlive {
       let node = context.graph[id]
-      guard let results = try values(id, node, context, groups, &growth) else { continue }
+      guard let results = try values(id, node, context, groups, &growth, &filled) else { continue }
       var change = GraphChange(rule: name, covers: [id])
       for (output, value) in results {
         change.replace(output, with: change.constant(value, name: context.graph[output].name))
@@ -41,7 +46,8 @@ public struct FoldConstants: Pass {
   }
 
   private func values(
-    _ id: NodeID, _ node: Node, _ context: PassContext, _ groups: FoldingGroups, _ growth: inout Int
+    _ id: NodeID, _ node: Node, _ context: PassContext, _ groups: FoldingGroups, _ growth: inout Int,
+    _ filled: inout Int
   ) throws -> [(ValueID, Value)]? {
     guard isCandidate(node, context) else { return nil }
     let outputs = node.outputs.compactMap { $0 }
@@ -61,11 +67,16 @@ public struct FoldConstants: Pass {
     guard let expected = FoldingGroups.bytes(of: outputs, context) else { return nil }
     let added = expected - inputBytes
     let isFree = added <= 0 || groups.growth(of: id).map { $0 <= 0 } ?? false
-    guard expected <= Self.smallBytes || isFree || growth + added <= context.options.foldingGrowth else { return nil }
+    let isFill =
+      node.is("ConstantOfShape")
+      && (expected <= Self.fillBytes || expected <= Self.filledWeightBytes - filled && isWeight(outputs[0], context))
+    guard expected <= Self.smallBytes || isFree || isFill || growth + added <= context.options.foldingGrowth else {
+      return nil
+    }
     guard (try? MemoryBudget.shared.check(expected)) != nil,
       let results = try? GraphEvaluator.evaluate(node, inputs: inputs, functions: context.functions)
     else { return nil }
-    if !isFree { growth += added }
+    if isFill { filled += expected } else if !isFree { growth += added }
     var replaced: [(ValueID, Value)] = []
     for (index, output) in node.outputs.enumerated() {
       guard let output else { continue }
@@ -73,6 +84,26 @@ public struct FoldConstants: Pass {
       replaced.append((output, value))
     }
     return replaced
+  }
+
+  private static let weighted: Set<String> = [
+    "Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "InstanceNormalization", "LayerNormalization",
+    "GroupNormalization", "RMSNormalization",
+  ]
+
+  /// True where all that reads `value`, perhaps in another shape, are products and normalizations that have it as a parameter.
+  private func isWeight(_ value: ValueID, _ context: PassContext, depth: Int = 0) -> Bool {
+    let graph = context.graph
+    let readers = graph.consumers(value)
+    guard !readers.isEmpty, !graph.isRegionOutput(value), depth < 3 else { return false }
+    return readers.allSatisfy { id in
+      let node = graph[id]
+      guard node.domain.isEmpty else { return false }
+      if ["Reshape", "Transpose", "Unsqueeze", "Squeeze"].contains(node.type), node.input(0) == value {
+        return node.output(0).map { isWeight($0, context, depth: depth + 1) } ?? false
+      }
+      return Self.weighted.contains(node.type) && node.input(0) != value
+    }
   }
 }
 

@@ -8,6 +8,7 @@ import Tensors
 /// Before: `Gelu(Add(x, b))`, b a row of the last axis. After: `com.microsoft.BiasGelu(x, b)`.
 /// Before: `Gelu<approximate="tanh">(Add(x, b))`. After: `com.microsoft.FastGelu(x, b)`.
 /// Before: `Swish<alpha>(x)`, or written with Sigmoid. After: `com.microsoft.QuickGelu<alpha>(x)`, which ONNX Runtime has a kernel for.
+/// Before: `SwiGLU(x, u)`. After: `Mul(com.microsoft.QuickGelu<alpha = 1>(x), u)`.
 public enum FuseMicrosoftGelu {
   public static let pass = RewritePass(
     "FuseMicrosoftGelu", level: 2, summary: "writes com.microsoft's BiasGelu, FastGelu and QuickGelu (target ort)",
@@ -46,7 +47,7 @@ public enum FuseMicrosoftGelu {
 
   struct Swish: RewriteRule {
     let name = "MicrosoftSwish"
-    let anchors: Set<OperatorName> = [OperatorName("Swish")]
+    let anchors: Set<OperatorName> = [OperatorName("Swish"), OperatorName("SwiGLU")]
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let node = context.graph[id]
@@ -54,11 +55,16 @@ public enum FuseMicrosoftGelu {
       try Microsoft.requireFloat(data, "QuickGelu", at: id, context)
       var change = GraphChange(rule: name, covers: [id])
       let alpha = try AttributeReader(node).float("alpha", default: 1)
-      change.replace(
-        output,
-        with: change.node(
-          "QuickGelu", domain: Microsoft.domain, [.existing(data)], [NamedAttribute("alpha", .float(alpha))],
-          name: node.name))
+      let isGated = node.type == "SwiGLU"
+      let swish = change.node(
+        "QuickGelu", domain: Microsoft.domain, [.existing(data)], [NamedAttribute("alpha", .float(alpha))],
+        name: isGated ? "" : node.name)
+      guard isGated else {
+        change.replace(output, with: swish)
+        return change
+      }
+      guard let gated = node.input(1) else { return nil }
+      change.replace(output, with: change.node("Mul", [swish, .existing(gated)], name: node.name))
       return change
     }
   }
