@@ -6,8 +6,9 @@ public enum Pipelines {
   private static var cleanup: [any Pass] {
     [
       InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, StandardizeQuantization.pass, FoldConstants(),
-      FoldComputedShapes.pass,
-      EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
+      FoldConstantGroups(), FoldComputedShapes.pass, DropBroadcasts.pass,
+      EliminateIdentity.pass, InlineConstantIf.pass, MergeEqualBranches.pass, UnrollLoops.pass, HoistInvariants.pass,
+      MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
       LiftSoftmax.pass,
       EliminateCommonSubexpressions(),
     ]
@@ -19,6 +20,14 @@ public enum Pipelines {
       FuseAttention.pass,
       FusePad.pass, FuseConvScale.pass,
       FuseMatMulBias.pass,
+    ]
+  }
+
+  /// What changes how products and parts of values are cut, once the fusions have seen the exporter's spelling.
+  private static var structure: [any Pass] {
+    [
+      FuseSpaceToDepth.pass, FuseDepthToSpace.pass, FormSplits.pass, LiftSplits.pass, MergeProducts.pass,
+      FoldTransposes.pass,
     ]
   }
 
@@ -35,7 +44,7 @@ public enum Pipelines {
 
   /// Every pass once, those of plugins among them, in the order in which it first runs.
   public static func all(with placed: [PlacedPass]) -> [any Pass] {
-    let own: [PassPlace: [any Pass]] = [.cleanup: cleanup, .fusions: fusions, .machine: machine]
+    let own: [PassPlace: [any Pass]] = [.cleanup: cleanup, .fusions: fusions + structure, .machine: machine]
     return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + requested
   }
 
@@ -45,6 +54,7 @@ public enum Pipelines {
     return [
       PassManager.Stage(cleanup, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
       PassManager.Stage(fusions + passes(placed, at: .fusions), rounds: 4), PassManager.Stage(cleanup, rounds: 4),
+      PassManager.Stage(structure, rounds: 4), PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
       PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(requested),
       PassManager.Stage([EliminateDeadNodes()]),
