@@ -6,9 +6,10 @@ public enum Pipelines {
   private static var cleanup: [any Pass] {
     [
       InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, StandardizeQuantization.pass, FoldConstants(),
-      FoldConstantGroups(), FoldComputedShapes.pass, DropBroadcasts.pass,
+      FoldComputedShapes.pass, DropBroadcasts.pass,
       EliminateIdentity.pass, InlineConstantIf.pass, MergeEqualBranches.pass, UnrollLoops.pass, HoistInvariants.pass,
       MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
+      LowerEinsum.pass,
       LiftSoftmax.pass,
       EliminateCommonSubexpressions(),
     ]
@@ -17,13 +18,14 @@ public enum Pipelines {
   private static var fusions: [any Pass] {
     [
       ExpandMicrosoft.pass, FuseGelu.pass, FuseHardSwish.pass, FuseNormalization.layer, FuseNormalization.rms,
-      FuseAttention.pass,
+      FuseRotaryEmbedding.pass, FuseSoftmax.pass, FuseAttention.pass, ReduceMask.pass, ShareKeyHeads.pass,
+      AbsorbCache.pass,
       FusePad.pass, FuseConvScale.pass,
       FuseMatMulBias.pass,
     ]
   }
 
-  /// What changes how products and parts of values are cut, once the fusions have seen the exporter's spelling.
+  /// How products and parts of values are cut, once the fusions have seen the exporter's spelling.
   private static var structure: [any Pass] {
     [
       FuseSpaceToDepth.pass, FuseDepthToSpace.pass, FormSplits.pass, LiftSplits.pass, MergeProducts.pass,
@@ -31,7 +33,21 @@ public enum Pipelines {
     ]
   }
 
+  /// What needs the fusions and a clean-up behind it.
+  private static var layout: [any Pass] { [PackHeads.pass] }
+
+  /// What `--target ort` writes in com.microsoft's operators, once nothing is left to fuse.
+  private static var microsoft: [any Pass] {
+    [
+      FuseMicrosoftConv.pass, FuseMicrosoftGemm.pass, FuseMicrosoftMatMul.pass, FuseMicrosoftGelu.pass,
+      FuseSkipNormalization.pass, FuseDynamicQuantizeMatMul.pass, FuseMatMulNBits.pass, UseMultiHeadAttention.pass,
+    ]
+  }
+
   private static var machine: [any Pass] { [FuseEpilogue.pass] }
+
+  /// What takes the nodes that no other form has taken.
+  private static var programs: [any Pass] { [FuseElementwise()] }
 
   /// What only runs when it is asked for by name, after everything else.
   private static var requested: [any Pass] { [ExpandOperators()] }
@@ -44,8 +60,10 @@ public enum Pipelines {
 
   /// Every pass once, those of plugins among them, in the order in which it first runs.
   public static func all(with placed: [PlacedPass]) -> [any Pass] {
-    let own: [PassPlace: [any Pass]] = [.cleanup: cleanup, .fusions: fusions + structure, .machine: machine]
-    return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + requested
+    let own: [PassPlace: [any Pass]] = [
+      .cleanup: cleanup, .fusions: fusions + structure + layout, .machine: microsoft + machine,
+    ]
+    return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + programs + requested
   }
 
   /// The stages with plugins' passes in their places.
@@ -55,8 +73,10 @@ public enum Pipelines {
       PassManager.Stage(cleanup, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
       PassManager.Stage(fusions + passes(placed, at: .fusions), rounds: 4), PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(structure, rounds: 4), PassManager.Stage(cleanup, rounds: 4),
+      PassManager.Stage(layout), PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(microsoft, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
-      PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(requested),
+      PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(programs),
+      PassManager.Stage(requested),
       PassManager.Stage([EliminateDeadNodes()]),
     ]
   }

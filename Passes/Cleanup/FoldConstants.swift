@@ -6,7 +6,8 @@ import Tensors
 /// Replaces nodes whose result is the same in every run by that result.
 ///
 /// Bounded: a fold never makes the model larger by more than it removes (`foldingGrowth` bytes beyond that, 1 KiB always).
-/// A DequantizeLinear of weights therefore stays, and so does a ConstantOfShape of a large weight.
+/// A DequantizeLinear of weights therefore stays, and so does a ConstantOfShape of a large weight. Nodes that share constants are
+/// weighed together: slices of one weight, put together in another order, cost nothing.
 public struct FoldConstants: Pass {
   public let name = "FoldConstants"
   public let summary = "computes nodes that have only constant inputs, and shape arithmetic of known dimensions"
@@ -18,9 +19,10 @@ public struct FoldConstants: Pass {
 
   public func run(_ context: PassContext) throws {
     var growth = 0
+    let groups = FoldingGroups(context, isCandidate: isCandidate)
     for id in context.graph.allNodes where context.graph[id].isAlive {
       let node = context.graph[id]
-      guard let results = try values(id, node, context, &growth) else { continue }
+      guard let results = try values(id, node, context, groups, &growth) else { continue }
       var change = GraphChange(rule: name, covers: [id])
       for (output, value) in results {
         change.replace(output, with: change.constant(value, name: context.graph[output].name))
@@ -29,14 +31,19 @@ public struct FoldConstants: Pass {
     }
   }
 
-  private func values(_ id: NodeID, _ node: Node, _ context: PassContext, _ growth: inout Int) throws -> [(
-    ValueID, Value
-  )]? {
-    guard let op = OperatorRegistry[node.operatorName], op.traits.isDisjoint(with: [.random, .controlFlow]),
-      !node.is("Constant"),
-      // A graph output must keep a producer.
-      !node.outputs.contains(where: { output in output.map { context.graph.isRegionOutput($0) } ?? false })
-    else { return nil }
+  private func isCandidate(_ node: Node, _ context: PassContext) -> Bool {
+    guard let op = OperatorRegistry[node.operatorName], op.traits.isDisjoint(with: [.random, .controlFlow]) else {
+      return false
+    }
+    // A graph output must keep a producer.
+    return !node.is("Constant")
+      && !node.outputs.contains { output in output.map { context.graph.isRegionOutput($0) } ?? false }
+  }
+
+  private func values(
+    _ id: NodeID, _ node: Node, _ context: PassContext, _ groups: FoldingGroups, _ growth: inout Int
+  ) throws -> [(ValueID, Value)]? {
+    guard isCandidate(node, context) else { return nil }
     let outputs = node.outputs.compactMap { $0 }
     // Shape arithmetic that inference has settled, whatever the inputs.
     let settled = outputs.compactMap { output in context.facts(output).tensor.map { (output, Value.tensor($0)) } }
@@ -51,22 +58,14 @@ public struct FoldConstants: Pass {
       inputs.append(.tensor(tensor))
     }
     if outputs.isEmpty { return nil }
-    let expected = outputs.reduce(into: Optional(0)) { sum, output in
-      guard let shape = context.facts(output).type?.concreteShape, let type = context.dataType(output),
-        let count = try? Tensor.elementCount(shape),
-        let bytes = type == .string ? count * 16 : type.byteCount(elements: count)
-      else { sum = nil; return }
-      sum = sum.map { $0 + bytes }
-    }
-    guard let expected else { return nil }
+    guard let expected = FoldingGroups.bytes(of: outputs, context) else { return nil }
     let added = expected - inputBytes
-    guard expected <= Self.smallBytes || added <= 0 || growth + added <= context.options.foldingGrowth else {
-      return nil
-    }
+    let isFree = added <= 0 || groups.growth(of: id).map { $0 <= 0 } ?? false
+    guard expected <= Self.smallBytes || isFree || growth + added <= context.options.foldingGrowth else { return nil }
     guard (try? MemoryBudget.shared.check(expected)) != nil,
       let results = try? GraphEvaluator.evaluate(node, inputs: inputs, functions: context.functions)
     else { return nil }
-    growth += max(0, added)
+    if !isFree { growth += added }
     var replaced: [(ValueID, Value)] = []
     for (index, output) in node.outputs.enumerated() {
       guard let output else { continue }
@@ -74,5 +73,74 @@ public struct FoldConstants: Pass {
       replaced.append((output, value))
     }
     return replaced
+  }
+}
+
+/// Sets of foldable nodes that share constants or feed each other, and what folding a whole set adds to the model.
+private struct FoldingGroups {
+  private var group: [NodeID: Int] = [:]
+  private var parents: [Int] = []
+  private var added: [Int: Int] = [:]
+
+  init(_ context: PassContext, isCandidate: (Node, PassContext) -> Bool) {
+    let graph = context.graph
+    var large: [ValueID: Int] = [:]
+    for id in graph.allNodes {
+      let node = graph[id]
+      let inputs = node.inputs.compactMap { $0 }
+      let outputs = node.outputs.compactMap { $0 }
+      func isKnown(_ value: ValueID) -> Bool {
+        graph.constant(value) != nil || graph.producer(value).map { group[$0] != nil } ?? false
+      }
+      guard !inputs.isEmpty, inputs.allSatisfy(isKnown), isCandidate(node, context),
+        FoldingGroups.bytes(of: outputs, context) != nil
+      else { continue }
+      let index = parents.count
+      parents.append(index)
+      group[id] = index
+      for input in inputs {
+        if let producer = graph.producer(input), let other = group[producer] { join(index, other) }
+        guard let tensor = graph.constant(input), tensor.byteCount > FoldConstants.smallBytes else { continue }
+        if let other = large[input] { join(index, other) } else { large[input] = index }
+      }
+    }
+    for (id, index) in group {
+      let outside = graph[id].outputs.compactMap { $0 }.filter { output in
+        graph.consumers(output).contains { group[$0] == nil }
+      }
+      added[root(index), default: 0] += FoldingGroups.bytes(of: outside, context) ?? 0
+    }
+    for (value, index) in large
+    where graph.consumers(value).allSatisfy({ group[$0] != nil }) && !graph.isRegionOutput(value) {
+      added[root(index), default: 0] -= graph.constant(value)?.byteCount ?? 0
+    }
+  }
+
+  /// The bytes that the model grows by where the node's whole set is folded; nil for a node that cannot be.
+  func growth(of id: NodeID) -> Int? { group[id].flatMap { added[root($0)] } }
+
+  private func root(_ index: Int) -> Int {
+    var current = index
+    while parents[current] != current { current = parents[current] }
+    return current
+  }
+
+  private mutating func join(_ a: Int, _ b: Int) {
+    let x = root(a)
+    let y = root(b)
+    if x != y { parents[max(x, y)] = min(x, y) }
+  }
+
+  /// The size of values whose type and shape are known; nil where one's is not.
+  static func bytes(of values: [ValueID], _ context: PassContext) -> Int? {
+    var sum = 0
+    for value in values {
+      guard let shape = context.facts(value).type?.concreteShape, let type = context.dataType(value),
+        let count = try? Tensor.elementCount(shape),
+        let bytes = type == .string ? count * 16 : type.byteCount(elements: count)
+      else { return nil }
+      sum += bytes
+    }
+    return sum
   }
 }

@@ -34,8 +34,8 @@ void ck_attention_f32(float *out, const ck_attention *attention, size_t q_begin,
 #endif
 
 /// c[rows][vectors * W] (+)= a (rows, row stride lda) times b (k rows, stride ldb).
-static inline __attribute__((always_inline)) void T(small)(const int rows, const int vectors, size_t k, const float *a,
-                                                           size_t lda, const float *b, size_t ldb, float *c, size_t ldc,
+static inline __attribute__((always_inline)) void T(small)(const int rows, const int vectors, size_t k, const CK_U(float) *a,
+                                                           size_t lda, const CK_U(float) *b, size_t ldb, float *c, size_t ldc,
                                                            bool add) {
     vf acc[ROWS][NV];
 #pragma clang loop unroll(full)
@@ -62,7 +62,7 @@ static inline __attribute__((always_inline)) void T(small)(const int rows, const
 }
 
 /// The same for any number of rows and of columns, a multiple of W.
-static void T(product)(size_t rows, size_t cols, size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
+static void T(product)(size_t rows, size_t cols, size_t k, const CK_U(float) *a, size_t lda, const CK_U(float) *b, size_t ldb, float *c,
                        size_t ldc, bool add) {
     size_t j = 0;
 #define COLUMNS(vectors)                                                                                       \
@@ -80,7 +80,7 @@ static void T(product)(size_t rows, size_t cols, size_t k, const float *a, size_
 #undef COLUMNS
 }
 
-static float T(dot)(const float *a, const float *b, size_t n) {
+static float T(dot)(const CK_U(float) *a, const CK_U(float) *b, size_t n) {
     vf s0 = VS(0), s1 = VS(0);
     size_t i = 0;
     for (; i + 2 * W <= n; i += 2 * W) {
@@ -112,7 +112,7 @@ static void T(weigh)(const ck_attention *p, size_t i, size_t j0, size_t n, float
     size_t lo, hi;
     T(visible)(p, i, &lo, &hi);
     const size_t wide = ck_round_up(n, W);
-    const float *bias = p->bias ? p->bias + i * p->bias_stride + j0 : NULL;
+    const CK_U(float) *bias = p->bias ? p->bias + i * p->bias_stride + j0 : NULL;
     const uint8_t *mask = p->mask ? p->mask + i * p->mask_stride + j0 : NULL;
     for (size_t j = n; j < wide; j++) s[j] = 0;
     for (size_t j = 0; j < wide; j += W) {
@@ -149,7 +149,7 @@ static void T(weigh)(const ck_attention *p, size_t i, size_t j0, size_t n, float
 }
 
 /// kt[d * KB + j] = k[j * stride + d]; columns from `keys` to KB become zero.
-static void T(transpose_keys)(float *kt, const float *k, size_t stride, size_t keys, size_t depth) {
+static void T(transpose_keys)(float *kt, const CK_U(float) *k, size_t stride, size_t keys, size_t depth) {
     const size_t keys4 = keys & ~(size_t)3, depth4 = depth & ~(size_t)3;
     for (size_t d0 = 0; d0 < depth4; d0 += 16) {
         const size_t d1 = ck_min(depth4, d0 + 16);
@@ -182,7 +182,7 @@ static void T(attention)(float *out, const ck_attention *p, size_t q_begin, size
         memset(acc, 0, rows * width * sizeof *acc);
         for (size_t j0 = lo / KB * KB; j0 < hi; j0 += KB) {
             const size_t keys = ck_min(KB, hi - j0);
-            const float *k = p->k + j0 * p->k_stride, *v = p->v + j0 * p->v_stride, *q = p->q + q0 * p->q_stride;
+            const CK_U(float) *k = p->k + j0 * p->k_stride, *v = p->v + j0 * p->v_stride, *q = p->q + q0 * p->q_stride;
             if (p->q_length <= 4) {
                 for (size_t r = 0; r < rows; r++) {
                     for (size_t j = 0; j < keys; j++)

@@ -9,11 +9,11 @@
 
 enum { CHUNK = 2048 };  // elements between an operation and its activation: they stay in L1
 
-static void span_f32(int32_t op, float *out, const float *a, size_t sa, const float *b, size_t sb, size_t n) {
+static void span_f32(int32_t op, float *out, const CK_U(float) *a, size_t sa, const CK_U(float) *b, size_t sb, size_t n) {
     CK_CALL(binary_span, op, out, a, sa, b, sb, n);
 }
 
-void ck_binary_span_f32(int32_t op, float *out, const float *a, size_t sa, const float *b, size_t sb, size_t n,
+void ck_binary_span_f32(int32_t op, float *out, const CK_U(float) *a, size_t sa, const CK_U(float) *b, size_t sb, size_t n,
                         const ck_activation *act) {
     if (!act || act->op == CK_UNARY_NONE) {
         span_f32(op, out, a, sa, b, sb, n);
@@ -26,7 +26,7 @@ void ck_binary_span_f32(int32_t op, float *out, const float *a, size_t sa, const
     }
 }
 
-void ck_binary_f32(int32_t op, float *out, const float *a, const float *b, size_t rank, const size_t *dims,
+void ck_binary_f32(int32_t op, float *out, const CK_U(float) *a, const CK_U(float) *b, size_t rank, const size_t *dims,
                    const ptrdiff_t *a_strides, const ptrdiff_t *b_strides, size_t begin, size_t end,
                    const ck_activation *act) {
     const ptrdiff_t *const strides[] = {a_strides, b_strides};
@@ -36,7 +36,7 @@ void ck_binary_f32(int32_t op, float *out, const float *a, const float *b, size_
     const bool direct = (sa == 0 || sa == 1) && (sb == 0 || sb == 1);
     out += begin;
     for (size_t n; (n = nd_run(&w)) > 0; out += n) {
-        const float *pa = a + w.offset[0], *pb = b + w.offset[1];
+        const CK_U(float) *pa = a + w.offset[0], *pb = b + w.offset[1];
         if (direct) {
             ck_binary_span_f32(op, out, pa, (size_t)sa, pb, (size_t)sb, n, act);
         } else {
@@ -60,7 +60,7 @@ void ck_binary_f32(int32_t op, float *out, const float *a, const float *b, size_
     break
 
 #define GENERIC(name, type, utype, divide, maximum, minimum)                                                       \
-    void name(int32_t op, type *out, const type *a, const type *b, size_t rank, const size_t *dims,                \
+    void name(int32_t op, type *out, const CK_U(type) *a, const CK_U(type) *b, size_t rank, const size_t *dims,                \
               const ptrdiff_t *a_strides, const ptrdiff_t *b_strides, size_t begin, size_t end) {                  \
         typedef type elem;                                                                                         \
         const ptrdiff_t *const strides[] = {a_strides, b_strides};                                                 \
@@ -69,7 +69,7 @@ void ck_binary_f32(int32_t op, float *out, const float *a, const float *b, size_
         const ptrdiff_t sa = w.strides[0][w.rank - 1], sb = w.strides[1][w.rank - 1];                              \
         out += begin;                                                                                              \
         for (size_t n; (n = nd_run(&w)) > 0; out += n) {                                                           \
-            const type *pa = a + w.offset[0], *pb = b + w.offset[1];                                               \
+            const CK_U(type) *pa = a + w.offset[0], *pb = b + w.offset[1];                                               \
             switch (op) {                                                                                          \
             case CK_BINARY_ADD: RUN((type)((utype)x + (utype)y));                                                  \
             case CK_BINARY_SUB: RUN((type)((utype)x - (utype)y));                                                  \
@@ -121,7 +121,7 @@ GENERIC(ck_binary_f64, double, double, x / y, x != x ? x : x > y ? x : y, x != x
         }                                                                         \
     } while (0)
 
-static void T(binary_span)(int32_t op, float *out, const float *a, size_t sa, const float *b, size_t sb, size_t n) {
+static void T(binary_span)(int32_t op, float *out, const CK_U(float) *a, size_t sa, const CK_U(float) *b, size_t sb, size_t n) {
     if (n == 0) return;
     const vf xa = VS(*a), yb = VS(*b);
     switch (op) {

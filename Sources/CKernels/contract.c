@@ -9,9 +9,9 @@ enum { NB = 64, MB = 32 };  // columns and rows of a block
 #include "tiers.h"
 
 #define PUBLIC(name, type, io)                                                                                            \
-    void ck_##name(type *c, ptrdiff_t c_row, ptrdiff_t c_col, const type *a, ptrdiff_t a_row, ptrdiff_t a_col,           \
-                   const type *b, ptrdiff_t b_row, ptrdiff_t b_col, size_t n, size_t k, size_t m_begin, size_t m_end) { \
-        CK_CALL(name, (io *)c, c_row, c_col, (const io *)a, a_row, a_col, (const io *)b, b_row, b_col, n, k, m_begin, m_end);                       \
+    void ck_##name(type *c, ptrdiff_t c_row, ptrdiff_t c_col, const CK_U(type) *a, ptrdiff_t a_row, ptrdiff_t a_col,           \
+                   const CK_U(type) *b, ptrdiff_t b_row, ptrdiff_t b_col, size_t n, size_t k, size_t m_begin, size_t m_end) { \
+        CK_CALL(name, (io *)c, c_row, c_col, (const CK_U(io) *)a, a_row, a_col, (const CK_U(io) *)b, b_row, b_col, n, k, m_begin, m_end);                       \
     }
 PUBLIC(contract_f32, float, float)
 PUBLIC(contract_f32_dacc, float, float)
@@ -23,8 +23,8 @@ PUBLIC(contract_i64, int64_t, uint64_t)
 
 // The accumulators of 4 rows x 2 vectors stay in registers over a block of k; `lanes` is the vector length of `acc_t`.
 #define CONTRACT(name, io_t, acc_t, lanes, kb)                                                                          \
-    static void T(name)(io_t *c, ptrdiff_t c_row, ptrdiff_t c_col, const io_t *a, ptrdiff_t a_row, ptrdiff_t a_col,     \
-                        const io_t *b, ptrdiff_t b_row, ptrdiff_t b_col, size_t n, size_t k, size_t m_begin,            \
+    static void T(name)(io_t *c, ptrdiff_t c_row, ptrdiff_t c_col, const CK_U(io_t) *a, ptrdiff_t a_row, ptrdiff_t a_col,     \
+                        const CK_U(io_t) *b, ptrdiff_t b_row, ptrdiff_t b_col, size_t n, size_t k, size_t m_begin,            \
                         size_t m_end) {                                                                                 \
         typedef acc_t va __attribute__((ext_vector_type(lanes)));                                                       \
         typedef io_t vio __attribute__((ext_vector_type(lanes)));                                                       \
@@ -37,14 +37,14 @@ PUBLIC(contract_i64, int64_t, uint64_t)
                 memset(sums, 0, sizeof sums);                                                                           \
                 for (size_t p0 = 0; p0 < k; p0 += (kb)) {                                                               \
                     const size_t depth = ck_min((kb), k - p0);                                                          \
-                    const io_t *src = b + (ptrdiff_t)p0 * b_row + (ptrdiff_t)j0 * b_col;                                \
+                    const CK_U(io_t) *src = b + (ptrdiff_t)p0 * b_row + (ptrdiff_t)j0 * b_col;                                \
                     for (size_t p = 0; p < depth; p++) {                                                                \
                         for (size_t j = 0; j < cols; j++)                                                               \
                             block[p * NB + j] = src[(ptrdiff_t)p * b_row + (ptrdiff_t)j * b_col];                       \
                         for (size_t j = cols; j < wide; j++) block[p * NB + j] = 0;                                     \
                     }                                                                                                   \
                     for (size_t i = 0; i < rows; i += 4) {                                                              \
-                        const io_t *r[4];                                                                               \
+                        const CK_U(io_t) *r[4];                                                                               \
                         for (size_t q = 0; q < 4; q++)                                                                  \
                             r[q] = a + (ptrdiff_t)(i0 + ck_min(i + q, rows - 1)) * a_row + (ptrdiff_t)p0 * a_col;       \
                         for (size_t j = 0; j < wide; j += 2 * (lanes)) {                                                \

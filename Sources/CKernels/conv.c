@@ -7,13 +7,13 @@
 #define CK_SELF "conv.c"
 #include "tiers.h"
 
-void ck_im2col_f32(float *out, size_t ld, const float *in, const ck_window *w, size_t row_begin, size_t row_end,
+void ck_im2col_f32(float *out, size_t ld, const CK_U(float) *in, const ck_window *w, size_t row_begin, size_t row_end,
                    size_t col_begin, size_t col_end) {
     const ptrdiff_t taps = window_taps(w), plane = window_in(w), width = w->out[2], s = w->stride[2];
     for (size_t r = row_begin; r < row_end; r++, out += ld) {
         const ptrdiff_t t = (ptrdiff_t)r % taps, kw = t % w->kernel[2], kh = t / w->kernel[2] % w->kernel[1],
                         kd = t / w->kernel[2] / w->kernel[1];
-        const float *x = in + (ptrdiff_t)r / taps * plane;
+        const CK_U(float) *x = in + (ptrdiff_t)r / taps * plane;
         ptrdiff_t lo, hi;
         window_range(w, 2, kw, &lo, &hi);
         float *dst = out;
@@ -24,7 +24,7 @@ void ck_im2col_f32(float *out, size_t ld, const float *in, const ck_window *w, s
             if (d < 0 || d >= w->in[0] || h < 0 || h >= w->in[1]) {
                 memset(dst, 0, (size_t)n * sizeof *dst);
             } else {
-                const float *line = x + (d * w->in[1] + h) * w->in[2] + kw * w->dilation[2] - w->pad_begin[2];
+                const CK_U(float) *line = x + (d * w->in[1] + h) * w->in[2] + kw * w->dilation[2] - w->pad_begin[2];
                 ptrdiff_t a = lo > ow ? lo : ow, b = hi < ow + n ? hi : ow + n;
                 if (a > ow + n) a = ow + n;
                 if (b < a) b = a;
@@ -44,7 +44,7 @@ void ck_im2col_f32(float *out, size_t ld, const float *in, const ck_window *w, s
     }
 }
 
-void ck_col2im_f32(float *image, const float *col, size_t ld, const ck_window *w, size_t channel_begin,
+void ck_col2im_f32(float *image, const CK_U(float) *col, size_t ld, const ck_window *w, size_t channel_begin,
                    size_t channel_end) {
     const ptrdiff_t taps = window_taps(w), plane = window_in(w), width = w->out[2], s = w->stride[2];
     for (size_t c = channel_begin; c < channel_end; c++) {
@@ -52,7 +52,7 @@ void ck_col2im_f32(float *image, const float *col, size_t ld, const ck_window *w
         for (ptrdiff_t t = 0; t < taps; t++) {
             const ptrdiff_t kw = t % w->kernel[2], kh = t / w->kernel[2] % w->kernel[1],
                             kd = t / w->kernel[2] / w->kernel[1];
-            const float *row = col + ((ptrdiff_t)c * taps + t) * (ptrdiff_t)ld;
+            const CK_U(float) *row = col + ((ptrdiff_t)c * taps + t) * (ptrdiff_t)ld;
             ptrdiff_t lo, hi;
             window_range(w, 2, kw, &lo, &hi);
             for (ptrdiff_t od = 0; od < w->out[0]; od++) {
@@ -62,7 +62,7 @@ void ck_col2im_f32(float *image, const float *col, size_t ld, const ck_window *w
                     const ptrdiff_t h = window_at(w, 1, oh, kh);
                     if (h < 0 || h >= w->in[1]) continue;
                     float *line = x + (d * w->in[1] + h) * w->in[2] + kw * w->dilation[2] - w->pad_begin[2];
-                    const float *src = row + (od * w->out[1] + oh) * width;
+                    const CK_U(float) *src = row + (od * w->out[1] + oh) * width;
                     if (s == 1) {
                         for (ptrdiff_t o = lo; o < hi; o++) line[o] += src[o];
                     } else {
@@ -86,7 +86,7 @@ size_t ck_conv_depthwise_scratch_bytes(const ck_window *w) {
     return (size_t)(rows * cols) * sizeof(float) + 64;
 }
 
-void ck_conv_depthwise_f32(float *out, const float *in, const float *weights, const float *bias, size_t channels,
+void ck_conv_depthwise_f32(float *out, const CK_U(float) *in, const CK_U(float) *weights, const CK_U(float) *bias, size_t channels,
                            size_t multiplier, const ck_window *w, size_t begin, size_t end, const ck_activation *act,
                            void *scratch) {
     ptrdiff_t rows, cols;
@@ -96,7 +96,7 @@ void ck_conv_depthwise_f32(float *out, const float *in, const float *weights, co
     memset(padded, 0, (size_t)(rows * cols) * sizeof *padded);
     for (size_t plane = begin; plane < end; plane++) {
         if (plane == begin || plane % multiplier == 0) {  // the border stays zero from plane to plane
-            const float *x = in + (ptrdiff_t)(plane / multiplier) * in_size;
+            const CK_U(float) *x = in + (ptrdiff_t)(plane / multiplier) * in_size;
             const ptrdiff_t shift = w->pad_begin[2] > 0 ? 0 : -w->pad_begin[2];
             const ptrdiff_t at = w->pad_begin[2] > 0 ? w->pad_begin[2] : 0;
             ptrdiff_t n = w->in[2] - shift;
@@ -113,7 +113,7 @@ void ck_conv_depthwise_f32(float *out, const float *in, const float *weights, co
     }
 }
 
-void ck_conv_direct_f32(float *out, const float *in, const float *weights, const float *bias, size_t channels,
+void ck_conv_direct_f32(float *out, const CK_U(float) *in, const CK_U(float) *weights, const CK_U(float) *bias, size_t channels,
                         size_t out_channels, size_t groups, const ck_window *w, size_t begin, size_t end,
                         const ck_activation *act) {
     CK_CALL(conv_direct, out, in, weights, bias, channels, out_channels, groups, w, begin, end);
@@ -123,7 +123,7 @@ void ck_conv_direct_f32(float *out, const float *in, const float *weights, const
     }
 }
 
-void ck_bias_act_rows(float *x, size_t ld, size_t n, const float *bias, size_t bias_count, const float *residual,
+void ck_bias_act_rows(float *x, size_t ld, size_t n, const CK_U(float) *bias, size_t bias_count, const CK_U(float) *residual,
                       size_t begin, size_t end, const ck_activation *act) {
     for (size_t r = begin; r < end; r++) {
         CK_CALL(bias_row, x + r * ld, n, bias ? bias[r % bias_count] : 0.0f, residual ? residual + r * ld : NULL, act);
@@ -133,7 +133,7 @@ void ck_bias_act_rows(float *x, size_t ld, size_t n, const float *bias, size_t b
 #else
 
 /// W elements x[0], x[stride], ...; reads up to W * stride elements.
-static inline __attribute__((always_inline)) vf T(load_strided)(const float *x, ptrdiff_t stride) {
+static inline __attribute__((always_inline)) vf T(load_strided)(const CK_U(float) *x, ptrdiff_t stride) {
     if (stride == 1) return LD(x);
     vf v;
     if (stride == 2) {
@@ -152,14 +152,14 @@ static inline __attribute__((always_inline)) vf T(load_strided)(const float *x, 
 }
 
 /// `vectors` vectors of one output row.
-static inline __attribute__((always_inline)) void T(dw_block)(const int vectors, float *dst, ptrdiff_t left, const float *x,
-                                                              ptrdiff_t cols, const float *k, vf bias, const ck_window *w,
+static inline __attribute__((always_inline)) void T(dw_block)(const int vectors, float *dst, ptrdiff_t left, const CK_U(float) *x,
+                                                              ptrdiff_t cols, const CK_U(float) *k, vf bias, const ck_window *w,
                                                               const ptrdiff_t stride) {
     vf acc[4];
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) acc[v] = bias;
     for (ptrdiff_t kh = 0; kh < w->kernel[1]; kh++) {
-        const float *line = x + kh * w->dilation[1] * cols;
+        const CK_U(float) *line = x + kh * w->dilation[1] * cols;
         for (ptrdiff_t kw = 0; kw < w->kernel[2]; kw++, line += w->dilation[2]) {
             const vf weight = VS(*k++);
 #pragma clang loop unroll(full)
@@ -175,7 +175,7 @@ static inline __attribute__((always_inline)) void T(dw_block)(const int vectors,
     }
 }
 
-static inline __attribute__((always_inline)) void T(dw_row)(float *dst, const float *x, ptrdiff_t cols, const float *k,
+static inline __attribute__((always_inline)) void T(dw_row)(float *dst, const CK_U(float) *x, ptrdiff_t cols, const CK_U(float) *k,
                                                             vf bias, const ck_window *w, const ptrdiff_t stride) {
     const ptrdiff_t n = w->out[2];
     ptrdiff_t o = 0;
@@ -184,11 +184,11 @@ static inline __attribute__((always_inline)) void T(dw_row)(float *dst, const fl
     for (; o < n; o += W) T(dw_block)(1, dst + o, n - o, x + o * stride, cols, k, bias, w, stride);
 }
 
-static void T(depthwise)(float *out, const float *padded, ptrdiff_t cols, const float *k, float bias, const ck_window *w,
+static void T(depthwise)(float *out, const CK_U(float) *padded, ptrdiff_t cols, const CK_U(float) *k, float bias, const ck_window *w,
                          const ck_activation *act) {
     for (ptrdiff_t oh = 0; oh < w->out[1]; oh++) {
         float *dst = out + oh * w->out[2];
-        const float *x = padded + oh * w->stride[1] * cols;
+        const CK_U(float) *x = padded + oh * w->stride[1] * cols;
         switch (w->stride[2]) {
         case 1: T(dw_row)(dst, x, cols, k, VS(bias), w, 1); break;
         case 2: T(dw_row)(dst, x, cols, k, VS(bias), w, 2); break;
@@ -198,7 +198,7 @@ static void T(depthwise)(float *out, const float *padded, ptrdiff_t cols, const 
     if (act && act->op) ck_unary_f32(act->op, out, out, (size_t)window_out(w), act->p0, act->p1);
 }
 
-static void T(axpy)(float *acc, const float *x, float weight, ptrdiff_t n, ptrdiff_t stride) {
+static void T(axpy)(float *acc, const CK_U(float) *x, float weight, ptrdiff_t n, ptrdiff_t stride) {
     ptrdiff_t i = 0;
     if (stride == 1) {
         for (; i + W <= n; i += W) ST(acc + i, VFMA(VS(weight), LD(x + i), LD(acc + i)));
@@ -206,19 +206,19 @@ static void T(axpy)(float *acc, const float *x, float weight, ptrdiff_t n, ptrdi
     for (; i < n; i++) acc[i] += weight * x[i * stride];
 }
 
-static void T(conv_direct)(float *out, const float *in, const float *weights, const float *bias, size_t channels,
+static void T(conv_direct)(float *out, const CK_U(float) *in, const CK_U(float) *weights, const CK_U(float) *bias, size_t channels,
                            size_t out_channels, size_t groups, const ck_window *w, size_t begin, size_t end) {
     const ptrdiff_t in_size = window_in(w), out_size = window_out(w), taps = window_taps(w);
     const size_t per = channels / groups, out_per = out_channels / groups;
     for (size_t plane = begin; plane < end; plane++) {
         const size_t oc = plane % out_channels;
-        const float *x = in + (ptrdiff_t)(plane / out_channels * channels + oc / out_per * per) * in_size;
+        const CK_U(float) *x = in + (ptrdiff_t)(plane / out_channels * channels + oc / out_per * per) * in_size;
         float *row = out + (ptrdiff_t)plane * out_size;
         for (ptrdiff_t o = 0; o < out_size; o += w->out[2], row += w->out[2]) {
             const ptrdiff_t oh = o / w->out[2] % w->out[1], od = o / w->out[2] / w->out[1];
             for (ptrdiff_t i = 0; i < w->out[2]; i++) row[i] = bias ? bias[oc] : 0.0f;
             for (size_t ic = 0; ic < per; ic++) {
-                const float *k = weights + (ptrdiff_t)(oc * per + ic) * taps;
+                const CK_U(float) *k = weights + (ptrdiff_t)(oc * per + ic) * taps;
                 for (ptrdiff_t t = 0; t < taps; t++) {
                     const ptrdiff_t kw = t % w->kernel[2], d = window_at(w, 0, od, t / w->kernel[2] / w->kernel[1]),
                                     h = window_at(w, 1, oh, t / w->kernel[2] % w->kernel[1]);
@@ -226,7 +226,7 @@ static void T(conv_direct)(float *out, const float *in, const float *weights, co
                     ptrdiff_t lo, hi;
                     window_range(w, 2, kw, &lo, &hi);
                     if (lo >= hi) continue;
-                    const float *line = x + (ptrdiff_t)ic * in_size + (d * w->in[1] + h) * w->in[2];
+                    const CK_U(float) *line = x + (ptrdiff_t)ic * in_size + (d * w->in[1] + h) * w->in[2];
                     T(axpy)(row + lo, line + window_at(w, 2, lo, kw), k[t], hi - lo, w->stride[2]);
                 }
             }
@@ -234,7 +234,7 @@ static void T(conv_direct)(float *out, const float *in, const float *weights, co
     }
 }
 
-static void T(bias_row)(float *x, size_t n, float bias, const float *residual, const ck_activation *act) {
+static void T(bias_row)(float *x, size_t n, float bias, const CK_U(float) *residual, const ck_activation *act) {
     const bool relu = act && act->op == CK_UNARY_RELU;
     for (size_t i = 0; i < n; i += W) {
         const size_t left = n - i;

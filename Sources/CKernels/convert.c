@@ -42,7 +42,7 @@ static inline uint16_t float_to_half(float f) {
 #include "tiers.h"
 
 #define PUBLIC(name, to, from) \
-    void ck_##name(to *out, const from *in, size_t n) { CK_CALL(name, out, in, n); }
+    void ck_##name(to *out, const CK_U(from) *in, size_t n) { CK_CALL(name, out, in, n); }
 PUBLIC(f16_to_f32, float, uint16_t)
 PUBLIC(f32_to_f16, uint16_t, float)
 PUBLIC(bf16_to_f32, float, uint16_t)
@@ -72,7 +72,7 @@ PUBLIC(i64_to_i32, int32_t, int64_t)
 
 #else
 
-static void T(f16_to_f32)(float *restrict out, const uint16_t *restrict in, size_t n) {
+static void T(f16_to_f32)(float *restrict out, const CK_U(uint16_t) *restrict in, size_t n) {
     size_t i = 0;
 #if CK_TIER == 2
     for (; i + 16 <= n; i += 16) _mm512_storeu_ps(out + i, _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(in + i))));
@@ -82,32 +82,32 @@ static void T(f16_to_f32)(float *restrict out, const uint16_t *restrict in, size
     for (; i < n; i++) out[i] = half_to_float(in[i]);
 }
 
-static void T(f32_to_f16)(uint16_t *restrict out, const float *restrict in, size_t n) {
+static void T(f32_to_f16)(uint16_t *restrict out, const CK_U(float) *restrict in, size_t n) {
     size_t i = 0;
 #if CK_TIER == 2
     for (; i + 16 <= n; i += 16) _mm256_storeu_si256((void *)(out + i), _mm512_cvtps_ph(_mm512_loadu_ps(in + i), 0));
 #elif CK_TIER == 1
-    for (; i + 8 <= n; i += 8) _mm_storeu_si128((void *)(out + i), _mm256_cvtps_ph(_mm256_loadu_ps(in + i), 0));
+    for (; i + 8 <= n; i += 8) _mm_storeu_si128((void *)(out + i), _mm256_cvtps_ph(_mm256_loadu_ps((const void *)(in + i)), 0));
 #endif
     for (; i < n; i++) out[i] = float_to_half(in[i]);
 }
 
 #define LOOP(name, to, from, expr)                                             \
-    static void T(name)(to *restrict out, const from *restrict in, size_t n) { \
+    static void T(name)(to *restrict out, const CK_U(from) *restrict in, size_t n) { \
         for (size_t i = 0; i < n; i++) {                                       \
             const from x = in[i];                                              \
             out[i] = (expr);                                                   \
         }                                                                      \
     }
 
-static void T(bf16_to_f32)(float *restrict out, const uint16_t *restrict in, size_t n) {
+static void T(bf16_to_f32)(float *restrict out, const CK_U(uint16_t) *restrict in, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const uint32_t bits = (uint32_t)in[i] << 16;
         memcpy(out + i, &bits, 4);
     }
 }
 
-static void T(f32_to_bf16)(uint16_t *restrict out, const float *restrict in, size_t n) {
+static void T(f32_to_bf16)(uint16_t *restrict out, const CK_U(float) *restrict in, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint32_t bits;
         memcpy(&bits, in + i, 4);

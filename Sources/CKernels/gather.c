@@ -3,7 +3,7 @@
 #include "internal.h"
 
 #define CHECK(name, type)                                                           \
-    size_t name(const type *indices, size_t n, int64_t extent) {                    \
+    size_t name(const CK_U(type) *indices, size_t n, int64_t extent) {                    \
         for (size_t i = 0; i < n; i++) {                                            \
             if (indices[i] < -extent || indices[i] >= extent) return i;             \
         }                                                                           \
@@ -24,7 +24,7 @@ static inline void copy_row(char *dst, const char *src, size_t bytes) {
 }
 
 #define ROWS(name, type)                                                                                            \
-    void name(void *out, const void *data, const type *indices, size_t n, size_t extent, size_t row_bytes,           \
+    void name(void *out, const void *data, const CK_U(type) *indices, size_t n, size_t extent, size_t row_bytes,           \
               size_t begin, size_t end) {                                                                           \
         for (size_t r = begin; r < end; r++) {                                                                      \
             const type index = indices[r % n];                                                                      \
@@ -35,7 +35,7 @@ static inline void copy_row(char *dst, const char *src, size_t bytes) {
 ROWS(ck_gather_rows_i64, int64_t)
 ROWS(ck_gather_rows_i32, int32_t)
 
-void ck_gather_elements_i64(void *out, const void *data, const int64_t *indices, size_t n, size_t extent, size_t inner,
+void ck_gather_elements_i64(void *out, const void *data, const CK_U(int64_t) *indices, size_t n, size_t extent, size_t inner,
                             size_t width, size_t begin, size_t end) {
     for (size_t e = begin; e < end; e++) {
         const int64_t index = indices[e] < 0 ? indices[e] + (int64_t)extent : indices[e];
@@ -44,12 +44,12 @@ void ck_gather_elements_i64(void *out, const void *data, const int64_t *indices,
     }
 }
 
-void ck_gather_offsets(void *out, const void *data, const int64_t *offsets, size_t row_bytes, size_t begin, size_t end) {
+void ck_gather_offsets(void *out, const void *data, const CK_U(int64_t) *offsets, size_t row_bytes, size_t begin, size_t end) {
     for (size_t r = begin; r < end; r++)
         copy_row((char *)out + r * row_bytes, (const char *)data + (size_t)offsets[r] * row_bytes, row_bytes);
 }
 
-void ck_scatter_offsets(void *data, const void *updates, const int64_t *offsets, size_t row_bytes, size_t begin,
+void ck_scatter_offsets(void *data, const void *updates, const CK_U(int64_t) *offsets, size_t row_bytes, size_t begin,
                         size_t end) {
     for (size_t r = begin; r < end; r++)
         copy_row((char *)data + (size_t)offsets[r] * row_bytes, (const char *)updates + r * row_bytes, row_bytes);

@@ -17,13 +17,13 @@ size_t ck_gemm_mr(void) { return tier_mr[ck_tier()]; }
 size_t ck_gemm_packed_size(size_t k, size_t n) { return k * ck_round_up(n, ck_gemm_nr()); }
 size_t ck_gemm_scratch_bytes(size_t k) { return ck_min(k, KC) * MC * sizeof(float) + 64; }
 
-void ck_gemm_pack_b(float *packed, const float *b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t n,
+void ck_gemm_pack_b(float *packed, const CK_U(float) *b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t n,
                     size_t panel_begin, size_t panel_end) {
     const size_t nr = ck_gemm_nr();
     for (size_t panel = panel_begin; panel < panel_end; panel++) {
         float *dst = packed + panel * nr * k;
         const size_t j0 = panel * nr, width = ck_min(nr, n - j0);
-        const float *src = b + (ptrdiff_t)j0 * col_stride;
+        const CK_U(float) *src = b + (ptrdiff_t)j0 * col_stride;
         if (col_stride == 1) {
             for (size_t p = 0; p < k; p++, dst += nr) {
                 memcpy(dst, src + (ptrdiff_t)p * row_stride, width * sizeof *dst);
@@ -34,14 +34,14 @@ void ck_gemm_pack_b(float *packed, const float *b, ptrdiff_t row_stride, ptrdiff
         for (size_t p0 = 0; p0 < k; p0 += 16) {  // by blocks of 16 x nr, so that both sides stay in cache
             const size_t p1 = ck_min(k, p0 + 16);
             for (size_t j = 0; j < nr; j++) {
-                const float *col = src + (ptrdiff_t)j * col_stride;
+                const CK_U(float) *col = src + (ptrdiff_t)j * col_stride;
                 for (size_t p = p0; p < p1; p++) dst[p * nr + j] = j < width ? col[(ptrdiff_t)p * row_stride] : 0.0f;
             }
         }
     }
 }
 
-void ck_gemm_packed_f32(float *c, size_t ldc, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, const float *packed_b,
+void ck_gemm_packed_f32(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, const CK_U(float) *packed_b,
                         size_t n, size_t k, size_t m_begin, size_t m_end, size_t n_begin, size_t n_end,
                         const ck_gemm_epilogue *epilogue, void *scratch) {
     static const ck_gemm_epilogue plain = {.alpha = 1};
@@ -50,7 +50,7 @@ void ck_gemm_packed_f32(float *c, size_t ldc, const float *a, ptrdiff_t a_row, p
             scratch);
 }
 
-void ck_gemm_pack_a(float *packed, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, size_t m, size_t k) {
+void ck_gemm_pack_a(float *packed, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, size_t m, size_t k) {
     const size_t mr = ck_gemm_mr();
     for (size_t k0 = 0; k0 < k; k0 += KC) {
         const size_t kc = ck_min(KC, k - k0);
@@ -64,13 +64,13 @@ void ck_gemm_pack_a(float *packed, const float *a, ptrdiff_t a_row, ptrdiff_t a_
     }
 }
 
-void ck_gemm_panels_f32(float *c, size_t ldc, const float *packed_a, const float *packed_b, size_t m, size_t n, size_t k,
+void ck_gemm_panels_f32(float *c, size_t ldc, const CK_U(float) *packed_a, const CK_U(float) *packed_b, size_t m, size_t n, size_t k,
                         bool accumulate, const ck_gemm_epilogue *epilogue) {
     CK_CALL(gemm_panels, c, ldc, packed_a, packed_b, m, n, k, accumulate, epilogue);
 }
 
-void ck_conv_columns_f32(float *out, size_t ldc, const float *packed_a, size_t m, size_t row_begin, size_t row_end,
-                         const float *in, const ck_window *window, size_t k, size_t col_begin, size_t col_end,
+void ck_conv_columns_f32(float *out, size_t ldc, const CK_U(float) *packed_a, size_t m, size_t row_begin, size_t row_end,
+                         const CK_U(float) *in, const ck_window *window, size_t k, size_t col_begin, size_t col_end,
                          bool accumulate, const ck_gemm_epilogue *epilogue) {
     const size_t nr = ck_gemm_nr();
     const size_t plane = (size_t)(window->in[0] * window->in[1] * window->in[2]);
@@ -99,11 +99,11 @@ void ck_conv_columns_f32(float *out, size_t ldc, const float *packed_a, size_t m
     }
 }
 
-void ck_gemv_rows_f32(float *y, const float *a, size_t lda, const float *x, size_t k, size_t begin, size_t end) {
+void ck_gemv_rows_f32(float *y, const CK_U(float) *a, size_t lda, const CK_U(float) *x, size_t k, size_t begin, size_t end) {
     CK_CALL(gemv_rows, y, a, lda, x, k, begin, end);
 }
 
-void ck_gemv_cols_f32(float *y, const float *x, const float *b, size_t ldb, size_t k, size_t begin, size_t end) {
+void ck_gemv_cols_f32(float *y, const CK_U(float) *x, const CK_U(float) *b, size_t ldb, size_t k, size_t begin, size_t end) {
     CK_CALL(gemv_cols, y, x, b, ldb, k, begin, end);
 }
 
@@ -117,7 +117,7 @@ void ck_gemv_cols_f32(float *y, const float *x, const float *b, size_t ldb, size
 #define NR (2 * W)
 
 /// Tile of `rows` x NR: c (+)= A tile (packed, k x rows) times a panel of B (k x NR). First block stores, others add.
-static inline __attribute__((always_inline)) void T(tile)(const int rows, size_t k, const float *a, const float *b, float *c,
+static inline __attribute__((always_inline)) void T(tile)(const int rows, size_t k, const CK_U(float) *a, const CK_U(float) *b, float *c,
                                                           size_t ldc, bool first) {
     vf acc[MR][2];
 #pragma clang loop unroll(full)
@@ -143,7 +143,7 @@ static inline __attribute__((always_inline)) void T(tile)(const int rows, size_t
     }
 }
 
-static void T(tile_any)(size_t rows, size_t k, const float *a, const float *b, float *c, size_t ldc, bool first) {
+static void T(tile_any)(size_t rows, size_t k, const CK_U(float) *a, const CK_U(float) *b, float *c, size_t ldc, bool first) {
     switch (rows) {
 #define CASE(r) case r: T(tile)(r, k, a, b, c, ldc, first); break;
     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
@@ -156,7 +156,7 @@ static void T(tile_any)(size_t rows, size_t k, const float *a, const float *b, f
 }
 
 /// One row of A against four panels of B at once: enough independent sums to keep the units busy.
-static void T(row4)(size_t k, const float *a, const float *b, size_t panel, float *c, bool first) {
+static void T(row4)(size_t k, const CK_U(float) *a, const CK_U(float) *b, size_t panel, float *c, bool first) {
     vf acc[8];
     for (int i = 0; i < 8; i++) acc[i] = VS(0);
     for (size_t p = 0; p < k; p++, b += NR) {
@@ -171,14 +171,14 @@ static void T(row4)(size_t k, const float *a, const float *b, size_t panel, floa
 }
 
 /// Applies the epilogue to a tile: `sum` (row stride lds, padded to whole vectors) holds the product, `c` the old values.
-static void T(finish)(const ck_gemm_epilogue *e, const float *sum, size_t lds, float *c, size_t ldc, size_t rows,
+static void T(finish)(const ck_gemm_epilogue *e, const CK_U(float) *sum, size_t lds, float *c, size_t ldc, size_t rows,
                       size_t cols, size_t row0, size_t col0) {
     const int32_t op = e->act.op;
     const bool relu = op == CK_UNARY_RELU, clip = op == CK_UNARY_CLIP, other = op != CK_UNARY_NONE && !relu && !clip;
     for (size_t i = 0; i < rows; i++) {
-        const float *s = sum + i * lds;
+        const CK_U(float) *s = sum + i * lds;
         float *dst = c + i * ldc, line[NR];
-        const float *res = e->residual ? e->residual + (row0 + i) * e->residual_stride + col0 : NULL;
+        const CK_U(float) *res = e->residual ? e->residual + (row0 + i) * e->residual_stride + col0 : NULL;
         const vf bias_row = VS(e->bias_row ? e->bias_row[row0 + i] : 0.0f);
         for (size_t j = 0; j < cols; j += W) {
             const size_t left = cols - j;
@@ -206,10 +206,10 @@ static void T(finish)(const ck_gemm_epilogue *e, const float *sum, size_t lds, f
     }
 }
 
-static void T(pack_a)(float *dst, const float *a, ptrdiff_t row, ptrdiff_t col, size_t rows, size_t k) {
+static void T(pack_a)(float *dst, const CK_U(float) *a, ptrdiff_t row, ptrdiff_t col, size_t rows, size_t k) {
     for (size_t i0 = 0; i0 < rows; i0 += MR) {
         const size_t m = ck_min(MR, rows - i0);
-        const float *src = a + (ptrdiff_t)i0 * row;
+        const CK_U(float) *src = a + (ptrdiff_t)i0 * row;
         if (row == 1) {
             for (size_t p = 0; p < k; p++) {
                 for (size_t i = 0; i < m; i++) dst[p * m + i] = src[(ptrdiff_t)p * col + (ptrdiff_t)i];
@@ -218,7 +218,7 @@ static void T(pack_a)(float *dst, const float *a, ptrdiff_t row, ptrdiff_t col, 
             for (size_t p0 = 0; p0 < k; p0 += 16) {
                 const size_t p1 = ck_min(k, p0 + 16);
                 for (size_t i = 0; i < m; i++) {
-                    const float *line = src + (ptrdiff_t)i * row;
+                    const CK_U(float) *line = src + (ptrdiff_t)i * row;
                     for (size_t p = p0; p < p1; p++) dst[p * m + i] = line[(ptrdiff_t)p * col];
                 }
             }
@@ -227,7 +227,7 @@ static void T(pack_a)(float *dst, const float *a, ptrdiff_t row, ptrdiff_t col, 
     }
 }
 
-static void T(gemm)(float *c, size_t ldc, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, const float *packed, size_t n,
+static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, const CK_U(float) *packed, size_t n,
                     size_t k, size_t m_begin, size_t m_end, size_t n_begin, size_t n_end, const ck_gemm_epilogue *e,
                     void *scratch) {
     const bool plain = e->alpha == 1 && e->beta == 0 && !e->bias_col && !e->bias_row && !e->residual &&
@@ -247,7 +247,7 @@ static void T(gemm)(float *c, size_t ldc, const float *a, ptrdiff_t a_row, ptrdi
             T(pack_a)(pack, a + (ptrdiff_t)m0 * a_row + (ptrdiff_t)k0 * a_col, a_row, a_col, rows, kc);
             if (!in_c && !(first && last)) break;
             for (size_t j = n_begin; j < n_end;) {
-                const float *b = packed + j * k + k0 * NR;
+                const CK_U(float) *b = packed + j * k + k0 * NR;
                 if (rows == 1 && n_end - j >= 4 * NR) {
                     float *dst = c + m0 * ldc + j;
                     if (!in_c) {
@@ -288,7 +288,7 @@ static void T(gemm)(float *c, size_t ldc, const float *a, ptrdiff_t a_row, ptrdi
         if (k0 >= k) continue;
         for (size_t i = 0; i < rows; i += MR) {
             const size_t m = ck_min(MR, rows - i);
-            const float *src = a + (ptrdiff_t)(m0 + i) * a_row;
+            const CK_U(float) *src = a + (ptrdiff_t)(m0 + i) * a_row;
             const bool whole = m * k <= (size_t)KC * MC;  // all of the tile's A fits the scratch: pack it once
             if (whole) T(pack_a)(pack, src, a_row, a_col, m, k);
             for (size_t j = n_begin; j < n_end; j += NR) {
@@ -304,7 +304,7 @@ static void T(gemm)(float *c, size_t ldc, const float *a, ptrdiff_t a_row, ptrdi
     }
 }
 
-static void T(gemm_panels)(float *c, size_t ldc, const float *packed_a, const float *packed_b, size_t m, size_t n, size_t k,
+static void T(gemm_panels)(float *c, size_t ldc, const CK_U(float) *packed_a, const CK_U(float) *packed_b, size_t m, size_t n, size_t k,
                            bool accumulate, const ck_gemm_epilogue *e) {
     ck_gemm_epilogue rest = {.alpha = 1};
     if (e) rest = *e;
@@ -313,7 +313,7 @@ static void T(gemm_panels)(float *c, size_t ldc, const float *packed_a, const fl
     const bool plain = !rest.bias_col && !rest.bias_row && !rest.residual && rest.act.op == CK_UNARY_NONE;
     float local[MR * NR];
     for (size_t j = 0; j < n; j += NR) {
-        const float *b = packed_b + j * k;
+        const CK_U(float) *b = packed_b + j * k;
         const size_t cols = ck_min(NR, n - j);
         for (size_t i = 0; i < m; i += MR) {
             const size_t rows = ck_min(MR, m - i);
@@ -336,10 +336,10 @@ static void T(gemm_panels)(float *c, size_t ldc, const float *packed_a, const fl
     }
 }
 
-static void T(gemv_rows)(float *y, const float *a, size_t lda, const float *x, size_t k, size_t begin, size_t end) {
+static void T(gemv_rows)(float *y, const CK_U(float) *a, size_t lda, const CK_U(float) *x, size_t k, size_t begin, size_t end) {
     for (size_t i = begin; i < end; i += 4) {
         const size_t rows = ck_min(4, end - i);
-        const float *r[4];
+        const CK_U(float) *r[4];
         vf acc[4][2];
         for (size_t q = 0; q < 4; q++) {
             r[q] = a + (i + ck_min(q, rows - 1)) * lda;
@@ -363,12 +363,12 @@ static void T(gemv_rows)(float *y, const float *a, size_t lda, const float *x, s
     }
 }
 
-static void T(gemv_cols)(float *y, const float *x, const float *b, size_t ldb, size_t k, size_t begin, size_t end) {
+static void T(gemv_cols)(float *y, const CK_U(float) *x, const CK_U(float) *b, size_t ldb, size_t k, size_t begin, size_t end) {
     size_t j = begin;
     for (; j + 8 * W <= end; j += 8 * W) {
         vf acc[8];
         for (int q = 0; q < 8; q++) acc[q] = VS(0);
-        const float *row = b + j;
+        const CK_U(float) *row = b + j;
         for (size_t p = 0; p < k; p++, row += ldb) {
             const vf xp = VS(x[p]);
 #pragma clang loop unroll(full)
@@ -379,7 +379,7 @@ static void T(gemv_cols)(float *y, const float *x, const float *b, size_t ldb, s
     for (; j < end; j += W) {
         const size_t left = ck_min(W, end - j);
         vf acc = VS(0);
-        const float *row = b + j;
+        const CK_U(float) *row = b + j;
         for (size_t p = 0; p < k; p++, row += ldb) acc = VFMA(VS(x[p]), left == W ? LD(row) : LDN(row, left), acc);
         if (left == W) {
             ST(y + j, acc);

@@ -36,16 +36,16 @@ void ck_center_i8(float *out, const void *in, bool is_signed, const void *zero, 
     CK_CALL(center_i8, out, in, is_signed, zero, channels, inner, begin, end);
 }
 
-void ck_contract_whole(int32_t *c, ptrdiff_t ldc, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, const float *b,
+void ck_contract_whole(int32_t *c, ptrdiff_t ldc, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, const CK_U(float) *b,
                        ptrdiff_t b_row, ptrdiff_t b_col, size_t n, size_t k, size_t m_begin, size_t m_end) {
     CK_CALL(contract_whole, c, ldc, a, a_row, a_col, b, b_row, b_col, n, k, m_begin, m_end);
 }
 
-void ck_whole_to_i32(int32_t *out, const float *in, size_t n) {
+void ck_whole_to_i32(int32_t *out, const CK_U(float) *in, size_t n) {
     for (size_t i = 0; i < n; i++) out[i] = (int32_t)in[i];
 }
 
-void ck_requantize_planes(void *out, bool out_signed, const int32_t *in, const int32_t *bias, const float *scale,
+void ck_requantize_planes(void *out, bool out_signed, const CK_U(int32_t) *in, const CK_U(int32_t) *bias, const CK_U(float) *scale,
                           size_t scale_step, int32_t zero_point, size_t channels, size_t inner, size_t begin, size_t end) {
     for (size_t r = begin; r < end; r++) {
         const size_t c = r % channels;
@@ -54,7 +54,7 @@ void ck_requantize_planes(void *out, bool out_signed, const int32_t *in, const i
     }
 }
 
-void ck_scale_rows_i32(float *out, const int32_t *in, const float *scale, size_t scale_step, const float *bias, size_t n,
+void ck_scale_rows_i32(float *out, const CK_U(int32_t) *in, const CK_U(float) *scale, size_t scale_step, const CK_U(float) *bias, size_t n,
                        size_t begin, size_t end) {
     CK_CALL(scale_rows, out, in, scale, scale_step, bias, n, begin, end);
 }
@@ -81,34 +81,43 @@ void ck_lookup_u8(uint8_t *out, const uint8_t *in, const uint8_t *table, size_t 
     for (size_t i = 0; i < n; i++) out[i] = table[in[i]];
 }
 
-void ck_avgpool_u8(uint8_t *out, bool out_signed, const uint8_t *in, const float *table, const ck_window *w,
+void ck_avgpool_u8(uint8_t *out, bool out_signed, const uint8_t *in, const CK_U(float) *table, const ck_window *w,
                    bool counts_padding, float scale, float zero, size_t begin, size_t end) {
     const ptrdiff_t in_size = window_in(w), out_size = window_out(w);
+    enum { SPAN = 128 };  // results at a time; each still adds its taps in order
     for (size_t plane = begin; plane < end; plane++) {
         const uint8_t *x = in + (ptrdiff_t)plane * in_size;
         uint8_t *y = out + (ptrdiff_t)plane * out_size;
-        for (ptrdiff_t p = 0; p < out_size; p++) {
-            const ptrdiff_t ow = p % w->out[2], oh = p / w->out[2] % w->out[1], od = p / w->out[2] / w->out[1];
-            float sum = 0;
-            ptrdiff_t count = 0;
-            for (ptrdiff_t kd = 0; kd < w->kernel[0]; kd++) {
-                const ptrdiff_t d = window_at(w, 0, od, kd);
-                if (d < 0 || d >= w->in[0]) continue;
-                for (ptrdiff_t kh = 0; kh < w->kernel[1]; kh++) {
-                    const ptrdiff_t h = window_at(w, 1, oh, kh);
-                    if (h < 0 || h >= w->in[1]) continue;
-                    const uint8_t *line = x + (d * w->in[1] + h) * w->in[2];
-                    for (ptrdiff_t kw = 0; kw < w->kernel[2]; kw++) {
-                        const ptrdiff_t at = window_at(w, 2, ow, kw);
-                        if (at < 0 || at >= w->in[2]) continue;
-                        sum += table[line[at]];
-                        count++;
+        for (ptrdiff_t row = 0; row < w->out[0] * w->out[1]; row++) {
+            const ptrdiff_t oh = row % w->out[1], od = row / w->out[1];
+            for (ptrdiff_t first = 0; first < w->out[2]; first += SPAN) {
+                const ptrdiff_t n = w->out[2] - first < SPAN ? w->out[2] - first : SPAN;
+                float sum[SPAN] = {0};
+                int32_t count[SPAN] = {0};
+                for (ptrdiff_t kd = 0; kd < w->kernel[0]; kd++) {
+                    const ptrdiff_t d = window_at(w, 0, od, kd);
+                    if (d < 0 || d >= w->in[0]) continue;
+                    for (ptrdiff_t kh = 0; kh < w->kernel[1]; kh++) {
+                        const ptrdiff_t h = window_at(w, 1, oh, kh);
+                        if (h < 0 || h >= w->in[1]) continue;
+                        const uint8_t *line = x + (d * w->in[1] + h) * w->in[2];
+                        for (ptrdiff_t kw = 0; kw < w->kernel[2]; kw++) {
+                            for (ptrdiff_t i = 0; i < n; i++) {
+                                const ptrdiff_t at = window_at(w, 2, first + i, kw);
+                                if (at < 0 || at >= w->in[2]) continue;
+                                sum[i] += table[line[at]];
+                                count[i]++;
+                            }
+                        }
                     }
                 }
+                uint8_t *results = y + row * w->out[2] + first;
+                for (ptrdiff_t i = 0; i < n; i++) {
+                    float mean = sum[i] / (float)(counts_padding ? window_taps(w) : count[i]);
+                    mean = mean / scale;
+                    results[i] = saturated(round_even(mean + zero), out_signed);
+                }
             }
-            float mean = sum / (float)(counts_padding ? window_taps(w) : count);
-            mean = mean / scale;
-            y[p] = saturated(round_even(mean + zero), out_signed);
         }
     }
 }
@@ -150,12 +159,12 @@ void ck_maxpool_u8(uint8_t *out, const uint8_t *in, const ck_window *w, bool is_
     }
 }
 
-void ck_quantize_i16(void *out, bool out_signed, const float *in, const float *scale, const void *zero, size_t channels,
+void ck_quantize_i16(void *out, bool out_signed, const CK_U(float) *in, const CK_U(float) *scale, const void *zero, size_t channels,
                      size_t inner, size_t begin, size_t end) {
     CK_CALL(quantize_i16, out, out_signed, in, scale, zero, channels, inner, begin, end);
 }
 
-void ck_dequantize_i16(float *out, const void *in, bool is_signed, const float *scale, const void *zero, size_t channels,
+void ck_dequantize_i16(float *out, const void *in, bool is_signed, const CK_U(float) *scale, const void *zero, size_t channels,
                        size_t inner, size_t begin, size_t end) {
     CK_CALL(dequantize_i16, out, in, is_signed, scale, zero, channels, inner, begin, end);
 }
@@ -181,12 +190,12 @@ void ck_unpack_bits(float *out, const uint8_t *in, size_t bits, size_t n, size_t
     }
 }
 
-void ck_dequantize_blocks(float *out, const uint8_t *in, size_t bits, const float *scale, const float *zero, size_t block,
+void ck_dequantize_blocks(float *out, const uint8_t *in, size_t bits, const CK_U(float) *scale, const CK_U(float) *zero, size_t block,
                           size_t blocks, size_t k, size_t begin, size_t end) {
     CK_CALL(dequantize_blocks, out, in, bits, scale, zero, block, blocks, k, begin, end);
 }
 
-void ck_dequantize_columns(float *out, const void *in, bool is_signed, const float *scale, const void *zero, size_t n,
+void ck_dequantize_columns(float *out, const void *in, bool is_signed, const CK_U(float) *scale, const void *zero, size_t n,
                            size_t begin, size_t end) {
     CK_CALL(dequantize_columns, out, in, is_signed, scale, zero, n, begin, end);
 }
@@ -232,7 +241,7 @@ static void T(center_i8)(float *out, const void *in, bool is_signed, const void 
 #define ROWS 4
 #endif
 
-static void T(contract_whole)(int32_t *c, ptrdiff_t ldc, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, const float *b,
+static void T(contract_whole)(int32_t *c, ptrdiff_t ldc, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, const CK_U(float) *b,
                               ptrdiff_t b_row, ptrdiff_t b_col, size_t n, size_t k, size_t m_begin, size_t m_end) {
     float block[KB * NB] __attribute__((aligned(64)));
     uint32_t sums[MB * NB] __attribute__((aligned(64)));
@@ -243,9 +252,9 @@ static void T(contract_whole)(int32_t *c, ptrdiff_t ldc, const float *a, ptrdiff
             memset(sums, 0, sizeof sums);
             for (size_t p0 = 0; p0 < k; p0 += KB) {
                 const size_t depth = ck_min(KB, k - p0);
-                const float *src = b + (ptrdiff_t)p0 * b_row + (ptrdiff_t)j0 * b_col;
+                const CK_U(float) *src = b + (ptrdiff_t)p0 * b_row + (ptrdiff_t)j0 * b_col;
                 for (size_t p = 0; p < depth; p++) {
-                    const float *line = src + (ptrdiff_t)p * b_row;
+                    const CK_U(float) *line = src + (ptrdiff_t)p * b_row;
                     if (b_col == 1) {
                         for (size_t j = 0; j < cols; j++) block[p * NB + j] = line[j];
                     } else {
@@ -254,7 +263,7 @@ static void T(contract_whole)(int32_t *c, ptrdiff_t ldc, const float *a, ptrdiff
                     for (size_t j = cols; j < wide; j++) block[p * NB + j] = 0;
                 }
                 for (size_t i = 0; i < rows; i += ROWS) {
-                    const float *r[ROWS];
+                    const CK_U(float) *r[ROWS];
                     for (size_t q = 0; q < ROWS; q++)
                         r[q] = a + (ptrdiff_t)(i0 + ck_min(i + q, rows - 1)) * a_row + (ptrdiff_t)p0 * a_col;
                     for (size_t j = 0; j < wide; j += 2 * W) {
@@ -283,7 +292,7 @@ static void T(contract_whole)(int32_t *c, ptrdiff_t ldc, const float *a, ptrdiff
 }
 #undef ROWS
 
-static void T(requantize_plane)(uint8_t *restrict out, bool out_signed, const int32_t *restrict in, int32_t bias,
+static void T(requantize_plane)(uint8_t *restrict out, bool out_signed, const CK_U(int32_t) *restrict in, int32_t bias,
                                 float scale, float zero, size_t n) {
     if (out_signed) {
         for (size_t i = 0; i < n; i++) {
@@ -298,8 +307,8 @@ static void T(requantize_plane)(uint8_t *restrict out, bool out_signed, const in
     }
 }
 
-static void T(scale_rows)(float *restrict out, const int32_t *restrict in, const float *restrict scale, size_t scale_step,
-                          const float *restrict bias, size_t n, size_t begin, size_t end) {
+static void T(scale_rows)(float *restrict out, const CK_U(int32_t) *restrict in, const CK_U(float) *restrict scale, size_t scale_step,
+                          const CK_U(float) *restrict bias, size_t n, size_t begin, size_t end) {
     for (size_t r = begin; r < end; r++) {
         for (size_t j = 0; j < n; j++) {
             float y = (float)in[r * n + j] * scale[j * scale_step];
@@ -361,8 +370,8 @@ static void T(mul_i8)(uint8_t *out, const void *a, size_t a_step, int32_t a_zero
     }
 }
 
-static void T(dequantize_blocks)(float *restrict out, const uint8_t *restrict in, size_t bits, const float *restrict scale,
-                                 const float *restrict zero, size_t block, size_t blocks, size_t k, size_t begin,
+static void T(dequantize_blocks)(float *restrict out, const uint8_t *restrict in, size_t bits, const CK_U(float) *restrict scale,
+                                 const CK_U(float) *restrict zero, size_t block, size_t blocks, size_t k, size_t begin,
                                  size_t end) {
     const size_t bytes = block * bits / 8;
     for (size_t i = begin; i < end; i++) {
@@ -373,6 +382,23 @@ static void T(dequantize_blocks)(float *restrict out, const uint8_t *restrict in
             float *dst = out + (i - begin) * k + q * block;
             if (bits == 4) {
                 size_t p = 0;
+#if CK_TIER >= 1
+                // Sixteen bytes are 32 numbers; ((float)q - z) * s as in the loop below.
+                for (; p + 32 <= n; p += 32) {
+                    const __m128i codes = _mm_loadu_si128((const __m128i *)(src + p / 2)), mask = _mm_set1_epi8(15);
+                    const __m128i low = _mm_and_si128(codes, mask), high = _mm_and_si128(_mm_srli_epi16(codes, 4), mask);
+                    const __m128i q0 = _mm_unpacklo_epi8(low, high), q1 = _mm_unpackhi_epi8(low, high);
+#if CK_TIER == 2
+                    ST(dst + p, (__builtin_convertvector((vi)_mm512_cvtepu8_epi32(q0), vf) - z) * s);
+                    ST(dst + p + 16, (__builtin_convertvector((vi)_mm512_cvtepu8_epi32(q1), vf) - z) * s);
+#else
+                    ST(dst + p, (__builtin_convertvector((vi)_mm256_cvtepu8_epi32(q0), vf) - z) * s);
+                    ST(dst + p + 8, (__builtin_convertvector((vi)_mm256_cvtepu8_epi32(_mm_srli_si128(q0, 8)), vf) - z) * s);
+                    ST(dst + p + 16, (__builtin_convertvector((vi)_mm256_cvtepu8_epi32(q1), vf) - z) * s);
+                    ST(dst + p + 24, (__builtin_convertvector((vi)_mm256_cvtepu8_epi32(_mm_srli_si128(q1, 8)), vf) - z) * s);
+#endif
+                }
+#endif
                 for (; p + 2 <= n; p += 2) {
                     dst[p] = ((float)(src[p / 2] & 15) - z) * s;
                     dst[p + 1] = ((float)(src[p / 2] >> 4) - z) * s;
@@ -387,7 +413,7 @@ static void T(dequantize_blocks)(float *restrict out, const uint8_t *restrict in
     }
 }
 
-static void T(dequantize_columns)(float *restrict out, const void *restrict in, bool is_signed, const float *restrict scale,
+static void T(dequantize_columns)(float *restrict out, const void *restrict in, bool is_signed, const CK_U(float) *restrict scale,
                                   const void *restrict zero, size_t n, size_t begin, size_t end) {
     for (size_t r = begin; r < end; r++) {
         if (is_signed) {
@@ -400,7 +426,7 @@ static void T(dequantize_columns)(float *restrict out, const void *restrict in, 
     }
 }
 
-static void T(quantize_i16)(void *restrict out, bool out_signed, const float *restrict in, const float *restrict scale,
+static void T(quantize_i16)(void *restrict out, bool out_signed, const CK_U(float) *restrict in, const CK_U(float) *restrict scale,
                             const void *restrict zero, size_t channels, size_t inner, size_t begin, size_t end) {
     const float low = out_signed ? -32768 : 0, high = out_signed ? 32767 : 65535;
     uint16_t *y = out;
@@ -413,7 +439,7 @@ static void T(quantize_i16)(void *restrict out, bool out_signed, const float *re
     }
 }
 
-static void T(dequantize_i16)(float *restrict out, const void *restrict in, bool is_signed, const float *restrict scale,
+static void T(dequantize_i16)(float *restrict out, const void *restrict in, bool is_signed, const CK_U(float) *restrict scale,
                               const void *restrict zero, size_t channels, size_t inner, size_t begin, size_t end) {
     for (size_t r = begin; r < end; r++) {
         const float s = scale[r % channels];

@@ -56,7 +56,7 @@ typedef ck_u32x4 ck_u32x4_at __attribute__((aligned(4), may_alias));
 
 /// out[r * out_row + c] = in[c * in_row + r] for 4 x 4 elements of 4 bytes.
 static inline __attribute__((always_inline)) void ck_transpose_4x4(void *out, size_t out_row, const void *in, size_t in_row) {
-    const uint32_t *x = in;
+    const CK_U(uint32_t) *x = in;
     uint32_t *y = out;
     const ck_u32x4 a = *(const ck_u32x4_at *)x, b = *(const ck_u32x4_at *)(x + in_row),
                    c = *(const ck_u32x4_at *)(x + 2 * in_row), d = *(const ck_u32x4_at *)(x + 3 * in_row);

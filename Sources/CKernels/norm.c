@@ -8,27 +8,27 @@ enum { BLOCK = 1024 };
 #define CK_SELF "norm.c"
 #include "tiers.h"
 
-void ck_layernorm_f32(float *out, const float *in, const float *residual, float *sum_out, const float *scale,
-                      const float *bias, size_t n, float eps, size_t begin, size_t end, float *mean_out,
+void ck_layernorm_f32(float *out, const CK_U(float) *in, const CK_U(float) *residual, float *sum_out, const CK_U(float) *scale,
+                      const CK_U(float) *bias, size_t n, float eps, size_t begin, size_t end, float *mean_out,
                       float *inv_std_out) {
     CK_CALL(layernorm, out, in, residual, sum_out, scale, bias, n, eps, begin, end, mean_out, inv_std_out);
 }
 
-void ck_rmsnorm_f32(float *out, const float *in, const float *residual, float *sum_out, const float *scale, size_t n,
+void ck_rmsnorm_f32(float *out, const CK_U(float) *in, const CK_U(float) *residual, float *sum_out, const CK_U(float) *scale, size_t n,
                     float eps, size_t begin, size_t end, float *inv_rms_out) {
     CK_CALL(rmsnorm, out, in, residual, sum_out, scale, n, eps, begin, end, inv_rms_out);
 }
 
-void ck_groupnorm_f32(float *out, const float *in, const float *scale, const float *bias, size_t channels,
+void ck_groupnorm_f32(float *out, const CK_U(float) *in, const CK_U(float) *scale, const CK_U(float) *bias, size_t channels,
                       size_t groups, size_t plane, float eps, size_t begin, size_t end) {
     CK_CALL(groupnorm, out, in, scale, bias, channels, groups, plane, eps, begin, end);
 }
 
-void ck_channel_affine_f32(float *out, const float *in, const float *scale, const float *shift, size_t channels,
+void ck_channel_affine_f32(float *out, const CK_U(float) *in, const CK_U(float) *scale, const CK_U(float) *shift, size_t channels,
                            size_t plane, size_t begin, size_t end, const ck_activation *act) {
     for (size_t r = begin; r < end; r++) {
         float *dst = out + r * plane;
-        const float *src = in + r * plane;
+        const CK_U(float) *src = in + r * plane;
         for (size_t i = 0; i < plane; i += 2048) {
             const size_t m = ck_min(2048, plane - i);
             ck_unary_f32(CK_UNARY_AFFINE, dst + i, src + i, m, scale[r % channels], shift[r % channels]);
@@ -40,7 +40,7 @@ void ck_channel_affine_f32(float *out, const float *in, const float *scale, cons
 #else
 
 /// Sum over n of x (power 1) or (x - shift)^2 (power 2).
-static double T(moment)(const float *x, size_t n, float shift, int power) {
+static double T(moment)(const CK_U(float) *x, size_t n, float shift, int power) {
     double total = 0;
     const vf c = VS(shift);
     for (size_t i0 = 0; i0 < n; i0 += BLOCK) {
@@ -64,7 +64,7 @@ static double T(moment)(const float *x, size_t n, float shift, int power) {
     return total;
 }
 
-static const float *T(add_residual)(float *dst, const float *in, const float *residual, size_t n) {
+static const CK_U(float) *T(add_residual)(float *dst, const CK_U(float) *in, const CK_U(float) *residual, size_t n) {
     size_t i = 0;
     for (; i + W <= n; i += W) ST(dst + i, LD(in + i) + LD(residual + i));
     if (i < n) STN(dst + i, LDN(in + i, n - i) + LDN(residual + i, n - i), n - i);
@@ -72,8 +72,8 @@ static const float *T(add_residual)(float *dst, const float *in, const float *re
 }
 
 /// out = (x - mean) * inverse * scale + bias.
-static void T(normalise)(float *out, const float *x, size_t n, float mean, float inverse, const float *scale,
-                         const float *bias) {
+static void T(normalise)(float *out, const CK_U(float) *x, size_t n, float mean, float inverse, const CK_U(float) *scale,
+                         const CK_U(float) *bias) {
     const vf m = VS(mean), r = VS(inverse);
     for (size_t i = 0; i < n; i += W) {
         const size_t left = n - i;
@@ -91,18 +91,18 @@ static void T(normalise)(float *out, const float *x, size_t n, float mean, float
     }
 }
 
-static const float *T(row_input)(float *out, const float *in, const float *residual, float *sum_out, size_t n) {
+static const CK_U(float) *T(row_input)(float *out, const CK_U(float) *in, const CK_U(float) *residual, float *sum_out, size_t n) {
     if (residual) return T(add_residual)(sum_out ? sum_out : out, in, residual, n);
     if (sum_out && sum_out != in) memcpy(sum_out, in, n * sizeof *in);
     return in;
 }
 
-static void T(layernorm)(float *out, const float *in, const float *residual, float *sum_out, const float *scale,
-                         const float *bias, size_t n, float eps, size_t begin, size_t end, float *mean_out,
+static void T(layernorm)(float *out, const CK_U(float) *in, const CK_U(float) *residual, float *sum_out, const CK_U(float) *scale,
+                         const CK_U(float) *bias, size_t n, float eps, size_t begin, size_t end, float *mean_out,
                          float *inv_std_out) {
     for (size_t r = begin; r < end; r++) {
         const size_t o = r * n;
-        const float *x = T(row_input)(out + o, in + o, residual ? residual + o : NULL, sum_out ? sum_out + o : NULL, n);
+        const CK_U(float) *x = T(row_input)(out + o, in + o, residual ? residual + o : NULL, sum_out ? sum_out + o : NULL, n);
         const float mean = (float)(T(moment)(x, n, 0, 1) / (double)n);
         const double variance = T(moment)(x, n, mean, 2) / (double)n;
         const float inverse = (float)(1.0 / sqrt(variance + (double)eps));
@@ -112,22 +112,22 @@ static void T(layernorm)(float *out, const float *in, const float *residual, flo
     }
 }
 
-static void T(rmsnorm)(float *out, const float *in, const float *residual, float *sum_out, const float *scale, size_t n,
+static void T(rmsnorm)(float *out, const CK_U(float) *in, const CK_U(float) *residual, float *sum_out, const CK_U(float) *scale, size_t n,
                        float eps, size_t begin, size_t end, float *inv_rms_out) {
     for (size_t r = begin; r < end; r++) {
         const size_t o = r * n;
-        const float *x = T(row_input)(out + o, in + o, residual ? residual + o : NULL, sum_out ? sum_out + o : NULL, n);
+        const CK_U(float) *x = T(row_input)(out + o, in + o, residual ? residual + o : NULL, sum_out ? sum_out + o : NULL, n);
         const float inverse = (float)(1.0 / sqrt(T(moment)(x, n, 0, 2) / (double)n + (double)eps));
         if (inv_rms_out) inv_rms_out[r] = inverse;
         T(normalise)(out + o, x, n, 0, inverse, scale, NULL);
     }
 }
 
-static void T(groupnorm)(float *out, const float *in, const float *scale, const float *bias, size_t channels,
+static void T(groupnorm)(float *out, const CK_U(float) *in, const CK_U(float) *scale, const CK_U(float) *bias, size_t channels,
                          size_t groups, size_t plane, float eps, size_t begin, size_t end) {
     const size_t per = channels / groups, n = per * plane;
     for (size_t g = begin; g < end; g++) {
-        const float *x = in + g * n;
+        const CK_U(float) *x = in + g * n;
         const float mean = (float)(T(moment)(x, n, 0, 1) / (double)n);
         const double inverse = 1.0 / sqrt(T(moment)(x, n, mean, 2) / (double)n + (double)eps);
         for (size_t c = 0; c < per; c++) {
@@ -135,7 +135,7 @@ static void T(groupnorm)(float *out, const float *in, const float *scale, const 
             const vf m = VS(mean), a = VS(inverse * (scale ? (double)scale[channel] : 1.0)),
                      b = VS(bias ? bias[channel] : 0.0f);
             float *dst = out + g * n + c * plane;
-            const float *src = x + c * plane;
+            const CK_U(float) *src = x + c * plane;
             size_t i = 0;
             for (; i + W <= plane; i += W) ST(dst + i, VFMA(LD(src + i) - m, a, b));
             if (i < plane) STN(dst + i, VFMA(LDN(src + i, plane - i) - m, a, b), plane - i);

@@ -9,7 +9,7 @@ enum { POOL_MAX, POOL_SUM };
 #define CK_SELF "pool.c"
 #include "tiers.h"
 
-void ck_maxpool_f32(float *out, int64_t *indices, const float *in, const ck_window *w, bool column_major, size_t begin,
+void ck_maxpool_f32(float *out, int64_t *indices, const CK_U(float) *in, const ck_window *w, bool column_major, size_t begin,
                     size_t end) {
     if (!indices) {
         CK_CALL(pool, POOL_MAX, out, in, w, begin, end);
@@ -17,7 +17,7 @@ void ck_maxpool_f32(float *out, int64_t *indices, const float *in, const ck_wind
     }
     const ptrdiff_t in_size = window_in(w), out_size = window_out(w);
     for (size_t plane = begin; plane < end; plane++) {
-        const float *x = in + (ptrdiff_t)plane * in_size;
+        const CK_U(float) *x = in + (ptrdiff_t)plane * in_size;
         for (ptrdiff_t o = 0; o < out_size; o++) {
             const ptrdiff_t ow = o % w->out[2], oh = o / w->out[2] % w->out[1], od = o / w->out[2] / w->out[1];
             float best = -INFINITY;
@@ -49,7 +49,7 @@ static ptrdiff_t taps_inside(const ck_window *w, int axis, ptrdiff_t o, bool pad
     return count;
 }
 
-void ck_avgpool_f32(float *out, const float *in, const ck_window *w, bool count_include_pad, size_t begin, size_t end) {
+void ck_avgpool_f32(float *out, const CK_U(float) *in, const ck_window *w, bool count_include_pad, size_t begin, size_t end) {
     CK_CALL(pool, POOL_SUM, out, in, w, begin, end);
     const ptrdiff_t out_size = window_out(w);
     for (ptrdiff_t o = 0; o < out_size; o += w->out[2]) {
@@ -62,10 +62,10 @@ void ck_avgpool_f32(float *out, const float *in, const ck_window *w, bool count_
     }
 }
 
-void ck_lppool_f32(float *out, const float *in, const ck_window *w, float p, size_t begin, size_t end) {
+void ck_lppool_f32(float *out, const CK_U(float) *in, const ck_window *w, float p, size_t begin, size_t end) {
     const ptrdiff_t in_size = window_in(w), out_size = window_out(w);
     for (size_t plane = begin; plane < end; plane++) {
-        const float *x = in + (ptrdiff_t)plane * in_size;
+        const CK_U(float) *x = in + (ptrdiff_t)plane * in_size;
         for (ptrdiff_t o = 0; o < out_size; o++) {
             const ptrdiff_t ow = o % w->out[2], oh = o / w->out[2] % w->out[1], od = o / w->out[2] / w->out[1];
             double sum = 0;
@@ -84,7 +84,7 @@ void ck_lppool_f32(float *out, const float *in, const ck_window *w, float p, siz
 
 #else
 
-static void T(pool_row)(int kind, float *acc, const float *x, ptrdiff_t n, ptrdiff_t stride) {
+static void T(pool_row)(int kind, float *acc, const CK_U(float) *x, ptrdiff_t n, ptrdiff_t stride) {
     if (kind == POOL_MAX && stride == 1) {
         ptrdiff_t i = 0;
         for (; i + W <= n; i += W) ST(acc + i, vmax(LD(acc + i), LD(x + i)));
@@ -102,11 +102,11 @@ static void T(pool_row)(int kind, float *acc, const float *x, ptrdiff_t n, ptrdi
     }
 }
 
-static void T(pool)(int kind, float *out, const float *in, const ck_window *w, size_t begin, size_t end) {
+static void T(pool)(int kind, float *out, const CK_U(float) *in, const ck_window *w, size_t begin, size_t end) {
     const ptrdiff_t in_size = window_in(w), out_size = window_out(w);
     const float start = kind == POOL_MAX ? -INFINITY : 0.0f;
     for (size_t plane = begin; plane < end; plane++) {
-        const float *x = in + (ptrdiff_t)plane * in_size;
+        const CK_U(float) *x = in + (ptrdiff_t)plane * in_size;
         float *row = out + (ptrdiff_t)plane * out_size;
         for (ptrdiff_t od = 0; od < w->out[0]; od++) {
             for (ptrdiff_t oh = 0; oh < w->out[1]; oh++, row += w->out[2]) {
@@ -117,7 +117,7 @@ static void T(pool)(int kind, float *out, const float *in, const ck_window *w, s
                     for (ptrdiff_t kh = 0; kh < w->kernel[1]; kh++) {
                         const ptrdiff_t h = window_at(w, 1, oh, kh);
                         if (h < 0 || h >= w->in[1]) continue;
-                        const float *line = x + (d * w->in[1] + h) * w->in[2];
+                        const CK_U(float) *line = x + (d * w->in[1] + h) * w->in[2];
                         for (ptrdiff_t kw = 0; kw < w->kernel[2]; kw++) {
                             ptrdiff_t lo, hi;
                             window_range(w, 2, kw, &lo, &hi);

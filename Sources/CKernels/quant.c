@@ -14,7 +14,7 @@ static inline __attribute__((always_inline)) int32_t quantize_one(float x, float
 #include "tiers.h"
 
 #define QUANTIZE(name, type, low, high)                                                                         \
-    void ck_##name(type *out, const float *in, const float *scale, const type *zero_point, size_t channels,     \
+    void ck_##name(type *out, const CK_U(float) *in, const CK_U(float) *scale, const CK_U(type) *zero_point, size_t channels,     \
                    size_t inner, size_t begin, size_t end) {                                                    \
         for (size_t r = begin; r < end; r++) {                                                                  \
             const size_t c = r % channels;                                                                      \
@@ -25,7 +25,7 @@ QUANTIZE(quantize_u8, uint8_t, 0, 255)
 QUANTIZE(quantize_s8, int8_t, -128, 127)
 
 #define DEQUANTIZE(name, type)                                                                                  \
-    void ck_##name(float *out, const type *in, const float *scale, const type *zero_point, size_t channels,     \
+    void ck_##name(float *out, const CK_U(type) *in, const CK_U(float) *scale, const CK_U(type) *zero_point, size_t channels,     \
                    size_t inner, size_t begin, size_t end) {                                                    \
         for (size_t r = begin; r < end; r++) {                                                                  \
             const size_t c = r % channels;                                                                      \
@@ -35,19 +35,16 @@ QUANTIZE(quantize_s8, int8_t, -128, 127)
 DEQUANTIZE(dequantize_u8, uint8_t)
 DEQUANTIZE(dequantize_s8, int8_t)
 
-void ck_dequantize_i32(float *out, const int32_t *in, const float *scale, size_t channels, size_t inner, size_t begin,
+void ck_dequantize_i32(float *out, const CK_U(int32_t) *in, const CK_U(float) *scale, size_t channels, size_t inner, size_t begin,
                        size_t end) {
     for (size_t r = begin; r < end; r++) {
         for (size_t i = r * inner; i < (r + 1) * inner; i++) out[i] = (float)in[i] * scale[r % channels];
     }
 }
 
-void ck_range_f32(float *minimum, float *maximum, const float *in, size_t n) {
+void ck_range_f32(float *minimum, float *maximum, const CK_U(float) *in, size_t n) {
     float low = 0, high = 0;
-    for (size_t i = 0; i < n; i++) {
-        low = in[i] < low ? in[i] : low;
-        high = in[i] > high ? in[i] : high;
-    }
+    CK_CALL(range, &low, &high, in, n);
     *minimum = low;
     *maximum = high;
 }
@@ -59,8 +56,8 @@ void ck_matmul_int8(int32_t *c, size_t ldc, const void *a, size_t lda, bool a_si
             m_begin, m_end);
 }
 
-void ck_requantize_rows(void *out, bool out_signed, size_t ldo, const int32_t *in, size_t ldi, const int32_t *bias,
-                        const float *scale, size_t scale_step, int32_t zero_point, size_t n, size_t begin, size_t end) {
+void ck_requantize_rows(void *out, bool out_signed, size_t ldo, const CK_U(int32_t) *in, size_t ldi, const CK_U(int32_t) *bias,
+                        const CK_U(float) *scale, size_t scale_step, int32_t zero_point, size_t n, size_t begin, size_t end) {
     const float low = out_signed ? -128 : 0, high = out_signed ? 127 : 255;
     for (size_t r = begin; r < end; r++) {
         for (size_t j = 0; j < n; j++) {
@@ -74,7 +71,7 @@ void ck_requantize_rows(void *out, bool out_signed, size_t ldo, const int32_t *i
 #else
 
 #define QUANTIZE(name, type, low, high)                                                                            \
-    static void T(name)(type *restrict out, const float *restrict in, float scale, type zero, size_t n) {          \
+    static void T(name)(type *restrict out, const CK_U(float) *restrict in, float scale, type zero, size_t n) {          \
         for (size_t i = 0; i < n; i++) out[i] = (type)quantize_one(in[i] / scale, (float)zero, (low), (high));     \
     }
 QUANTIZE(quantize_u8, uint8_t, 0, 255)
@@ -82,12 +79,31 @@ QUANTIZE(quantize_s8, int8_t, -128, 127)
 #undef QUANTIZE
 
 #define DEQUANTIZE(name, type)                                                                                     \
-    static void T(name)(float *restrict out, const type *restrict in, float scale, type zero, size_t n) {          \
+    static void T(name)(float *restrict out, const CK_U(type) *restrict in, float scale, type zero, size_t n) {          \
         for (size_t i = 0; i < n; i++) out[i] = (float)((int32_t)in[i] - (int32_t)zero) * scale;                   \
     }
 DEQUANTIZE(dequantize_u8, uint8_t)
 DEQUANTIZE(dequantize_s8, int8_t)
 #undef DEQUANTIZE
+
+static void T(range)(float *minimum, float *maximum, const CK_U(float) *restrict in, size_t n) {
+    float low[4 * W] = {0}, high[4 * W] = {0};  // a comparison with NaN is false
+    size_t i = 0;
+    for (; i + 4 * W <= n; i += 4 * W) {
+        for (size_t j = 0; j < 4 * W; j++) {
+            low[j] = in[i + j] < low[j] ? in[i + j] : low[j];
+            high[j] = in[i + j] > high[j] ? in[i + j] : high[j];
+        }
+    }
+    for (size_t j = 0; i < n; i++, j++) {
+        low[j] = in[i] < low[j] ? in[i] : low[j];
+        high[j] = in[i] > high[j] ? in[i] : high[j];
+    }
+    for (size_t j = 0; j < 4 * W; j++) {
+        *minimum = low[j] < *minimum ? low[j] : *minimum;
+        *maximum = high[j] > *maximum ? high[j] : *maximum;
+    }
+}
 
 static inline __attribute__((always_inline)) int32_t T(at)(const void *p, size_t i, bool is_signed) {
     return is_signed ? (int32_t)((const int8_t *)p)[i] : (int32_t)((const uint8_t *)p)[i];

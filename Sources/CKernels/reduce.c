@@ -17,10 +17,10 @@ static float finish(int32_t op, double s, size_t n) {
 #define CK_SELF "reduce.c"
 #include "tiers.h"
 
-void ck_reduce_f32(int32_t op, float *out, const float *in, size_t reduce, size_t inner, size_t begin, size_t end) {
+void ck_reduce_f32(int32_t op, float *out, const CK_U(float) *in, size_t reduce, size_t inner, size_t begin, size_t end) {
     if (op == CK_REDUCE_PROD) {
         for (size_t c = begin; c < end; c++) {
-            const float *x = in + c / inner * reduce * inner + c % inner;
+            const CK_U(float) *x = in + c / inner * reduce * inner + c % inner;
             double p = 1;
             for (size_t r = 0; r < reduce; r++) p *= (double)x[r * inner];
             out[c] = (float)p;
@@ -30,10 +30,10 @@ void ck_reduce_f32(int32_t op, float *out, const float *in, size_t reduce, size_
     CK_CALL(reduce, op, out, in, reduce, inner, begin, end);
 }
 
-void ck_argmax_f32(int64_t *out, const float *in, size_t reduce, size_t inner, size_t begin, size_t end, bool minimum,
+void ck_argmax_f32(int64_t *out, const CK_U(float) *in, size_t reduce, size_t inner, size_t begin, size_t end, bool minimum,
                    bool last) {
     for (size_t c = begin; c < end; c++) {
-        const float *x = in + c / inner * reduce * inner + c % inner;
+        const CK_U(float) *x = in + c / inner * reduce * inner + c % inner;
         float best = x[0];
         size_t at = 0;
         for (size_t r = 1; r < reduce; r++) {
@@ -53,7 +53,7 @@ void ck_argmax_f32(int64_t *out, const float *in, size_t reduce, size_t inner, s
 
 #define MAP(v) (op == CK_REDUCE_SUM_SQUARE || op == CK_REDUCE_L2 ? (v) * (v) : op == CK_REDUCE_L1 ? vabs(v) : (v))
 
-static inline __attribute__((always_inline)) float T(sum_row)(const int32_t op, const float *x, size_t n) {
+static inline __attribute__((always_inline)) float T(sum_row)(const int32_t op, const CK_U(float) *x, size_t n) {
     double total = 0;
     for (size_t i0 = 0; i0 < n; i0 += ROW_BLOCK) {
         const size_t end = ck_min(n, i0 + ROW_BLOCK);
@@ -70,7 +70,7 @@ static inline __attribute__((always_inline)) float T(sum_row)(const int32_t op, 
     return finish(op, total, n);
 }
 
-static inline __attribute__((always_inline)) float T(extreme_row)(const bool max, const float *x, size_t n) {
+static inline __attribute__((always_inline)) float T(extreme_row)(const bool max, const CK_U(float) *x, size_t n) {
     vf m0 = VS(max ? -INFINITY : INFINITY), m1 = m0;
     size_t i = 0;
     for (; i + 2 * W <= n; i += 2 * W) {
@@ -82,7 +82,7 @@ static inline __attribute__((always_inline)) float T(extreme_row)(const bool max
     return m;
 }
 
-static void T(columns)(int32_t op, float *out, const float *x, size_t n, size_t stride, size_t cols) {
+static void T(columns)(int32_t op, float *out, const CK_U(float) *x, size_t n, size_t stride, size_t cols) {
     const bool max = op == CK_REDUCE_MAX, extreme = max || op == CK_REDUCE_MIN, full = cols == W;
     if (extreme) {
         vf m = VS(max ? -INFINITY : INFINITY);
@@ -111,7 +111,7 @@ static void T(columns)(int32_t op, float *out, const float *x, size_t n, size_t 
 }
 
 /// Sums of 4 W whole columns: a cache line or more of every row at a time.
-static inline __attribute__((always_inline)) void T(wide_columns)(const int32_t op, float *out, const float *x, size_t n,
+static inline __attribute__((always_inline)) void T(wide_columns)(const int32_t op, float *out, const CK_U(float) *x, size_t n,
                                                                   size_t stride) {
     double total[4 * W] = {0};
     for (size_t r0 = 0; r0 < n; r0 += COLUMN_BLOCK) {
@@ -126,10 +126,10 @@ static inline __attribute__((always_inline)) void T(wide_columns)(const int32_t 
     for (int j = 0; j < 4 * W; j++) out[j] = finish(op, total[j], n);
 }
 
-static void T(reduce)(int32_t op, float *out, const float *in, size_t n, size_t inner, size_t begin, size_t end) {
+static void T(reduce)(int32_t op, float *out, const CK_U(float) *in, size_t n, size_t inner, size_t begin, size_t end) {
     for (size_t c = begin; c < end;) {
         const size_t i = c % inner;
-        const float *x = in + c / inner * n * inner + i;
+        const CK_U(float) *x = in + c / inner * n * inner + i;
         if (inner > 1) {
             if (op != CK_REDUCE_MAX && op != CK_REDUCE_MIN && ck_min(inner - i, end - c) >= 4 * W) {
                 switch (op) {

@@ -6,10 +6,10 @@
 #define CK_SELF "resize.c"
 #include "tiers.h"
 
-void ck_resize_nearest_f32(float *out, const float *in, size_t in_h, size_t in_w, size_t out_h, size_t out_w,
-                           const int32_t *rows, const int32_t *cols, float outside, size_t begin, size_t end) {
+void ck_resize_nearest_f32(float *out, const CK_U(float) *in, size_t in_h, size_t in_w, size_t out_h, size_t out_w,
+                           const CK_U(int32_t) *rows, const CK_U(int32_t) *cols, float outside, size_t begin, size_t end) {
     for (size_t plane = begin; plane < end; plane++) {
-        const float *x = in + plane * in_h * in_w;
+        const CK_U(float) *x = in + plane * in_h * in_w;
         float *dst = out + plane * out_h * out_w;
         for (size_t y = 0; y < out_h; y++, dst += out_w) {
             if (rows[y] < 0) {
@@ -17,7 +17,7 @@ void ck_resize_nearest_f32(float *out, const float *in, size_t in_h, size_t in_w
             } else if (y > 0 && rows[y] == rows[y - 1]) {
                 memcpy(dst, dst - out_w, out_w * sizeof *dst);
             } else {
-                const float *line = x + (size_t)rows[y] * in_w;
+                const CK_U(float) *line = x + (size_t)rows[y] * in_w;
                 for (size_t i = 0; i < out_w; i++) dst[i] = cols[i] < 0 ? outside : line[cols[i]];
             }
         }
@@ -29,9 +29,9 @@ size_t ck_resize_scratch_bytes(size_t in_w, size_t out_w) {
     return in_w * sizeof(float) + 64;
 }
 
-void ck_resize_separable_f32(float *out, const float *in, size_t in_h, size_t in_w, size_t out_h, size_t out_w,
-                             size_t taps_h, const int32_t *row_index, const float *row_weights, size_t taps_w,
-                             const int32_t *col_index, const float *col_weights, size_t begin, size_t end,
+void ck_resize_separable_f32(float *out, const CK_U(float) *in, size_t in_h, size_t in_w, size_t out_h, size_t out_w,
+                             size_t taps_h, const CK_U(int32_t) *row_index, const CK_U(float) *row_weights, size_t taps_w,
+                             const CK_U(int32_t) *col_index, const CK_U(float) *col_weights, size_t begin, size_t end,
                              void *scratch) {
     CK_CALL(separable, out, in, in_h, in_w, out_h, out_w, taps_h, row_index, row_weights, taps_w, col_index,
             col_weights, begin, end, scratch);
@@ -39,22 +39,22 @@ void ck_resize_separable_f32(float *out, const float *in, size_t in_h, size_t in
 
 #else
 
-static void T(separable)(float *out, const float *in, size_t in_h, size_t in_w, size_t out_h, size_t out_w, size_t taps_h,
-                         const int32_t *row_index, const float *row_weights, size_t taps_w, const int32_t *col_index,
-                         const float *col_weights, size_t begin, size_t end, void *scratch) {
+static void T(separable)(float *out, const CK_U(float) *in, size_t in_h, size_t in_w, size_t out_h, size_t out_w, size_t taps_h,
+                         const CK_U(int32_t) *row_index, const CK_U(float) *row_weights, size_t taps_w, const CK_U(int32_t) *col_index,
+                         const CK_U(float) *col_weights, size_t begin, size_t end, void *scratch) {
     float *line = scratch;
     for (size_t plane = begin; plane < end; plane++) {
-        const float *x = in + plane * in_h * in_w;
+        const CK_U(float) *x = in + plane * in_h * in_w;
         float *dst = out + plane * out_h * out_w;
         for (size_t y = 0; y < out_h; y++, dst += out_w) {
-            const int32_t *index = row_index + y * taps_h;
-            const float *weight = row_weights + y * taps_h;
+            const CK_U(int32_t) *index = row_index + y * taps_h;
+            const CK_U(float) *weight = row_weights + y * taps_h;
             for (size_t i = 0; i < in_w; i += W) {
                 const size_t left = in_w - i;
                 vf s = VS(0);
                 for (size_t t = 0; t < taps_h; t++) {
                     if (weight[t] == 0) continue;
-                    const float *row = x + (size_t)index[t] * in_w + i;
+                    const CK_U(float) *row = x + (size_t)index[t] * in_w + i;
                     s = VFMA(VS(weight[t]), left >= W ? LD(row) : LDN(row, left), s);
                 }
                 if (left >= W) {

@@ -9,7 +9,7 @@ static void apply(const ck_activation *a, float *x, size_t n, float clip) {
     ck_unary_f32(a->op, x, x, n, a->p0, a->p1);
 }
 
-void ck_lstm_cell_f32(float *h_out, float *c_out, float *gates, const float *c_prev, const float *peepholes,
+void ck_lstm_cell_f32(float *h_out, float *c_out, float *gates, const CK_U(float) *c_prev, const CK_U(float) *peepholes,
                       size_t hidden, float clip, bool input_forget, const ck_activation *f, const ck_activation *g,
                       const ck_activation *h, size_t begin, size_t end) {
     if (!f) f = &sigmoid;
@@ -17,7 +17,7 @@ void ck_lstm_cell_f32(float *h_out, float *c_out, float *gates, const float *c_p
     if (!h) h = &hyperbolic;
     for (size_t b = begin; b < end; b++) {
         float *gi = gates + b * 4 * hidden, *go = gi + hidden, *gf = go + hidden, *gc = gf + hidden;
-        const float *cp = c_prev + b * hidden;
+        const CK_U(float) *cp = c_prev + b * hidden;
         float *c = c_out + b * hidden, *y = h_out + b * hidden;
         if (peepholes) {
             for (size_t j = 0; j < hidden; j++) gi[j] += peepholes[j] * cp[j];
@@ -40,7 +40,7 @@ void ck_lstm_cell_f32(float *h_out, float *c_out, float *gates, const float *c_p
     }
 }
 
-void ck_gru_gates_f32(float *gates, float *reset, const float *h_prev, const float *recurrent_h, size_t hidden,
+void ck_gru_gates_f32(float *gates, float *reset, const CK_U(float) *h_prev, const CK_U(float) *recurrent_h, size_t hidden,
                       float clip, bool linear_before_reset, const ck_activation *f, size_t begin, size_t end) {
     if (!f) f = &sigmoid;
     for (size_t b = begin; b < end; b++) {
@@ -54,7 +54,7 @@ void ck_gru_gates_f32(float *gates, float *reset, const float *h_prev, const flo
     }
 }
 
-void ck_gru_output_f32(float *h_out, float *gates, const float *h_prev, size_t hidden, float clip,
+void ck_gru_output_f32(float *h_out, float *gates, const CK_U(float) *h_prev, size_t hidden, float clip,
                        const ck_activation *g, size_t begin, size_t end) {
     if (!g) g = &hyperbolic;
     for (size_t b = begin; b < end; b++) {

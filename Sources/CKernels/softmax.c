@@ -6,18 +6,18 @@
 #define CK_SELF "softmax.c"
 #include "tiers.h"
 
-void ck_softmax_f32(float *out, const float *in, size_t n, size_t begin, size_t end, float scale, const float *bias,
+void ck_softmax_f32(float *out, const CK_U(float) *in, size_t n, size_t begin, size_t end, float scale, const CK_U(float) *bias,
                     size_t bias_stride, bool log) {
     CK_CALL(softmax, out, in, n, begin, end, scale, bias, bias_stride, log);
 }
 
-void ck_softmax_strided_f32(float *out, const float *in, size_t n, size_t inner, size_t begin, size_t end, bool log) {
+void ck_softmax_strided_f32(float *out, const CK_U(float) *in, size_t n, size_t inner, size_t begin, size_t end, bool log) {
     CK_CALL(softmax_strided, out, in, n, inner, begin, end, log);
 }
 
 #else
 
-static void T(softmax_row)(float *out, const float *in, size_t n, float scale, const float *bias, bool log) {
+static void T(softmax_row)(float *out, const CK_U(float) *in, size_t n, float scale, const CK_U(float) *bias, bool log) {
     const size_t full = n / W * W;
     const vf vscale = VS(scale);
     float maximum = -INFINITY;
@@ -90,14 +90,14 @@ static void T(softmax_row)(float *out, const float *in, size_t n, float scale, c
     if (i < n) STN(out + i, LDN(out + i, n - i) * inverse, n - i);
 }
 
-static void T(softmax)(float *out, const float *in, size_t n, size_t begin, size_t end, float scale, const float *bias,
+static void T(softmax)(float *out, const CK_U(float) *in, size_t n, size_t begin, size_t end, float scale, const CK_U(float) *bias,
                        size_t bias_stride, bool log) {
     for (size_t r = begin; r < end; r++)
         T(softmax_row)(out + r * n, in + r * n, n, scale, bias ? bias + r * bias_stride : NULL, log);
 }
 
 /// One strip of at most W columns, row stride `inner`.
-static void T(softmax_strip)(float *out, const float *in, size_t n, size_t inner, size_t cols, bool log) {
+static void T(softmax_strip)(float *out, const CK_U(float) *in, size_t n, size_t inner, size_t cols, bool log) {
     const bool full = cols == W;
     vf m = VS(-INFINITY), s = VS(0);
     for (size_t r = 0; r < n; r++) m = vmax(m, full ? LD(in + r * inner) : LDN(in + r * inner, cols));
@@ -122,7 +122,7 @@ static void T(softmax_strip)(float *out, const float *in, size_t n, size_t inner
     }
 }
 
-static void T(softmax_strided)(float *out, const float *in, size_t n, size_t inner, size_t begin, size_t end, bool log) {
+static void T(softmax_strided)(float *out, const CK_U(float) *in, size_t n, size_t inner, size_t begin, size_t end, bool log) {
     for (size_t c = begin; c < end;) {
         const size_t o = c / inner, i = c % inner, cols = ck_min(ck_min(W, inner - i), end - c);
         T(softmax_strip)(out + o * n * inner + i, in + o * n * inner + i, n, inner, cols, log);

@@ -41,10 +41,10 @@ typedef int32_t vi __attribute__((ext_vector_type(W)));
 typedef uint32_t vu __attribute__((ext_vector_type(W)));
 typedef double vd __attribute__((ext_vector_type(WD)));
 typedef float vh __attribute__((ext_vector_type(WD)));
-typedef vf T(vf_at) __attribute__((aligned(4), may_alias));
-typedef vi T(vi_at) __attribute__((aligned(4), may_alias));
-typedef vh T(vh_at) __attribute__((aligned(4), may_alias));
-typedef vd T(vd_at) __attribute__((aligned(8), may_alias));
+typedef vf T(vf_at) __attribute__((aligned(1), may_alias));
+typedef vi T(vi_at) __attribute__((aligned(1), may_alias));
+typedef vh T(vh_at) __attribute__((aligned(1), may_alias));
+typedef vd T(vd_at) __attribute__((aligned(1), may_alias));
 
 #define LD(p) (*(const T(vf_at) *)(p))
 #define ST(p, v) (*(T(vf_at) *)(p) = (v))
@@ -64,7 +64,7 @@ typedef vd T(vd_at) __attribute__((aligned(8), may_alias));
 #define VFMA(a, b, c) ((a) * (b) + (c))
 #endif
 
-static inline __attribute__((always_inline, unused)) vf T(ldn)(const float *p, size_t n) {
+static inline __attribute__((always_inline, unused)) vf T(ldn)(const CK_U(float) *p, size_t n) {
 #if CK_TIER == 2
     return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
 #else

@@ -6,6 +6,7 @@
 typedef struct {
     uint64_t lo, hi;
 } wide16;
+typedef wide16 ck_u_wide16 __attribute__((aligned(1)));
 
 /// Copies a run of n elements between strides.
 static inline void copy_run(char *dst, ptrdiff_t ds, const char *src, ptrdiff_t ss, size_t n, size_t width) {
@@ -67,7 +68,7 @@ void ck_fill_strided(void *out, const void *value, size_t width, size_t rank, co
 
 /// out[r][c] (row stride out_row) = in[c][r] (row stride in_row): blocks of 16 x 16, each within a few cache lines.
 #define BLOCKED(name, type)                                                                                          \
-    static void name(type *out, size_t out_row, const type *in, size_t in_row, size_t rows, size_t cols) {           \
+    static void name(type *out, size_t out_row, const CK_U(type) *in, size_t in_row, size_t rows, size_t cols) {           \
         enum { B = sizeof(type) == 1 ? 32 : 16 };                                                                    \
         for (size_t r0 = 0; r0 < rows; r0 += B) {                                                                    \
             const size_t r1 = ck_min(rows, r0 + B);                                                                  \
@@ -84,7 +85,7 @@ BLOCKED(blocked2, uint16_t)
 BLOCKED(blocked8, uint64_t)
 BLOCKED(blocked16, wide16)
 
-static void blocked4(uint32_t *out, size_t out_row, const uint32_t *in, size_t in_row, size_t rows, size_t cols) {
+static void blocked4(uint32_t *out, size_t out_row, const CK_U(uint32_t) *in, size_t in_row, size_t rows, size_t cols) {
     const size_t rows4 = rows & ~(size_t)3, cols4 = cols & ~(size_t)3;
     for (size_t r0 = 0; r0 < rows4; r0 += 16) {
         const size_t r1 = ck_min(rows4, r0 + 16);
@@ -100,9 +101,9 @@ static void blocked4(uint32_t *out, size_t out_row, const uint32_t *in, size_t i
 static void blocked(char *out, size_t out_row, const char *in, size_t in_row, size_t rows, size_t cols, size_t width) {
     switch (width) {
     case 1: blocked1((uint8_t *)out, out_row, (const uint8_t *)in, in_row, rows, cols); break;
-    case 2: blocked2((uint16_t *)out, out_row, (const uint16_t *)in, in_row, rows, cols); break;
-    case 4: blocked4((uint32_t *)out, out_row, (const uint32_t *)in, in_row, rows, cols); break;
-    case 8: blocked8((uint64_t *)out, out_row, (const uint64_t *)in, in_row, rows, cols); break;
+    case 2: blocked2((uint16_t *)out, out_row, (const CK_U(uint16_t) *)in, in_row, rows, cols); break;
+    case 4: blocked4((uint32_t *)out, out_row, (const CK_U(uint32_t) *)in, in_row, rows, cols); break;
+    case 8: blocked8((uint64_t *)out, out_row, (const CK_U(uint64_t) *)in, in_row, rows, cols); break;
     default: blocked16((wide16 *)out, out_row, (const wide16 *)in, in_row, rows, cols); break;
     }
 }

@@ -6,7 +6,7 @@
 #define CK_SELF "unary.c"
 #include "tiers.h"
 
-void ck_unary_f32(int32_t op, float *out, const float *in, size_t n, float p0, float p1) {
+void ck_unary_f32(int32_t op, float *out, const CK_U(float) *in, size_t n, float p0, float p1) {
     CK_CALL(unary, op, out, in, n, p0, p1);
 }
 
@@ -33,7 +33,7 @@ void ck_unary_f32(int32_t op, float *out, const float *in, size_t n, float p0, f
         }                                \
     } while (0)
 
-static void T(unary)(int32_t op, float *out, const float *in, size_t n, float p0, float p1) {
+static void T(unary)(int32_t op, float *out, const CK_U(float) *in, size_t n, float p0, float p1) {
     const vf a = VS(p0), b = VS(p1), zero = VS(0), one = VS(1);
     switch (op) {
     case CK_UNARY_NONE:

@@ -29,11 +29,13 @@ public struct Optimizer: Sendable {
     var source = model
     try specialize(&source)
     var disabled = options.disabled
-    var result = try run(source, disabling: disabled)
-    guard let verification else { return result }
+    guard let verification else { return try run(source, disabling: disabled) }
     let verifier = try Verifier(source: source, options: verification)
+    let auditor = verification.checksEachChange ? try verifier.changeVerifier() : nil
+    var result = try run(source, disabling: disabled, auditor)
     var record = try verifier.check(result.model)
-    var culprits: [String] = []
+    var culprits = auditor?.culprits ?? []
+    disabled.formUnion(culprits)
     while !record.passed, culprits.count < 4 {
       guard let culprit = try bisect(source, result.report, verifier, disabled: disabled) else { break }
       culprits.append(culprit)
@@ -41,15 +43,22 @@ public struct Optimizer: Sendable {
       result = try run(source, disabling: disabled)
       record = try verifier.check(result.model)
     }
+    if let auditor {
+      record.comparedValues = auditor.compared
+      record.uncheckedChanges = auditor.unchecked
+    }
     if !culprits.isEmpty {
       record.culprit = culprits.joined(separator: ", ")
-      result.report.failures += culprits.map { "pass \($0) changes the result and was left out" }
+      let alreadyTold = Set(auditor?.culprits ?? [])
+      result.report.failures += culprits.filter { !alreadyTold.contains($0) }.map {
+        "pass \($0) changes the result and was left out"
+      }
     }
     result.report.verification = record
     return result
   }
 
-  private func run(_ source: Model, disabling disabled: Set<String>) throws -> (
+  private func run(_ source: Model, disabling disabled: Set<String>, _ auditor: ChangeVerifier? = nil) throws -> (
     model: Model, report: OptimizationReport
   ) {
     var settings = options
@@ -58,6 +67,7 @@ public struct Optimizer: Sendable {
     if !extraPasses.isEmpty { stages.append(PassManager.Stage(extraPasses, rounds: 4)) }
     var manager = PassManager(stages: stages, options: settings)
     manager.progress = progress
+    manager.auditor = auditor
     return try manager.run(source)
   }
 

@@ -32,7 +32,7 @@ struct CameoCommand: ParsableCommand {
 enum Main {
   static func main() {
     do {
-      var command = try CameoCommand.parseAsRoot()
+      var command = try CameoCommand.parseAsRoot(OptimizeCommand.rewritten(Array(CommandLine.arguments.dropFirst())))
       try command.run()
     } catch let error as CameoError {
       Console.note("cameo: error: \(error)")

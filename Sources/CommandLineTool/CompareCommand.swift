@@ -2,6 +2,7 @@ import ArgumentParser
 import Cameo
 import GraphIR
 import InferenceRuntime
+import Operators
 import Tensors
 
 /// `cameo compare`: whether two models compute the same.
@@ -13,6 +14,9 @@ struct CompareCommand: ParsableCommand {
       A and B may be one file, run at two levels or by two providers. Inputs that are not given are made, as by cameo bench.
       Exit code 1 where an output differs by more than the tolerance.
 
+      --exact evaluates A in float64 as well and says how far A and B are from that: B is as good as A where its error is at most
+      twice that of A plus 1e-6.
+
       EXAMPLE
         cameo compare model.onnx small.onnx --dim batch=2
         cameo compare model.onnx model.onnx --provider-a reference --level-a 0 --level-b 3 --bisect
@@ -23,6 +27,7 @@ struct CompareCommand: ParsableCommand {
   @OptionGroup var tensors: TensorArguments
   @Option(help: ArgumentHelp("Largest max|a-b| / max|a| of an output.", valueName: "x")) var tolerance = 1e-3
   @Flag(help: "Find the first node whose value differs.") var bisect = false
+  @Flag(help: "Hold both against a float64 evaluation of A.") var exact = false
   @Option(name: .customLong("level-a"), help: ArgumentHelp("How far A is optimized first, 0 to 3.", valueName: "level"))
   var levelA = 0
   @Option(name: .customLong("level-b"), help: ArgumentHelp("How far B is optimized first, 0 to 3.", valueName: "level"))
@@ -64,15 +69,18 @@ struct CompareCommand: ParsableCommand {
       guard let x = expected[nameA], let y = found[nameB] else { continue }
       rows.append((nameA, Closeness.between(x, y)))
     }
-    let isEqual = rows.allSatisfy { $0.closeness.maxRel <= tolerance }
+    let truth = try exact ? errors(first.source, inputs, pairs, expected, found) : []
+    let isEqual =
+      exact ? truth.allSatisfy(\.isAsGood) : rows.allSatisfy { $0.closeness.maxRel <= tolerance }
     var difference: ValueBisection.Result?
     if bisect, !isEqual {
       difference = try ValueBisection(first, second, threads: threads).find(inputs, providerA, providerB, tolerance)
     }
     if console.json {
-      Console.out(json(rows, isEqual, difference).text())
+      Console.out(json(rows, isEqual, difference, truth).text())
     } else {
       if !console.quiet { Console.out(text(rows)) }
+      if exact, !console.quiet { Console.out("\n" + OutputError.text(truth)) }
       if let difference { Console.out("\n" + difference.text) }
       if bisect, !isEqual, difference == nil {
         console.note("cameo: no value of the same name and shape in both differs; only the outputs do")
@@ -80,11 +88,34 @@ struct CompareCommand: ParsableCommand {
       if !console.quiet {
         Console.out(
           isEqual
-            ? Console.styled("equal", .green) + " within \(Figures.short(tolerance))"
+            ? Console.styled("equal", .green)
+              + (exact ? ": B is as close to float64 as A" : " within \(Figures.short(tolerance))")
             : Console.styled("different", .red))
       }
     }
     if !isEqual { throw AnsweredNo() }
+  }
+
+  /// How far each output of A and of B is from A evaluated in float64.
+  private func errors(
+    _ source: Model, _ inputs: [String: Value], _ pairs: [(String, String)], _ expected: [String: Value],
+    _ found: [String: Value]
+  ) throws -> [OutputError] {
+    var options = GraphEvaluator.Options()
+    options.widensFloats = true
+    options.seed = tensors.seed
+    let graph = source.graph
+    let evaluator = GraphEvaluator(graph, functions: source.functions, options: options)
+    let results = try within("file \(a), in float64") {
+      try evaluator.run(graph.inputs.map { inputs[graph[$0].name] })
+    }
+    let truth = Dictionary(zip(graph.outputs.map { graph[$0].name }, results), uniquingKeysWith: { a, _ in a })
+    return try pairs.compactMap { nameA, nameB in
+      guard let exact = truth[nameA], let x = expected[nameA], let y = found[nameB] else { return nil }
+      return OutputError(
+        name: nameA, a: Closeness.between(exact, try GraphEvaluator.widened(x)).maxRel,
+        b: Closeness.between(exact, try GraphEvaluator.widened(y)).maxRel)
+    }
   }
 
   /// Outputs by name; by position where the names differ.
@@ -108,7 +139,8 @@ struct CompareCommand: ParsableCommand {
   }
 
   private func json(
-    _ rows: [(name: String, closeness: Closeness)], _ isEqual: Bool, _ difference: ValueBisection.Result?
+    _ rows: [(name: String, closeness: Closeness)], _ isEqual: Bool, _ difference: ValueBisection.Result?,
+    _ truth: [OutputError]
   ) -> JSON {
     var members: [(String, JSON)] = [
       (
@@ -136,6 +168,29 @@ struct CompareCommand: ParsableCommand {
           ])
         ))
     }
+    if exact { members.append(("exact", .array(truth.map(\.json)))) }
     return .object(members)
+  }
+}
+
+/// max|x - t| / max|t| of an output of A and of B, t being A's in float64.
+struct OutputError {
+  let name: String
+  let a: Double
+  let b: Double
+  var isAsGood: Bool { b <= 2 * a + 1e-6 }
+
+  var json: JSON {
+    .object([
+      ("name", .string(name)), ("error_a", .double(a)), ("error_b", .double(b)), ("as_good", .bool(isAsGood)),
+    ])
+  }
+
+  static func text(_ errors: [OutputError]) -> String {
+    var table = Table(["against float64", ">error of A", ">error of B", ""])
+    for error in errors {
+      table.add(error.name, Figures.short(error.a), Figures.short(error.b), error.isAsGood ? "" : "worse")
+    }
+    return table.text(indent: 0)
   }
 }

@@ -19,6 +19,9 @@ struct OptimizeCommand: ParsableCommand {
       Verification runs source and result on seeded inputs. Where they differ, the pass that makes the difference is found and
       left out, the verified file is written, and the exit code is 1 (--keep-going: 0); if they still differ, nothing is written.
 
+      --verify each checks each change where it is made: the new nodes are computed from recorded values of the source. It takes
+      the memory of all values, and names the rule that is wrong.
+
       --explain says what almost fused and what stood in the way; --explain PASS keeps to one pass.
 
       EXAMPLE
@@ -56,7 +59,12 @@ struct OptimizeCommand: ParsableCommand {
     help: ArgumentHelp("Say what almost fused and why not; of one pass, if named.", valueName: "pass"))
   var explain: String?
 
-  @Flag(inversion: .prefixedNo, help: "Run source and result on seeded inputs and compare.") var verify = true
+  @Flag(help: "Print what became of which nodes.") var diff = false
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Run source and result on seeded inputs and compare. `--verify each`: also each change by itself.")
+  var verify = true
+  @Flag(name: .customLong(OptimizeCommand.verifyEachName), help: .hidden) var verifyEach = false
   @Flag(help: "Go on, and exit with 0, although a pass had to be left out.") var keepGoing = false
   @Flag(help: "Write the tensors beside the file, to OUT.data.") var externalData = false
   @Option(
@@ -101,6 +109,8 @@ struct OptimizeCommand: ParsableCommand {
       if let extract { source = try Extraction(extract, of: source).model(from: source) }
     }
     var options = settings
+    // Level 3 is for running; a file has ai.cameo where it may.
+    if options.target != .cameo { options.disabled.insert("FuseElementwise") }
     options.inputTypes = try within("file \(model)") { try inputTypes(of: source) }
 
     var optimizer = Optimizer(options: options, verification: verification(of: source, options))
@@ -132,24 +142,43 @@ struct OptimizeCommand: ParsableCommand {
     }
     try writeReports(document, progress)
     progress.clear()
+    let difference = diff ? GraphDifference(from: source, to: result) : nil
     if console.json {
-      Console.out(ReportJSON.document(document).text())
+      Console.out(ReportJSON.document(document, difference: difference).text())
     } else {
       if !console.quiet { Console.out(OptimizeSummary.text(document, written)) }
+      if let difference { Console.out("\n" + DifferenceText.text(difference, from: model, to: output)) }
       if explain != nil { Console.out(OptimizeSummary.explanation(document, pass: explained)) }
     }
     try answer(outcome)
   }
 
+  /// Stands for `--verify each`; see `rewritten`.
+  static let verifyEachName = "verify-each"
+
+  /// The arguments with `--verify each` as one flag: as an option with a value, `--verify MODEL` would take the model for it.
+  static func rewritten(_ arguments: [String]) -> [String] {
+    var result: [String] = []
+    for argument in arguments {
+      if argument == "each", result.last == "--verify" {
+        result[result.count - 1] = "--" + verifyEachName
+      } else {
+        result.append(argument == "--verify=each" ? "--" + verifyEachName : argument)
+      }
+    }
+    return result
+  }
+
   /// nil where it is switched off, or where an operator cannot be computed here (said aloud).
   private func verification(of source: Model, _ options: OptimizationOptions) -> VerificationOptions? {
-    guard verify else { return nil }
+    guard verify || verifyEach else { return nil }
     if let unknown = source.firstUnknownOperator {
       console.note("cameo: \(model): not verified: \(unknown) cannot be computed here")
       return nil
     }
     var verification = VerificationOptions()
     verification.bindings = options.bindings.compactMapValues(\.value)
+    verification.checksEachChange = verifyEach
     return verification
   }
 
@@ -228,6 +257,11 @@ enum OptimizeSummary {
       lines.append(
         "  \(mark) max|a-b| / max|a| \(Figures.short(verification.maxRel)) over \(verification.cases.count) input sets "
           + "in \(Figures.milliseconds(verification.milliseconds))")
+      if let compared = verification.comparedValues {
+        lines.append(
+          "           \(compared) values compared where they changed"
+            + (verification.uncheckedChanges.map { $0 > 0 ? ", \($0) changes with none to compare" : "" } ?? ""))
+      }
     } else {
       lines.append("  " + Console.styled("not verified", .yellow))
     }

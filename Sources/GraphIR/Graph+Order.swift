@@ -87,8 +87,10 @@ extension Graph {
     return result
   }
 
-  /// Removes tombstones: new ids for nodes, values and regions. Every id from before is void.
-  public mutating func compact() {
+  /// Removes tombstones: new ids for nodes, values and regions. Every id from before is void. The result gives each old value's
+  /// new index, -1 for one that is gone; nil where nothing moved.
+  @discardableResult
+  public mutating func compact() -> [Int32]? {
     var nodeMap = [Int32](repeating: -1, count: nodeArena.count)
     var valueMap = [Int32](repeating: -1, count: valueArena.count)
     var regionMap = [Int32](repeating: -1, count: regionArena.count)
@@ -105,7 +107,7 @@ extension Graph {
     if Int(nodeMap.last ?? -1) == nodeMap.count - 1, Int(valueMap.last ?? -1) == valueMap.count - 1,
       Int(regionMap.last ?? -1) == regionMap.count - 1
     {
-      return
+      return nil
     }
     func map(_ id: NodeID) -> NodeID { NodeID(Int(nodeMap[Int(id.index)])) }
     func map(_ id: ValueID) -> ValueID { ValueID(Int(valueMap[Int(id.index)])) }
@@ -165,6 +167,7 @@ extension Graph {
     nodeArena = ContiguousArray(nodeArena.lazy.filter(\.isAlive))
     valueArena = ContiguousArray(valueArena.lazy.filter(\.isAlive))
     regionArena = ContiguousArray(regionArena.lazy.filter(\.isAlive))
+    return valueMap
   }
 
   /// Removes constants that nothing reads and that are no region's input, and dead bodies' leftovers. O(values).

@@ -40,6 +40,15 @@ public struct Node: Sendable {
     operatorName.name == type && operatorName.domain == domain
   }
 
+  /// A copy, outside any graph, whose attribute of that name has another value.
+  public func with(_ name: String, _ value: Attribute) -> Node {
+    var copy = self
+    for index in copy.attributes.indices where copy.attributes[index].name == name {
+      copy.attributes[index].value = value
+    }
+    return copy
+  }
+
   /// The regions of its attributes, in order.
   public var regions: [RegionID] {
     attributes.isEmpty ? [] : attributes.flatMap { $0.value.regions }

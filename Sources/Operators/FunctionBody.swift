@@ -211,35 +211,10 @@ extension Graph {
   /// New nodes carry the node's origins. Throws where the body has control flow.
   @discardableResult
   public mutating func inline(_ body: Graph, at id: NodeID) throws -> [NodeID] {
-    guard body.allRegions.count == 1 else {
-      throw CameoError.unsupported("the body of \(self[id].operatorName) has control flow")
-    }
     let node = self[id]
-    var values: [ValueID: ValueID] = [:]
-    for (formal, actual) in zip(body.inputs, node.inputs) { values[formal] = actual }
-    var added: [NodeID] = []
-    for inner in body.nodes {
-      let source = body[inner]
-      for case .some(let input) in source.inputs where values[input] == nil {
-        guard let constant = body[input].constant else { continue }
-        values[input] = addConstant(constant, name: freshName(body[input].name), in: node.region)
-      }
-      let label = source.outputs.first.flatMap { $0 }.map { body[$0].name } ?? source.type
-      var outputs: [ValueID?] = []
-      for output in source.outputs {
-        guard let output else { outputs.append(nil); continue }
-        let value = addValue(name: freshName(body[output].name), type: body[output].type, in: node.region)
-        values[output] = value
-        outputs.append(value)
-      }
-      added.append(
-        addNode(
-          source.operatorName, name: node.name.isEmpty ? "" : "\(node.name)/\(label)",
-          inputs: source.inputs.map { $0.flatMap { values[$0] } }, outputs: outputs, attributes: source.attributes,
-          origins: node.origins, in: node.region))
-    }
-    for (formal, actual) in zip(body.outputs, node.outputs.compactMap { $0 }) {
-      guard let value = values[formal] else { continue }
+    let (added, results) = try copy(body, for: node, in: node.region, origins: node.origins)
+    for (value, actual) in zip(results, node.outputs.compactMap { $0 }) {
+      guard let value else { continue }
       let type = self[actual].type
       if self[value].type == nil || self[value].type?.shape == nil && type?.shape != nil { setType(type, of: value) }
       replaceAllUses(of: actual, with: value)
@@ -247,5 +222,41 @@ extension Graph {
     }
     removeNode(id)
     return added
+  }
+
+  /// Appends the nodes of `body`, its inputs bound to those of `node`, to `region`: the nodes in order and the values that its
+  /// outputs are there; `node` stays. Throws where the body has control flow.
+  mutating func copy(
+    _ body: Graph, for node: Node, in region: RegionID, origins: Origins
+  ) throws -> (nodes: [NodeID], results: [ValueID?]) {
+    guard body.allRegions.count == 1 else {
+      throw CameoError.unsupported("the body of \(node.operatorName) has control flow")
+    }
+    var values: [ValueID: ValueID] = [:]
+    for (formal, actual) in zip(body.inputs, node.inputs) { values[formal] = actual }
+    func place(_ value: ValueID, _ graph: inout Graph) {
+      guard values[value] == nil, let constant = body[value].constant else { return }
+      values[value] = graph.addConstant(constant, name: graph.freshName(body[value].name), in: region)
+    }
+    var added: [NodeID] = []
+    for inner in body.nodes {
+      let source = body[inner]
+      for case .some(let input) in source.inputs { place(input, &self) }
+      let label = source.outputs.first.flatMap { $0 }.map { body[$0].name } ?? source.type
+      var outputs: [ValueID?] = []
+      for output in source.outputs {
+        guard let output else { outputs.append(nil); continue }
+        let value = addValue(name: freshName(body[output].name), type: body[output].type, in: region)
+        values[output] = value
+        outputs.append(value)
+      }
+      added.append(
+        addNode(
+          source.operatorName, name: node.name.isEmpty ? "" : "\(node.name)/\(label)",
+          inputs: source.inputs.map { $0.flatMap { values[$0] } }, outputs: outputs, attributes: source.attributes,
+          overload: source.overload, origins: origins, in: region))
+    }
+    for output in body.outputs { place(output, &self) }
+    return (added, body.outputs.map { values[$0] })
   }
 }

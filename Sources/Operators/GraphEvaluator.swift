@@ -12,6 +12,8 @@ public final class GraphEvaluator {
     public var maximumDepth = 64
     /// Keeps every value of the main region until the end, for dumps and comparisons.
     public var keepsAll = false
+    /// Carries every float, float16 and bfloat16 as double: what the graph means without its own rounding. Outputs are doubles.
+    public var widensFloats = false
 
     public init() {}
   }
@@ -61,12 +63,23 @@ public final class GraphEvaluator {
         if depth > 0 { continue }
         throw CameoError.badInput("input \(graph[input].name) is missing")
       }
-      values[Int(input.index)] = value
+      values[Int(input.index)] = options.widensFloats ? try Widening.widened(value) : value
     }
     try run(region: .main)
-    let results = try graph.outputs.map { try self.value($0) }
+    let results = try graph.outputs.map { try options.widensFloats ? Widening.widened(value($0)) : value($0) }
     for index in values.indices where !options.keepsAll { values[index] = nil }
     return results
+  }
+
+  /// Computes one node of the main region by itself, from what `known` gives for its inputs and for what its bodies capture.
+  /// Outputs by position.
+  public func evaluate(_ id: NodeID, from known: (ValueID) -> Value?) throws -> [Value?] {
+    let node = graph[id]
+    let needed = node.inputs.compactMap { $0 } + node.regions.flatMap { graph.capturedValues(of: $0) }
+    for value in needed { values[Int(value.index)] = known(value) }
+    defer { for index in values.indices { values[index] = nil } }
+    do { try evaluate(id) } catch let error as CameoError { throw error.within(graph.describe(id)) }
+    return node.outputs.map { $0.flatMap { values[Int($0.index)] } }
   }
 
   /// A value of the last run, where all were kept.
@@ -90,9 +103,23 @@ public final class GraphEvaluator {
   }
 
   private func evaluate(_ id: NodeID) throws {
-    let node = graph[id]
-    let inputs = node.inputs.map { input in input.flatMap { self[$0] } }
-    let outputs = try GraphEvaluator.evaluate(
+    let inputs = graph[id].inputs.map { input in input.flatMap { self[$0] } }
+    let outputs = options.widensFloats ? try widenedOutputs(of: id, inputs) : try self.outputs(of: graph[id], inputs)
+    for (index, output) in graph[id].outputs.enumerated() {
+      guard let output else { continue }
+      guard index < outputs.count, let value = outputs[index] else {
+        throw CameoError.unsupported("output \(index) is not computed")
+      }
+      values[Int(output.index)] = value
+      try observer?(id, output, value)
+    }
+  }
+
+  /// The value with every narrow float in it as double, as `widensFloats` carries it.
+  public static func widened(_ value: Value) throws -> Value { try Widening.widened(value) }
+
+  private func outputs(of node: Node, _ inputs: [Value?]) throws -> [Value?] {
+    try GraphEvaluator.evaluate(
       node, inputs: inputs, functions: functions, options: options, depth: depth
     ) { [unowned self] body, arguments in
       for (index, input) in graph[body].inputs.enumerated() {
@@ -101,14 +128,21 @@ public final class GraphEvaluator {
       try run(region: body)
       return try graph[body].outputs.map { try value($0) }
     }
-    for (index, output) in node.outputs.enumerated() {
-      guard let output else { continue }
-      guard index < outputs.count, let value = outputs[index] else {
-        throw CameoError.unsupported("output \(index) is not computed")
-      }
-      values[Int(output.index)] = value
-      try observer?(id, output, value)
+  }
+
+  private func widenedOutputs(of id: NodeID, _ inputs: [Value?]) throws -> [Value?] {
+    let node = Widening.node(graph[id])
+    let wide = try inputs.map { try $0.map { try Widening.widened($0) } }
+    let isCall = functions.contains { $0.operatorName == node.operatorName && $0.overload == node.overload }
+    let outputs: [Value?]
+    do {
+      outputs = try self.outputs(of: node, isCall ? wide : try Widening.inputs(wide, of: node))
+    } catch let error as CameoError {
+      // Type constraints that tie several parameters together may still want the operator's own type.
+      if isCall || !node.regions.isEmpty { throw error }
+      outputs = try self.outputs(of: graph[id], try Widening.inputs(wide, of: node, narrow: true))
     }
+    return try outputs.map { try $0.map { try Widening.widened($0) } }
   }
 
   /// Evaluates one node on given inputs. `runBody` runs its bodies, where it has some.

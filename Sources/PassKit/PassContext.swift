@@ -16,6 +16,8 @@ public final class PassContext {
   private var refused: Set<RefusalKey> = []
   /// Why the graph is no longer right: a change was made and turned out wrong. The pass is rolled back whatever it does.
   private(set) var damage: CameoError?
+  /// Asked about each change after it has been made.
+  var auditor: (any ChangeAuditor)?
   /// Most changes of one pass: no pass that comes to an end changes each node so often.
   private var changeLimit = Int.max
 
@@ -118,6 +120,14 @@ public final class PassContext {
     inference.release()
     let result = graph.apply(change)
     inference.extend(to: graph, inferring: result.added, then: result.touched)
+    do {
+      try auditor?.check(
+        graph, rule: change.rule, result, edited: change.inputEdits.map(\.node) + change.attributeEdits.map(\.node))
+    } catch {
+      let located = ((error as? CameoError) ?? CameoError(.invariant, "\(error)")).within("rule \(change.rule)")
+      damage = located
+      throw located
+    }
     for (old, new) in result.replaced {
       guard let before = known[old], let reason = before.contradiction(of: inference[new]) else { continue }
       let error = CameoError(

@@ -19,6 +19,8 @@ public struct PassManager {
   public let options: OptimizationOptions
   /// Told the pass's name before it runs.
   public var progress: (@Sendable (String) -> Void)?
+  /// Asked about each change of each pass.
+  public var auditor: (any ChangeAuditor)?
 
   public init(stages: [Stage], options: OptimizationOptions) {
     self.stages = stages
@@ -40,7 +42,7 @@ public struct PassManager {
     report.level = options.level
     report.target = options.target.rawValue
     report.model = model.sourcePath
-    report.nodesBefore = model.graph.nodeCount
+    report.nodesBefore = model.graph.countedNodes
     report.bytesBefore = model.graph.constantBytes
     report.operatorsBefore = model.graph.operatorCounts
     try model.graph.verify()
@@ -70,7 +72,7 @@ public struct PassManager {
           var record = records[pass.name] ?? PassRecord(name: pass.name, applied: 0, milliseconds: 0, nodesAfter: 0)
           record.applied += outcome.applied.count
           record.milliseconds += elapsed
-          record.nodesAfter = context.graph.nodeCount
+          record.nodesAfter = context.graph.countedNodes
           records[pass.name] = record
           misses[pass.name] = outcome.misses
           fusions += outcome.fusions
@@ -80,7 +82,7 @@ public struct PassManager {
       }
       model.graph = context.graph
       context.discard()
-      model.graph.compact()
+      if let renumbering = model.graph.compact() { auditor?.didCompact(renumbering) }
     }
     report.passes = order.compactMap { records[$0] }
     report.fusions = fusions.map { $0.record }
@@ -92,7 +94,7 @@ public struct PassManager {
         return miss
       }
     }
-    report.nodesAfter = model.graph.nodeCount
+    report.nodesAfter = model.graph.countedNodes
     report.bytesAfter = model.graph.constantBytes
     report.operatorsAfter = model.graph.operatorCounts
     report.milliseconds = (ContinuousClock.now - start).milliseconds
@@ -110,8 +112,10 @@ public struct PassManager {
   }
 
   private func makeContext(_ model: Model) throws -> PassContext {
-    try PassContext(
+    let context = try PassContext(
       graph: model.graph, functions: model.functions, options: options, sourceOpset: model.opsets[""] ?? 0)
+    context.auditor = auditor
+    return context
   }
 
   /// One pass. The graph is as before where it throws or leaves the graph broken.
@@ -119,16 +123,20 @@ public struct PassManager {
     _ pass: any Pass, _ context: inout PassContext, _ model: inout Model, _ report: inout OptimizationReport
   ) -> Outcome {
     let snapshot = context.graph
+    auditor?.willRun(pass.name)
     do {
       context.beginPass()
       try pass.run(context)
       if let damage = context.damage { throw damage }
       var outcome = Outcome(applied: context.applied, misses: context.nearMisses)
-      guard !outcome.applied.isEmpty else { return outcome }
-      outcome.fusions = fusions(of: pass, in: context, model)
-      try context.settle()
+      if !outcome.applied.isEmpty {
+        outcome.fusions = fusions(of: pass, in: context, model)
+        try context.settle()
+      }
+      auditor?.didRun(pass.name, rolledBack: false)
       return outcome
     } catch {
+      auditor?.didRun(pass.name, rolledBack: true)
       let located = (error as? CameoError) ?? CameoError(.invariant, "\(error)")
       report.failures.append("\(located.within("pass \(pass.name)"))")
       report.failedPasses.append(pass.name)
@@ -173,10 +181,18 @@ extension Graph {
     return sum
   }
 
-  /// Live nodes by operator, bodies included.
+  /// Live nodes by operator, bodies included; a fused program is one node.
   public var operatorCounts: [String: Int] {
     var counts: [String: Int] = [:]
-    for id in allNodes { counts[self[id].operatorName.description, default: 0] += 1 }
+    for id in allNodes where !isStep(id) { counts[self[id].operatorName.description, default: 0] += 1 }
     return counts
+  }
+
+  /// Live nodes, bodies included; a fused program is one node.
+  public var countedNodes: Int { allNodes.reduce(0) { $0 + (isStep($1) ? 0 : 1) } }
+
+  /// True for a node in the body of a fused program.
+  private func isStep(_ id: NodeID) -> Bool {
+    self[self[id].region].parent.map { FusedElementwise.is(self[$0]) } ?? false
   }
 }

@@ -1,5 +1,5 @@
 public import GraphIR
-public import Operators
+import Operators
 public import Tensors
 
 /// A node test's model with one thing changed, and whether the standard forbids it for certain.

@@ -1,9 +1,9 @@
 import CPUProvider
 import Dispatch
-public import GraphIR
+import GraphIR
 import InferenceRuntime
-public import Operators
-public import Tensors
+import Operators
+import Tensors
 
 /// Feeds mutations of node tests to inference, evaluation and a session, and judges what they say.
 public struct NegativeAudit {

@@ -1,6 +1,6 @@
-public import GraphIR
+import GraphIR
 import Operators
-public import Tensors
+import Tensors
 
 /// What shape inference says of a node test's outputs, held against the outputs that the test ships.
 ///

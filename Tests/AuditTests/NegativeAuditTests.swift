@@ -6,16 +6,9 @@ import Testing
 @Suite struct NegativeAuditTests {
   @Test(.timeLimit(.minutes(Repository.isFull ? 60 : 8))) func mutatedNodeTestsAreRefusedInWords() throws {
     guard NodeData.isThere() else { return }
-    let runner = try Repository.product("audit-runner")
-    let process = Process()
-    process.executableURL = runner
-    process.arguments = [NodeData.folder] + (Repository.isFull ? ["--all"] : [])
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    try process.run()
-    let output = String(decoding: try pipe.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-    process.waitUntilExit()
-    print(output)
-    #expect(process.terminationStatus == 0, "\(output)")
+    let runner = try Repository.product("audit-runner").path
+    let result = try Command.run([runner] + [NodeData.folder] + (Repository.isFull ? ["--all"] : []))
+    print(result.output)
+    #expect(result.status == 0, "\(result.output)")
   }
 }

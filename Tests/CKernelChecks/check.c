@@ -9,6 +9,7 @@
 #include "check_elementwise.h"
 #include "check_linear.h"
 #include "check_integer.h"
+#include "check_dot8.h"
 #include "check_spatial.h"
 #include "check_moves.h"
 
@@ -26,6 +27,7 @@ int main(void) {
         check_binary();
         check_softmax();
         check_norm();
+        check_rotary();
         check_reduce();
         check_rnn();
         check_gemm();
@@ -33,6 +35,7 @@ int main(void) {
         check_attention();
         check_quant();
         check_integer();
+        check_dot8();
         check_pool();
         check_conv();
         check_resize();

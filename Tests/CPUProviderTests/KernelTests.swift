@@ -15,6 +15,12 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     /// The same, known when planning.
     case fixed([Int], Float, Float)
     case fixedInts([Int], [Int])
+    /// Random codes of an integer type of whole bytes, given at run time or known when planning.
+    case codes([Int], DataType)
+    case fixedCodes([Int], DataType)
+    /// These integers of a type, known when planning or given at run time.
+    case fixedValues([Int], DataType, [Int])
+    case values([Int], DataType, [Int])
     case absent
 
     static func f(_ shape: Int...) -> Source { .floats(shape, -2, 2) }
@@ -59,6 +65,11 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     case .ints(let shape, let values), .fixedInts(let shape, let values): return try .ints(values, shape: shape)
     case .bools(let shape):
       return try .of((0..<shape.reduce(1, *)).map { _ in next() < 0.6 ? Int64(1) : 0 }, .bool, shape: shape)
+    case .codes(let shape, let type), .fixedCodes(let shape, let type):
+      let low: Int64 = type == .int8 ? -128 : 0
+      return try .of((0..<shape.reduce(1, *)).map { _ in low + Int64(next() * 256) }, type, shape: shape)
+    case .fixedValues(let shape, let type, let values), .values(let shape, let type, let values):
+      return try .of(values.map { Int64($0) }, type, shape: shape)
     case .absent: return nil
     }
   }
@@ -70,7 +81,7 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     for (index, source) in inputs.enumerated() {
       guard let tensor = try tensor(source, index) else { ids.append(nil); continue }
       switch source {
-      case .fixed, .fixedInts: ids.append(graph.addConstant(tensor, name: "c\(index)"))
+      case .fixed, .fixedInts, .fixedCodes, .fixedValues: ids.append(graph.addConstant(tensor, name: "c\(index)"))
       default:
         let id = graph.addValue(name: "x\(index)", type: .tensor(tensor.dataType, tensor.shape.map { Dim($0) }))
         graph.addInput(id)
@@ -205,6 +216,18 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     KernelCase("LogSoftmax", [.f(6, 33)]), KernelCase("LayerNormalization", [.f(3, 4, 50), .w(50), .w(50)]),
     KernelCase("LayerNormalization", [.f(3, 4, 50), .w(4, 50)], ["axis": .int(1)], outputs: 3),
     KernelCase("RMSNormalization", [.f(3, 50), .w(50)]),
+    KernelCase("RotaryEmbedding", [.f(2, 3, 5, 64), .f(2, 5, 32), .f(2, 5, 32)]),
+    KernelCase("RotaryEmbedding", [.f(2, 3, 5, 22), .f(1, 5, 11), .f(1, 5, 11)], ["interleaved": .int(1)]),
+    KernelCase(
+      "RotaryEmbedding", [.f(2, 5, 120), .f(2, 5, 19), .f(2, 5, 19)],
+      [
+        "num_heads": .int(3), "rotary_embedding_dim": .int(38),
+      ]),
+    KernelCase(
+      "RotaryEmbedding", [.f(2, 3, 3, 40), .f(7, 16), .f(7, 16), .ints([2, 3], [0, 6, -1, 3, -7, 2])],
+      ["interleaved": .int(1), "rotary_embedding_dim": .int(32)]),
+    KernelCase(
+      "RotaryEmbedding", [.f(1, 4, 66), .f(9, 33), .f(9, 33), .fixedInts([1, 4], [8, 7, 0, 1])], ["num_heads": .int(1)]),
     KernelCase("BatchNormalization", [.f(2, 5, 6, 7), .w(5), .w(5), .w(5), .fixed([5], 0.1, 2)]),
     KernelCase("InstanceNormalization", [.f(2, 5, 6, 7), .w(5), .w(5)]),
     KernelCase("GroupNormalization", [.f(2, 6, 5, 7), .w(6), .w(6)], ["num_groups": .int(3)]),

@@ -165,11 +165,6 @@ struct Hostile: CustomTestStringConvertible, Sendable {
   }
 
   @Test(arguments: Hostile.all) func commandRefuses(_ hostile: Hostile) throws {
-    let tools = ["debug", "release"].map { Repository.root.appending(path: ".build/\($0)/cameo") }
-    guard let tool = tools.first(where: { FileManager.default.isExecutableFile(atPath: $0.path) }) else {
-      Issue.record("cameo is not built")
-      return
-    }
     try folder { folder in
       let model = folder.appending(path: "bad.onnx")
       let output = folder.appending(path: "out.onnx")
@@ -177,18 +172,9 @@ struct Hostile: CustomTestStringConvertible, Sendable {
       try Data("before".utf8).write(to: output)
       let arguments =
         hostile.onlyRunning ? ["run", model.path, "--input", "x=ones:2"] : ["optimize", model.path, "-o", output.path]
-      let process = Process()
-      process.executableURL = tool
-      process.arguments = arguments
-      let errors = Pipe()
-      process.standardError = errors
-      process.standardOutput = FileHandle.nullDevice
-      try process.run()
-      let text = String(decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-      process.waitUntilExit()
-      #expect(
-        process.terminationReason == .exit && process.terminationStatus == 2,
-        "\(arguments): \(process.terminationStatus) \(text)")
+      let result = try Command.cameo(arguments)
+      let text = result.error
+      #expect(result.status == 2, "\(arguments): \(result.status) \(text)")
       let lines = text.split(separator: "\n")
       #expect(lines.last?.hasPrefix("cameo: error: ") == true, "\(text)")
       #expect(lines.last?.contains("bad.onnx") == true, "\(text)")

@@ -39,6 +39,33 @@ import Testing
     #expect(try run(again, [3, 5]) == [24, 11, 3])
   }
 
+  /// Through calls of the model's own functions, one of which calls another; the calls stay for who reads their results.
+  @Test func functionsAreDifferentiatedThroughTheirBodies() throws {
+    let text = """
+      <ir_version: 8, opset_import: ["": 20, "own": 1, "\(Self.domain)": 1]>
+      g (float a, float b) => (float d, float da, float db) {
+        c = own.Square (a)
+        d = own.Scaled <times = 3.0> (c, b)
+        da, db = \(Self.domain).Gradient <xs = ["a", "b"], y = "d"> (a, b)
+      }
+      <domain: "own", opset_import: ["": 20]>
+      Square (x) => (y) { y = Mul (x, x) }
+      <domain: "own", opset_import: ["": 20, "own": 1]>
+      Scaled <times> (x, z) => (y) {
+        q = own.Square (z)
+        p = Mul (x, q)
+        t = Constant <value_float: float = @times> ()
+        y = Mul (p, t)
+      }
+      """
+    let model = try ONNXImporter.load(bytes: ONNXExporter.serialize(ONNXText.parseModel(text)))
+    try model.graph.verify()
+    #expect(!model.graph.allNodes.contains { model.graph[$0].type == "Gradient" })
+    #expect(model.graph.producer(model.graph.outputs[0]).map { model.graph[$0].type } == "Scaled")
+    // d = 3 a^2 b^2
+    #expect(try run(model, [2, 5]) == [300, 300, 120])
+  }
+
   @Test func everyNewNodeStandsForTheGradientNode() throws {
     let model = try loaded(Self.product)
     let gradient = try #require(model.sourceNodes.firstIndex { $0.operatorName.name == "Gradient" })

@@ -62,6 +62,15 @@ import Testing
       "g (float[2, 3, 4] x, float[3, 4] s, float[3, 4] b) => (float[2, 3, 4] y, float[2, 1, 1] m, float[2, 1, 1] i) { y, m, i = LayerNormalization <axis = 1> (x, s, b) }"
     ),
     Call("g (float[2, 4] x, float[4] s) => (float[2, 4] y) { y = LayerNormalization <epsilon = 0.01> (x, s) }"),
+    Call(
+      "g (float[2, 3, 4] x, float[3] s, float[3] b, float[3] m, float[3] v) => (float[2, 3, 4] y) { y = BatchNormalization <epsilon = 0.01> (x, s, b, m, v) }",
+      range: 0.1...2),
+    Call(
+      "g (float16[2, 3] x, float16[3] s, float16[3] b, float[3] m, float[3] v) => (float16[2, 3] y) { y = BatchNormalization (x, s, b, m, v) }",
+      range: 0.5...2, tolerance: 4e-3),
+    Call(
+      "g (float[2, 3, 4, 2] x, float[3] s, float[3] b) => (float[2, 3, 4, 2] y) { y = InstanceNormalization <epsilon = 0.01> (x, s, b) }"
+    ),
     Call("g (float16[2, 4] x, float16[4] s) => (float16[2, 4] y) { y = LayerNormalization (x, s) }", tolerance: 4e-3),
     Call("g (float[2, 3, 4] x, float[4] s) => (float[2, 3, 4] y) { y = RMSNormalization (x, s) }"),
     Call("g (float[2, 3, 4] x, float[3, 4] s) => (float[2, 3, 4] y) { y = RMSNormalization <axis = -2> (x, s) }"),

@@ -264,6 +264,40 @@ private typealias Case = DerivativeCase
     pair("h = ConvTranspose <strides = [2], pads = [1, 0], group = 2> (a, b)", [1, 2, 3], [2, 2, 3]),
   ]
 
+  private static func normalized(_ statement: String, _ shape: [Int], _ parameter: [Int], _ more: [String]) -> Case {
+    Case(
+      statement,
+      [.init(name: "x", shape: shape, range: -2...2)]
+        + more.map { .init(name: $0, shape: parameter, range: 0.5...1.5) })
+  }
+
+  /// Through their function bodies.
+  private static let bodies: [DerivativeCase] = [
+    normalized("h = LayerNormalization <stash_type = 11> (x, s, b)", [2, 4], [4], ["s", "b"]),
+    normalized("h = LayerNormalization <stash_type = 11, axis = 1> (x, s)", [2, 2, 3], [2, 3], ["s"]),
+    normalized("k, h = LayerNormalization <stash_type = 11> (x, s)", [2, 4], [4], ["s"]),
+    normalized("h = RMSNormalization <stash_type = 11> (x, s)", [2, 4], [4], ["s"]),
+    normalized("h = InstanceNormalization (x, s, b)", [2, 2, 3], [2], ["s", "b"]),
+    normalized("h = GroupNormalization <stash_type = 11, num_groups = 2> (x, s, b)", [2, 4, 2], [4], ["s", "b"]),
+    normalized("h = BatchNormalization (x, s, b, m, v)", [2, 3, 2], [3], ["s", "b", "m", "v"]),
+    Case("h = MeanVarianceNormalization <axes = [0, 2]> (x)", [2, 2, 3]),
+    normalized("n = LayerNormalization <stash_type = 11> (x, s)\nh = Softmax (n)", [2, 4], [4], ["s"]),
+  ]
+
+  private static let averages: [DerivativeCase] = [
+    Case("h = AveragePool <kernel_shape = [2]> (x)", [2, 2, 5]),
+    Case("h = AveragePool <kernel_shape = [2, 3], strides = [2, 2], pads = [1, 1, 0, 2]> (x)", [1, 2, 4, 5]),
+    Case(
+      "h = AveragePool <kernel_shape = [2, 2], strides = [3, 1], pads = [0, 1, 1, 1], count_include_pad = 1> (x)",
+      [2, 1, 5, 3]),
+    Case("h = AveragePool <kernel_shape = [2], dilations = [2], strides = [2]> (x)", [1, 2, 6]),
+    Case("h = AveragePool <ceil_mode = 1, kernel_shape = [3], strides = [2]> (x)", [1, 1, 6]),
+    Case(
+      "h = AveragePool <ceil_mode = 1, kernel_shape = [3], strides = [2], pads = [1, 1], count_include_pad = 1> (x)",
+      [1, 2, 6]),
+    Case("h = AveragePool <auto_pad = \"SAME_UPPER\", kernel_shape = [3], strides = [2]> (x)", [1, 1, 6]),
+  ]
+
   private static let losses: [DerivativeCase] =
     ["none", "sum", "mean"].flatMap { reduction in
       ["NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"].flatMap { name in
@@ -299,7 +333,8 @@ private typealias Case = DerivativeCase
       .init(name: "d", shape: [3], range: -1...1),
     ])
 
-  private static let cases = unary + broadcasting + reductions + movements + contractions + losses + [network]
+  private static let cases =
+    unary + broadcasting + reductions + movements + contractions + bodies + averages + losses + [network]
 
   @Test(arguments: cases) func theGradientIsTheDifferenceQuotient(_ test: DerivativeCase) throws {
     try test.check(isSymbolic: false)
@@ -307,7 +342,10 @@ private typealias Case = DerivativeCase
 
   /// Shapes of which only the rank is known lead to the same numbers through nodes that look at them in the run. Kernels' sizes
   /// are needed before.
-  @Test(arguments: cases.filter { !$0.statements.contains("Conv") })
+  @Test(
+    arguments: cases.filter { test in
+      !["Conv", "AveragePool <ceil_mode", "AveragePool <auto_pad"].contains { test.statements.contains($0) }
+    })
   func gradientsOfSymbolicShapes(_ test: DerivativeCase) throws { try test.check(isSymbolic: true) }
 
   /// The backward pass is differentiated again.
@@ -315,6 +353,8 @@ private typealias Case = DerivativeCase
     Case("h = Exp (x)", [2]), Case("h = Sigmoid (x)", [3]), Case("h = Tanh (x)", [3]), Case("h = Relu (x)", [4]),
     Case("h = Gelu (x)", [3]), Case("h = Log (x)", [2], 0.5...2), Case("h = Sqrt (x)", [2], 0.5...2),
     Case("h = Softmax (x)", [2, 3]), Case("h = LogSoftmax (x)", [2, 3]), Case("h = ReduceMean (x)", [2, 3]),
+    Case("h = AveragePool <kernel_shape = [2], pads = [0, 1]> (x)", [1, 1, 3]),
+    normalized("h = RMSNormalization <stash_type = 11> (x, s)", [2, 3], [3], ["s"]),
     Case("h = ReduceMax (x)", [4]), Case("h = ReduceL2 (x)", [4]), Case("h = ReduceLogSumExp (x)", [2, 2]),
     Case("h = ReduceProd (x)", [3]), Case("i = Constant <value_ints = [0, 2]> ()\ng = Gather (x, i)\nh = Exp (g)", [3]),
     pair("h = Div (a, b)", [2, 2], [2], 0.5...2), pair("h = Pow (a, b)", [2], [2], 0.5...2),

@@ -33,6 +33,57 @@ import Testing
     #expect(result.graph.operatorCounts["Gelu"] == 1, "the right passes stay")
   }
 
+  /// `--verify each`: the rule is caught at the change, before any whole run.
+  @Test(arguments: ["MulIsAdd", "GeluIsTanh"])
+  func wrongRuleIsNamedAtItsChange(_ name: String) throws {
+    let source = try ONNXText.parseModel(Self.model)
+    var optimizer = Optimizer()
+    optimizer.verification?.checksEachChange = true
+    optimizer.extraPasses = try RuleFile.parse(Self.wrongRules, file: "wrong.rules").filter { $0.name == name }
+    let (result, report) = try optimizer.optimize(source)
+    let record = try #require(report.verification)
+    #expect(record.culprit == name && record.passed)
+    #expect(report.failures.count == 1 && report.failures[0].contains("rule \(name): the value"), "\(report.failures)")
+    #expect((record.comparedValues ?? 0) > 0)
+    #expect(result.graph.operatorCounts["Gelu"] == 1, "the right passes stay")
+  }
+
+  @Test func eachRightChangeIsCompared() throws {
+    var optimizer = Optimizer()
+    optimizer.verification?.checksEachChange = true
+    let (_, report) = try optimizer.optimize(try ONNXText.parseModel(Self.model))
+    #expect(report.failures.isEmpty && report.verification?.culprit == nil)
+    #expect(report.verification?.uncheckedChanges == 0 && (report.verification?.comparedValues ?? 0) > 0)
+  }
+
+  @Test func differenceFollowsOrigins() throws {
+    let source = try ONNXImporter.load(bytes: try ONNXExporter.serialize(try ONNXText.parseModel(Self.model)))
+    let (result, _) = try Optimizer().optimize(source)
+    let difference = GraphDifference(from: source, to: result)
+    #expect(difference.kept == 2, "MatMul and Mul")
+    let gelu = try #require(difference.hunks.first { $0.added.first?.label == "Gelu" })
+    #expect(gelu.removed.map(\.label) == ["Div", "Erf", "Add", "Mul", "Mul"])
+    #expect(difference.kept + difference.removed == source.graph.nodeCount)
+    #expect(difference.kept + difference.added == result.graph.nodeCount)
+  }
+
+  /// In float64 the graph means what it says: 1e8 + 1 - 1e8 is 1 there, and 0 in float.
+  @Test func widenedEvaluationDoesNotRound() throws {
+    let graph = try ONNXText.parseGraph(
+      """
+      g (float[2] x, float16[2] h) => (y, z) <float big = {1e8}>
+      { a = Add (x, big) c = Cast <to = 1> (a) y = Sub (c, big) i = Cast <to = 1> (h) q, s, p = DynamicQuantizeLinear (i)
+        z = DequantizeLinear (q, s, p) }
+      """)
+    let inputs: [Value?] = [.tensor(try .of([Float(1), 3], .float)), .tensor(try .of([Float(1), -1], .float16))]
+    var options = GraphEvaluator.Options()
+    options.widensFloats = true
+    let wide = try GraphEvaluator(graph, options: options).run(inputs)
+    #expect(wide[0].tensor?.dataType == .double && wide[1].tensor?.dataType == .double)
+    #expect(try wide[0].tensor?.elements(as: Double.self) == [1, 3])
+    #expect(try GraphEvaluator(graph).run(inputs)[0].tensor?.elements(as: Double.self) == [0, 0])
+  }
+
   @Test func rightPassesPass() throws {
     let (_, report) = try Optimizer().optimize(try ONNXText.parseModel(Self.model))
     #expect(report.verification?.passed == true && report.verification?.culprit == nil && report.failures.isEmpty)

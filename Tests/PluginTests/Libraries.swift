@@ -6,16 +6,7 @@ import Testing
 /// is newer.
 enum Libraries {
   /// Where the build puts all products: `cameo`, the tests and Modules/.
-  static let products: String = {
-    var folder =
-      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
-    while folder.count > 1 {
-      folder = (folder as NSString).deletingLastPathComponent
-      if FileManager.default.isExecutableFile(atPath: folder + "/cameo") { return folder }
-    }
-    return Repository.root.path + "/.build/debug"
-  }()
-
+  static let products = Repository.products.path
   static let examples = Repository.root.path + "/Passes/Examples"
   static let fixtures = Repository.root.path + "/Tests/PluginTests/Fixtures"
   private static let tool = Repository.root.path + "/Tools/build-plugin"
@@ -69,52 +60,4 @@ enum Libraries {
 struct Failure: Error, CustomStringConvertible {
   let text: String
   var description: String { text }
-}
-
-/// A process run to its end.
-enum Command {
-  struct Result {
-    let status: Int32
-    let output: String
-    let error: String
-
-    func json() throws -> [String: Any] {
-      try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any] ?? [:]
-    }
-  }
-
-  /// The built `cameo`.
-  static func cameo(_ arguments: String...) throws -> Result { try run([Libraries.products + "/cameo"] + arguments) }
-  static func cameo(_ arguments: [String]) throws -> Result { try run([Libraries.products + "/cameo"] + arguments) }
-  static func run(_ arguments: String...) throws -> Result { try run(arguments) }
-
-  static func run(_ arguments: [String]) throws -> Result {
-    try withFolder { folder in
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: arguments[0])
-      process.arguments = Array(arguments.dropFirst())
-      func file(_ name: String) throws -> FileHandle {
-        _ = FileManager.default.createFile(atPath: "\(folder)/\(name)", contents: nil)
-        return try FileHandle(forWritingTo: URL(fileURLWithPath: "\(folder)/\(name)"))
-      }
-      process.standardOutput = try file("out")
-      process.standardError = try file("err")
-      process.standardInput = FileHandle.nullDevice
-      try process.run()
-      process.waitUntilExit()
-      func text(_ name: String) throws -> String {
-        String(decoding: try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)")), as: UTF8.self)
-      }
-      let status = process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
-      return Result(status: status, output: try text("out"), error: try text("err"))
-    }
-  }
-}
-
-/// A fresh folder for the time of `body`.
-func withFolder<R>(_ body: (String) throws -> R) throws -> R {
-  let path = NSTemporaryDirectory() + "cameo-plugin-test-\(UInt64.random(in: 0...UInt64.max))"
-  try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(atPath: path) }
-  return try body(path)
 }

@@ -23,15 +23,22 @@ public enum Repository {
 
   private struct NotBuilt: Error { let name: String }
 
+  /// Where this build puts its products: beside the test bundle, whose path `swift test` hands to the helper that loads it.
+  public static let products: URL = {
+    let arguments = CommandLine.arguments
+    let bundle = arguments.firstIndex(of: "--test-bundle-path").flatMap { $0 + 1 < arguments.count ? $0 + 1 : nil }
+    let own = URL(fileURLWithPath: bundle.map { arguments[$0] } ?? "/proc/self/exe").resolvingSymlinksInPath()
+    let builds = ["debug", "release"].map { root.appending(path: ".build/\($0)") }
+    return ([own.deletingLastPathComponent()] + builds).first { holds("cameo", $0) } ?? builds[0]
+  }()
+
   /// An executable product of this build. Throws where it is not built.
   public static func product(_ name: String) throws -> URL {
-    let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    // swift test runs a helper that loads the bundle; the products lie in the build folder.
-    let builds = ["debug", "release"].map { root.appending(path: ".build/\($0)/\(name)") }
-    let candidates = [own.deletingLastPathComponent().appending(path: name)] + builds
-    guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.path) }) else {
-      throw NotBuilt(name: name)
-    }
-    return found
+    guard holds(name, products) else { throw NotBuilt(name: name) }
+    return products.appending(path: name)
+  }
+
+  private static func holds(_ name: String, _ folder: URL) -> Bool {
+    FileManager.default.isExecutableFile(atPath: folder.appending(path: name).path)
   }
 }

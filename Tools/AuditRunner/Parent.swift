@@ -66,7 +66,7 @@ final class Findings: @unchecked Sendable {
     child.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, own in own }
     let pipe = Pipe()
     let errors = FileManager.default.temporaryDirectory.appending(path: "audit-\(UUID().uuidString)")
-    FileManager.default.createFile(atPath: errors.path, contents: nil)
+    _ = FileManager.default.createFile(atPath: errors.path, contents: nil)
     defer { try? FileManager.default.removeItem(at: errors) }
     child.standardOutput = pipe
     child.standardError = try? FileHandle(forWritingTo: errors)

@@ -15,14 +15,14 @@
 /// standard's -inf arithmetic, 0 for ONNX Runtime's. A finite float bias, however low, is no mask: finfo.min everywhere
 /// gives the mean of V, as the decomposed form does.
 typedef struct ck_attention {
-    const float *q;
-    const float *k;
-    const float *v;
+    const CK_U(float) *q;
+    const CK_U(float) *k;
+    const CK_U(float) *v;
     size_t q_stride, k_stride, v_stride, out_stride;  // between rows
     size_t q_length, kv_length, head_size, v_head_size;
     float scale;
     float softcap;                   // 0: none
-    const float *_Nullable bias;     // row stride bias_stride, which may be 0
+    const CK_U(float) *_Nullable bias;     // row stride bias_stride, which may be 0
     size_t bias_stride;
     const uint8_t *_Nullable mask;   // bool, row stride mask_stride, which may be 0
     size_t mask_stride;

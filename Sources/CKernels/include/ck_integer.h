@@ -17,19 +17,19 @@ void ck_center_i8(float *out, const void *in, bool is_signed, const void *_Nulla
 
 /// C[i][j] = sum_p A[i][p] B[p][j] for rows [m_begin, m_end), all j < n. A and B hold whole numbers in [-256, 256]; the
 /// sums are exact in int32 (wrapping). C row-major with rows ldc apart; element strides for both axes of A and B.
-void ck_contract_whole(int32_t *c, ptrdiff_t ldc, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, const float *b,
+void ck_contract_whole(int32_t *c, ptrdiff_t ldc, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, const CK_U(float) *b,
                        ptrdiff_t b_row, ptrdiff_t b_col, size_t n, size_t k, size_t m_begin, size_t m_end);
 
 /// out = int32 of whole numbers held in float.
-void ck_whole_to_i32(int32_t *out, const float *in, size_t n);
+void ck_whole_to_i32(int32_t *out, const CK_U(float) *in, size_t n);
 
 /// [outer][channels][inner]: y = saturate(round_half_even((float)(x + bias[channel]) * scale[channel * scale_step]) +
 /// zero_point). The bias (null: 0) is added in int32, which wraps. Slices over outer * channels.
-void ck_requantize_planes(void *out, bool out_signed, const int32_t *in, const int32_t *_Nullable bias, const float *scale,
+void ck_requantize_planes(void *out, bool out_signed, const CK_U(int32_t) *in, const CK_U(int32_t) *_Nullable bias, const CK_U(float) *scale,
                           size_t scale_step, int32_t zero_point, size_t channels, size_t inner, size_t begin, size_t end);
 
 /// Rows [begin, end) of n: y = (float)x * scale[j * scale_step] + bias[j].
-void ck_scale_rows_i32(float *out, const int32_t *in, const float *scale, size_t scale_step, const float *_Nullable bias,
+void ck_scale_rows_i32(float *out, const CK_U(int32_t) *in, const CK_U(float) *scale, size_t scale_step, const CK_U(float) *_Nullable bias,
                        size_t n, size_t begin, size_t end);
 
 /// y = saturate(round_half_even(fma(a, a_ratio, fma(b, b_ratio, fixed)))); a step of 0 repeats one element. Where one of them
@@ -44,7 +44,7 @@ void ck_lookup_u8(uint8_t *out, const uint8_t *in, const uint8_t *table, size_t 
 
 /// Average of the windows of planes [begin, end): sums of table[x] in float, tap by tap, over the taps inside the input,
 /// divided by their number (by that of all taps where `counts_padding`), then saturate(round_half_even(mean / scale + zero)).
-void ck_avgpool_u8(uint8_t *out, bool out_signed, const uint8_t *in, const float *table, const ck_window *window,
+void ck_avgpool_u8(uint8_t *out, bool out_signed, const uint8_t *in, const CK_U(float) *table, const ck_window *window,
                    bool counts_padding, float scale, float zero, size_t begin, size_t end);
 
 /// Maximum of the windows of planes [begin, end); padding never wins, a window of padding alone gives the least number. With
@@ -53,9 +53,9 @@ void ck_maxpool_u8(uint8_t *out, const uint8_t *in, const ck_window *window, boo
                    size_t begin, size_t end);
 
 /// ck_quantize_u8 and ck_dequantize_u8 for 16 bits; `in` and `zero_point` of any alignment.
-void ck_quantize_i16(void *out, bool out_signed, const float *in, const float *scale, const void *_Nullable zero_point,
+void ck_quantize_i16(void *out, bool out_signed, const CK_U(float) *in, const CK_U(float) *scale, const void *_Nullable zero_point,
                      size_t channels, size_t inner, size_t begin, size_t end);
-void ck_dequantize_i16(float *out, const void *in, bool is_signed, const float *scale, const void *_Nullable zero_point,
+void ck_dequantize_i16(float *out, const void *in, bool is_signed, const CK_U(float) *scale, const void *_Nullable zero_point,
                        size_t channels, size_t inner, size_t begin, size_t end);
 
 /// Sums of n 8-bit numbers, rows [begin, end).
@@ -66,11 +66,11 @@ void ck_unpack_bits(float *out, const uint8_t *in, size_t bits, size_t n, size_t
 
 /// Rows [begin, end) of a matrix quantized in blocks of `block` along its rows of k, `bits` each: out[(i - begin) * k + p] =
 /// (q - zero[i * blocks + p / block]) * scale[i * blocks + p / block], each block in its own block * bits / 8 bytes.
-void ck_dequantize_blocks(float *out, const uint8_t *in, size_t bits, const float *scale, const float *zero, size_t block,
+void ck_dequantize_blocks(float *out, const uint8_t *in, size_t bits, const CK_U(float) *scale, const CK_U(float) *zero, size_t block,
                           size_t blocks, size_t k, size_t begin, size_t end);
 
 /// [rows][n]: y = (x - zero[j]) * scale[j]; `zero` may be null.
-void ck_dequantize_columns(float *out, const void *in, bool is_signed, const float *scale, const void *_Nullable zero,
+void ck_dequantize_columns(float *out, const void *in, bool is_signed, const CK_U(float) *scale, const void *_Nullable zero,
                            size_t n, size_t begin, size_t end);
 
 /// One byte for each of n 4-bit numbers (low bits first), sign-extended where `is_signed`.

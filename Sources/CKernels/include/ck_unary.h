@@ -54,7 +54,7 @@ typedef struct ck_activation {
 } ck_activation;
 
 /// out[i] = op(in[i]) for i < n. `out` may equal `in`.
-void ck_unary_f32(int32_t op, float *out, const float *in, size_t n, float p0, float p1);
+void ck_unary_f32(int32_t op, float *out, const CK_U(float) *in, size_t n, float p0, float p1);
 
 #pragma clang assume_nonnull end
 #endif

@@ -2,7 +2,7 @@ import PassKit
 
 /// The report as JSON: the keys of `cameo optimize --json`, which scripts rely on.
 public enum ReportJSON {
-  public static func document(_ document: ReportDocument) -> JSON {
+  public static func document(_ document: ReportDocument, difference: GraphDifference? = nil) -> JSON {
     let report = document.report
     let verification = report.verification
     var members: [(String, JSON)] = [
@@ -36,6 +36,8 @@ public enum ReportJSON {
           .object([
             ("passed", .bool(verification.passed)), ("tolerance", .double(verification.tolerance)),
             ("ms", .double(rounded(verification.milliseconds))), ("culprit", JSON(verification.culprit)),
+            ("compared_values", JSON(verification.comparedValues)),
+            ("unchecked_changes", JSON(verification.uncheckedChanges)),
             ("cases", JSON(verification.cases)),
             (
               "outputs",
@@ -60,6 +62,7 @@ public enum ReportJSON {
           ])
         ))
     }
+    if let difference { members.append(("diff", difference.json)) }
     return .object(members)
   }
 

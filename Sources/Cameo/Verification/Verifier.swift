@@ -14,6 +14,8 @@ public struct VerificationOptions: Sendable {
   public var inputs: [String: Value] = [:]
   /// No further case is begun after this many seconds.
   public var secondsLimit = 10.0
+  /// Also check each change by itself, where it is made, against recorded values of the source.
+  public var checksEachChange = false
 
   public init() {}
 }
@@ -95,6 +97,21 @@ public final class Verifier {
         }
         return (0..<view.count).contains { view[$0].isFinite }
       }
+  }
+
+  /// What checks each change of a run of passes over the source. Runs the source once more per case, keeping its values.
+  func changeVerifier() throws -> ChangeVerifier {
+    let records = try cases.map { sample -> [ValueID: Value] in
+      var record: [ValueID: Value] = [:]
+      let evaluator = GraphEvaluator(source.graph, functions: source.functions)
+      evaluator.observer = { node, value, found in
+        if self.source.graph[node].region == .main { record[value] = found }
+      }
+      _ = try evaluator.run(sample.inputs)
+      for (input, value) in zip(source.graph.inputs, sample.inputs) { record[input] = value }
+      return record
+    }
+    return ChangeVerifier(records: records, functions: source.functions, tolerance: tolerance)
   }
 
   /// Holds `candidate` against the source on every case.

@@ -74,6 +74,14 @@ extension ONNXText {
     return printer.text
   }
 
+  /// Nodes as statements, and as labels without values (`Transpose <perm = [0, 2, 1, 3]>`). O(graph + nodes).
+  public static func describe(
+    _ nodes: [NodeID], of graph: Graph, options: TextPrintOptions = TextPrintOptions.brief
+  ) -> [(statement: String, label: String)] {
+    var printer = TextPrinter(graph, options)
+    return nodes.map { (printer.statement(of: $0), printer.label(of: $0)) }
+  }
+
   /// A type as ONNX text: `float` is a scalar, `float[]` unknown rank.
   public static func print(_ type: ValueType) -> String { TextPrinter.text(of: type) { TextPrinter.dimText($0) } }
 

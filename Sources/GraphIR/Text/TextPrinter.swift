@@ -227,6 +227,21 @@ struct TextPrinter {
     if hasBody { write(attributes: node.attributes) }
   }
 
+  /// One node's statement by itself.
+  mutating func statement(of id: NodeID) -> String {
+    text = ""
+    write(node: id)
+    return text
+  }
+
+  /// What a node is, whatever it reads: its operator and those attributes that hold no graph, by name.
+  func label(of id: NodeID) -> String {
+    let node = graph[id]
+    let plain = node.attributes.filter(\.value.regions.isEmpty).sorted { $0.name < $1.name }
+    let title = Self.text(of: node.operatorName) + (node.overload.isEmpty ? "" : ":" + Self.name(node.overload))
+    return plain.isEmpty ? title : title + " <" + plain.map { text(of: $0) }.joined(separator: ", ") + ">"
+  }
+
   // MARK: Attributes
 
   private mutating func write(attributes: [NamedAttribute]) {

@@ -137,7 +137,9 @@ struct LoweringDriver {
   ) throws {
     guard depth < 8 else { throw CameoError.unsupported("operator \(name) does not lower to opset \(opset)") }
     for index in firstNew..<graph.nodeCapacity where graph[NodeID(index)].isAlive {
-      _ = try lower(&graph, NodeID(index), isRestored: false, depth: depth + 1)
+      try within("as \(graph[NodeID(index)].operatorName)") {
+        _ = try lower(&graph, NodeID(index), isRestored: false, depth: depth + 1)
+      }
     }
   }
 

@@ -68,7 +68,7 @@ public enum GradientExpansion {
       let before = graph
       inference.release()
       do {
-        try expand(id, &graph, inference)
+        try expand(id, &graph, inference, functions)
       } catch let error as CameoError where error.kind == .unsupported {
         graph = before
         let count = try Names(graph[id]).count
@@ -116,7 +116,9 @@ public enum GradientExpansion {
   // MARK: One node
 
   /// `inference` has let go of the graph, and has it again afterwards.
-  private static func expand(_ id: NodeID, _ graph: inout Graph, _ inference: ShapeInference) throws {
+  private static func expand(
+    _ id: NodeID, _ graph: inout Graph, _ inference: ShapeInference, _ functions: [Function]
+  ) throws {
     let node = graph[id]
     let names = try Names(node)
     guard node.outputs.count <= names.xs.count else {
@@ -136,16 +138,28 @@ public enum GradientExpansion {
         to: graph, inferring: (firstNew..<graph.nodeCapacity).map { NodeID($0) }.filter { graph[$0].isAlive }, then: [])
     }
     try function.feed(Array(operands[..<names.count]), &graph, like: id)
-    let order = function.nodes(in: graph)
+    var steps = function.nodes(in: graph).map { DerivativeStep.node($0) }
+    let xs = Array(function.independent.prefix(names.xs.count))
+    let firstCopy = graph.nodeCapacity
     takeOver(graph)
+    // What has no rule is differentiated through its body, bodies in bodies included.
+    for _ in 0..<16 {
+      let facts = inference.facts
+      inference.release()
+      firstNew = graph.nodeCapacity
+      let writer = BodyWriter(functions: functions, facts: facts, gradient: id)
+      let isDone = try !writer.write(&steps, xs: xs, &graph)
+      takeOver(graph)
+      if isDone { break }
+    }
+    let copies = firstCopy..<graph.nodeCapacity
     let facts = inference.facts
     inference.release()
 
     firstNew = graph.nodeCapacity
     var builder = GradientBuilder(graph, like: id, facts: facts)
     graph = Graph()
-    let xs = Array(function.independent.prefix(names.xs.count))
-    let gradients = try backward(&builder, order, function, xs, isWanted: xs.indices.map { node.output($0) != nil })
+    let gradients = try backward(&builder, steps, function, xs, isWanted: xs.indices.map { node.output($0) != nil })
     graph = builder.graph
     var handedOut: Set<ValueID> = []
     for (output, gradient) in zip(node.outputs, gradients) {
@@ -158,12 +172,17 @@ public enum GradientExpansion {
       graph.setType(type, of: gradient)
     }
     graph.removeNode(id)
+    for copy in copies.reversed().map({ NodeID($0) }) where graph[copy].isAlive {
+      let isRead = graph[copy].outputs.contains { output in output.map { !graph[$0].uses.isEmpty } ?? false }
+      if !isRead { graph.removeNode(copy) }
+    }
     takeOver(graph)
   }
 
   /// The gradient of the function's result with respect to each of `xs`; nil where it is not wanted.
   private static func backward(
-    _ b: inout GradientBuilder, _ order: [NodeID], _ function: DifferentiatedFunction, _ xs: [ValueID], isWanted: [Bool]
+    _ b: inout GradientBuilder, _ steps: [DerivativeStep], _ function: DifferentiatedFunction, _ xs: [ValueID],
+    isWanted: [Bool]
   ) throws -> [ValueID?] {
     let y = function.result
     for value in [y] + zip(xs, isWanted).filter(\.1).map(\.0) {
@@ -173,14 +192,25 @@ public enum GradientExpansion {
     }
     // Values that change when an x does.
     var active = Set(zip(xs, isWanted).filter(\.1).map(\.0))
-    for id in order where reads(b.graph, id).contains(where: active.contains) {
-      for case .some(let output) in b.graph[id].outputs where b.type(output)?.isFloatingPoint ?? true {
-        active.insert(output)
+    for step in steps {
+      switch step {
+      case .node(let id):
+        guard reads(b.graph, id).contains(where: active.contains) else { continue }
+        for case .some(let output) in b.graph[id].outputs where b.type(output)?.isFloatingPoint ?? true {
+          active.insert(output)
+        }
+      case .result(let output, let value): if active.contains(value) { active.insert(output) }
       }
     }
     var sums: [ValueID: ValueID] = [:]
     if active.contains(y) { sums[y] = try b.fill(1, like: y) }
-    for id in order.reversed() {
+    for step in steps.reversed() {
+      guard case .node(let id) = step else {
+        if case .result(let output, let value) = step, let gradient = sums[output], !function.isIndependent(output) {
+          sums[value] = sums[value].map { b.add($0, gradient) } ?? gradient
+        }
+        continue
+      }
       let node = b.graph[id]
       let gradients = node.outputs.map { output in output.flatMap { sums[$0] } }
       guard gradients.contains(where: { $0 != nil }), reads(b.graph, id).contains(where: active.contains) else {
@@ -206,7 +236,7 @@ public enum GradientExpansion {
   }
 
   /// What a node reads, the captures of its bodies included.
-  fileprivate static func reads(_ graph: Graph, _ id: NodeID) -> [ValueID] {
+  static func reads(_ graph: Graph, _ id: NodeID) -> [ValueID] {
     graph[id].inputs.compactMap { $0 } + graph[id].regions.flatMap { graph.capturedValues(of: $0) }
   }
 }
@@ -216,6 +246,8 @@ private struct DifferentiatedFunction {
   /// Where the walk back ends.
   var independent: [ValueID]
   var result: ValueID
+
+  func isIndependent(_ value: ValueID) -> Bool { independent.contains(value) }
 
   /// The nodes between, each after those that it reads from.
   func nodes(in graph: Graph) -> [NodeID] {

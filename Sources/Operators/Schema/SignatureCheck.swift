@@ -1,5 +1,5 @@
 public import GraphIR
-public import Tensors
+import Tensors
 
 /// A node held against its operator's published signature: the one place where counts, types and kinds of attributes are
 /// checked, for every operator. Ranks, axes and sizes are the operators' own rules.

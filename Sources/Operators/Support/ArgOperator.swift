@@ -71,11 +71,43 @@ public struct ArgOperator: Operator {
 
   public func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
     if version < 12, graph[node]["select_last_index"] != nil {
-      guard try !AttributeReader(graph[node]).bool("select_last_index") else {
-        throw CameoError.unsupported("before opset 12 there is no select_last_index")
-      }
+      let isLast = try AttributeReader(graph[node]).bool("select_last_index")
       graph.setAttribute("select_last_index", of: node, to: nil)
+      if isLast, graph.rank(graph[node].input(0)) != 0 { return try searchFromTheEnd(&graph, node) }
     }
     if version < 11 { try graph.countAxisFromFront(node, rank: graph.rank(graph[node].input(0))) }
+  }
+
+  /// The last of equals is the first of them counted from the end. One table of places, length - 1 ... 0, turns the data and
+  /// turns the place back; it is a constant where the length is known, computed (from opset 9 on) otherwise.
+  private func searchFromTheEnd(_ graph: inout Graph, _ node: NodeID) throws {
+    guard let data = graph[node].input(0) else { return }
+    let axis = try AttributeReader(graph[node]).int("axis", default: 0)
+    let shape = graph.shape(data)
+    let length = try shape.flatMap { $0[try Axes.normalize(axis, rank: $0.count)].value }
+    let places: ValueID
+    if let length {
+      try MemoryBudget.shared.check(8 * max(0, min(length, 1 << 48)), for: "a table of \(length) places")
+      places = graph.emitConstant(try .ints(Array((0..<max(0, length)).reversed())), like: node)
+    } else {
+      places = try computedPlaces(&graph, node, data, axis)
+    }
+    let turned = graph.emit("Gather", [data, places], [NamedAttribute("axis", .int(Int64(axis)))], like: node)
+    graph.setType(.tensor(graph.dataType(data), shape), of: turned)
+    let found = graph.emit(name.name, [turned], graph[node].attributes, like: node)
+    graph.setType(graph[node].output(0).flatMap { graph[$0].type }, of: found)
+    graph.replaceNode(node, by: graph.emit("Gather", [places, found], like: node))
+  }
+
+  private func computedPlaces(_ graph: inout Graph, _ node: NodeID, _ data: ValueID, _ axis: Int) throws -> ValueID {
+    let all = graph.emit("Shape", [data], like: node)
+    let which = graph.emitConstant(try .ints([axis]), like: node)
+    let length = graph.emit("Gather", [all, which], like: node)
+    let one = graph.emitConstant(try .ints([1]), like: node)
+    let ones = graph.emit("ConstantOfShape", [length], [NamedAttribute("value", .tensor(try .ints([1])))], like: node)
+    let row = graph.emit("NonZero", [ones], like: node)
+    let flat = graph.emitConstant(try .ints([-1]), like: node)
+    let ascending = graph.emit("Reshape", [row, flat], like: node)
+    return graph.emit("Sub", [graph.emit("Sub", [length, one], like: node), ascending], like: node)
   }
 }

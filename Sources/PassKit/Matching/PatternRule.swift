@@ -116,12 +116,15 @@ public struct RewritePass: Pass {
       let candidates = ((byOperator[context.graph[id].operatorName] ?? []) + general).sorted()
       for index in candidates {
         do {
-          guard let change = try rules[index].rewrite(id, in: context), !change.isEmpty else { continue }
+          guard let change = try proposal(rules[index], id, context) else { continue }
           changes += 1
           if changes > limit {
-            throw CameoError(.limit, "more than \(limit) changes: the rule does not come to an end")
+            throw CameoError(.limit, "more than \(limit) changes: the rule does not come to an end").within(
+              "rule \(rules[index].name)")
           }
-          let result = try context.apply(change)
+          let place = context.graph.describe(id)
+          let result: AppliedChange
+          do { result = try context.apply(change) } catch let error as CameoError { throw error.within(place) }
           var again = result.added + result.touched
           for added in result.added {
             for case .some(let output) in context.graph[added].outputs { again += context.graph.consumers(output) }
@@ -130,12 +133,20 @@ public struct RewritePass: Pass {
           break
         } catch let refusal as Refusal {
           refusals.append((rules[index].name, id, refusal))
-        } catch let error as CameoError {
-          throw error.within(context.graph.describe(id)).within("rule \(rules[index].name)")
         }
       }
     }
     // What was refused and still stands is a near miss; what another rule fused since is not.
     for (rule, node, refusal) in refusals where context.graph[node].isAlive { context.refuse(rule, at: node, refusal) }
+  }
+
+  /// What the rule wants to change at a node; nil for nothing. Throws `Refusal`, or an error that names rule and node.
+  private func proposal(_ rule: any RewriteRule, _ id: NodeID, _ context: PassContext) throws -> GraphChange? {
+    do {
+      guard let change = try rule.rewrite(id, in: context), !change.isEmpty else { return nil }
+      return change
+    } catch let error as CameoError {
+      throw error.within(context.graph.describe(id)).within("rule \(rule.name)")
+    }
   }
 }

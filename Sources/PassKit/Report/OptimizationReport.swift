@@ -118,6 +118,9 @@ public struct VerificationRecord: Sendable, Codable {
   public var milliseconds: Double
   /// The pass that was found to change the result, where one was.
   public var culprit: String?
+  /// Where each change was checked by itself: values that were computed anew and compared, changes that gave none to compare.
+  public var comparedValues: Int?
+  public var uncheckedChanges: Int?
 
   public init(
     passed: Bool, tolerance: Double, cases: [String], outputs: [Output], milliseconds: Double, culprit: String? = nil

@@ -30,10 +30,25 @@ struct SpaceToDepth: Operator {
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
     guard version < 28 else { return }
-    guard try !SpaceBlocks.isColumnFirst(AttributeReader(graph[node])) else {
-      throw CameoError.unsupported("before opset 28 there is no mode CRD")
-    }
+    if try SpaceBlocks.isColumnFirst(AttributeReader(graph[node])) { return try gather(&graph, node) }
     graph.setAttribute("mode", of: node, to: nil)
+  }
+
+  /// Mode CRD as Reshape and Transpose: the inverse of what DepthToSpace does.
+  private func gather(_ graph: inout Graph, _ node: NodeID) throws {
+    let block = try SpaceBlocks.size(AttributeReader(graph[node]))
+    let x = SpaceBlocks.sizes(graph, node)
+    let (c, h, w) = (x[1].map { $0 * block * block }, x[2].map { $0 / block }, x[3].map { $0 / block })
+    let moves: [SpaceBlocks.Move] =
+      SpaceBlocks.canName([c, h, w])
+      ? [
+        .reshape(kept: 2, [h, block, w, block]), .transpose([0, 1, 3, 5, 2, 4]), .reshape(kept: 1, [c, h, w]),
+      ]
+      : [
+        .reshape(kept: 3, [w, block]), .transpose([0, 1, 3, 4, 2]), .reshape(kept: 3, [block, h, block]),
+        .transpose([0, 4, 2, 1, 5, 3]), .reshape(kept: 3, [c]), .transpose([0, 3, 1, 2]),
+      ]
+    try SpaceBlocks.replace(&graph, node, by: moves)
   }
 }
 

@@ -53,6 +53,39 @@ struct TreeEnsemble: Operator {
       }
     }
   }
+
+  /// Versions 1 to 3 of ai.onnx.ml have TreeEnsembleRegressor, whose results are floats.
+  func replace(_ graph: inout Graph, _ node: NodeID, before opset: Int) throws -> Bool {
+    guard let x = graph[node].input(0), let type = graph.dataType(x) else {
+      throw CameoError.unsupported("before ai.onnx.ml 5 trees give floats, and the type of input 0 (X) is not known")
+    }
+    guard type == .float || type == .float16 else {
+      throw CameoError.unsupported("before ai.onnx.ml 5 trees give floats, which \(type) results do not fit")
+    }
+    let attributes = AttributeReader(graph[node])
+    let targets = try MLEnsembleTables.targetCount(attributes)
+    let forest = try MLEnsembleTables(attributes: attributes).forest(of: Float.self, targetCount: targets)
+    let number = try attributes.int("aggregate_function", default: 1)
+    guard let aggregate = MLAggregate(rawValue: number) else {
+      throw CameoError.badInput("aggregate_function is \(number), 0 to 3 was expected")
+    }
+    let transform = try MLTransform(number: try attributes.int("post_transform", default: 0))
+    let tables =
+      try MLTreeWriter(forest).attributes + [
+        NamedAttribute("n_targets", .int(Int64(targets))),
+        NamedAttribute("aggregate_function", .string(aggregate.name)),
+        NamedAttribute("post_transform", .string(transform.rawValue)),
+      ]
+    func cast(_ value: ValueID, to type: DataType) -> ValueID {
+      graph.emit("Cast", [value], [NamedAttribute("to", .int(Int64(type.rawValue)))], like: node)
+    }
+    let rows = type == .float ? x : cast(x, to: .float)
+    if type != .float { graph.setType(.tensor(.float, graph.shape(x)), of: rows) }
+    let scores = graph.emit("TreeEnsembleRegressor", domain: name.domain, [rows], tables, like: node)
+    graph.setType(.tensor(.float, nil), of: scores)
+    graph.replaceNode(node, by: type == .float ? scores : cast(scores, to: type))
+    return true
+  }
 }
 
 extension MLEnsembleTables {

@@ -67,6 +67,16 @@ struct TreeEnsembleRegressor: Operator {
 }
 
 extension MLAggregate {
+  /// As TreeEnsembleRegressor calls it.
+  var name: String {
+    switch self {
+    case .average: "AVERAGE"
+    case .sum: "SUM"
+    case .min: "MIN"
+    case .max: "MAX"
+    }
+  }
+
   init(named name: String) throws {
     switch name {
     case "AVERAGE": self = .average

@@ -51,16 +51,18 @@ struct QEmbedLayerNormalization: Operator {
     context.set(1, .int32, [ids[0]])
   }
 
-  /// A dequantized table.
+  /// A table, dequantized number by number: few of its rows are asked for.
   private struct Table {
-    let values: ElementView<Float>
+    let tensor: Tensor
+    let isSigned: Bool
     let scale: QuantizedScale
     let rows: Int
     let width: Int
 
     init(_ context: EvaluationContext, _ input: Int, scale: Int, zero: Int) throws {
       let tensor = try Quantized.tensor(context, input)
-      values = try ElementView(tensor)
+      self.tensor = tensor
+      isSigned = tensor.dataType == .int8
       self.scale = try QuantizedScale(context, scale: scale, zero: zero, of: tensor.dataType)
       width = tensor.shape.last ?? 1
       rows = tensor.rank == 2 ? tensor.shape[0] : 1
@@ -68,7 +70,8 @@ struct QEmbedLayerNormalization: Operator {
     }
 
     func callAsFunction(_ row: Int, _ i: Int) -> Float {
-      (values[row * width + i] - Float(scale.zero)) * scale.scale
+      let code = tensor.baseAddress.load(fromByteOffset: row * width + i, as: UInt8.self)
+      return (Float(isSigned ? Int32(Int8(bitPattern: code)) : Int32(code)) - Float(scale.zero)) * scale.scale
     }
   }
 

@@ -1,14 +1,6 @@
 import GraphIR
 import Tensors
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// LpNormalization: x / its norm along `axis`; a norm of 0 gives 0.
 struct LpNormalization: Operator {
   let name = OperatorName("LpNormalization")

@@ -1,14 +1,6 @@
 import GraphIR
 import Tensors
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// MeanVarianceNormalization: (x - mean) / (standard deviation + 1e-9) over `axes`.
 struct MeanVarianceNormalization: Operator {
   let name = OperatorName("MeanVarianceNormalization")

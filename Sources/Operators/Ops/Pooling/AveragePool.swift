@@ -28,6 +28,34 @@ struct AveragePool: Operator {
     }
     return [.tensor(result)]
   }
+
+  /// Opsets 1 to 6 count no padding and 1 to 9 know no ceil_mode. What is to count then becomes zeros of a Pad; what the
+  /// last windows reach past it is padding that does not count.
+  func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
+    if version < 19 { NNPooling.dropPlainDilations(&graph, node) }
+    guard version < 10 else { return }
+    guard try AttributeReader(graph[node]).bool("count_include_pad") else {
+      graph.setAttribute("count_include_pad", of: node, to: nil)
+      return try NNPooling.lowerCeilMode(&graph, node)
+    }
+    let window = try NNWindow(AttributeReader(graph[node]), kernel: nil)
+    if version >= 7, !window.ceilMode || window.autoPad != .notSet {
+      return graph.setAttribute("ceil_mode", of: node, to: nil)
+    }
+    let padded = try NNPooling.padding(graph, node, rounded: false)
+    let reached = try NNPooling.padding(graph, node, rounded: true)
+    if version >= 7, reached == padded { return graph.setAttribute("ceil_mode", of: node, to: nil) }
+    guard let x = graph[node].input(0) else { throw CameoError.badInput("input 0 is missing") }
+    if padded.contains(where: { $0 != 0 }) {
+      let rank = padded.count / 2
+      let pads = [0, 0] + padded[..<rank] + [0, 0] + padded[rank...]
+      let zeros = graph.emit("Pad", [x, graph.emitConstant(try .ints(pads), like: node)], like: node)
+      graph.setType(.tensor(graph.dataType(x), nil), of: zeros)
+      graph.setInput(0, of: node, to: zeros)
+    }
+    for name in ["count_include_pad", "ceil_mode", "auto_pad"] { graph.setAttribute(name, of: node, to: nil) }
+    NNPooling.setPads(zip(reached, padded).map { $0 - $1 }, of: node, in: &graph)
+  }
 }
 
 @used @section("cameo_operators")

@@ -42,6 +42,10 @@ struct LpPool: Operator {
   }
 
   func lower(_ graph: inout Graph, _ node: NodeID, to version: Int) throws {
+    if version < 18 {
+      NNPooling.dropPlainDilations(&graph, node)
+      try NNPooling.lowerCeilMode(&graph, node)
+    }
     if version < 2 { NNVersions.intToFloat("p", of: node, in: &graph) }
   }
 }

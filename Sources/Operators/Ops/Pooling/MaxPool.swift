@@ -94,6 +94,9 @@ struct MaxPool: Operator {
     if version < 8 && graph[node].output(1) != nil {
       throw CameoError.unsupported("MaxPool has no Indices before opset 8")
     }
+    guard version < 10 else { return }
+    NNPooling.dropPlainDilations(&graph, node)
+    try NNPooling.lowerCeilMode(&graph, node)
   }
 }
 
