@@ -6,8 +6,9 @@ public enum Pipelines {
   private static func cleanup(isLast: Bool = true) -> [any Pass] {
     [
       InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, StandardizeQuantization.pass, FoldConstants(),
-      FoldComputedShapes.pass,
-      EliminateIdentity.pass, InlineConstantIf.pass, MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
+      FoldComputedShapes.pass, DropBroadcasts.pass,
+      EliminateIdentity.pass, InlineConstantIf.pass, MergeEqualBranches.pass, UnrollLoops.pass, HoistInvariants.pass,
+      MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
       LowerEinsum.pass,
       LiftSoftmax.pass,
       SimplifyArithmetic.pass, SimplifyLogic.pass, MergeCasts.pass, MergeSlices.pass, MergePads.pass,
@@ -41,6 +42,14 @@ public enum Pipelines {
   /// What one fusion leaves behind and the next would stumble over.
   private static var tidying: [any Pass] { [MergeReshapes.pass, MergeTransposes.pass] }
 
+  /// How products and parts of values are cut, once the fusions have seen the exporter's spelling.
+  private static var structure: [any Pass] {
+    [
+      FuseSpaceToDepth.pass, FuseDepthToSpace.pass, FormSplits.pass, LiftSplits.pass, MergeProducts.pass,
+      FoldTransposes.pass,
+    ]
+  }
+
   /// What needs the fusions and a clean-up behind it.
   private static var layout: [any Pass] { [PackHeads.pass] }
 
@@ -72,7 +81,7 @@ public enum Pipelines {
   /// Every pass once, those of plugins among them, in the order in which it first runs.
   public static func all(with placed: [PlacedPass]) -> [any Pass] {
     let own: [PassPlace: [any Pass]] = [
-      .cleanup: cleanup(), .fusions: fusions + layout, .machine: microsoft + machine,
+      .cleanup: cleanup(), .fusions: fusions + structure + layout, .machine: microsoft + machine,
     ]
     return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + legalization + programs + requested
   }
@@ -84,6 +93,7 @@ public enum Pipelines {
     return [
       PassManager.Stage(first, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
       PassManager.Stage(fusions + passes(placed, at: .fusions) + tidying, rounds: 4),
+      PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(structure, rounds: 4),
       PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(layout), PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(microsoft, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),

@@ -21,18 +21,22 @@ public enum LiftTransposes {
         let middle = graph[transpose].input(0), let first = graph.producer(middle), graph[first].is("Reshape"),
         let source = graph[first].input(0), let output = graph[id].output(0), graph[first].region == graph[id].region,
         let from = context.shape(source), let flattened = context.shape(middle), let to = context.shape(output),
-        flattened.count == 3, from.count == to.count, from.count > 3,
-        try AttributeReader(graph[transpose]).optionalInts("perm") == [0, 2, 1]
+        flattened.count == 3, to.count > 3, try AttributeReader(graph[transpose]).optionalInts("perm") == [0, 2, 1]
       else { return nil }
-      let rank = from.count
-      guard from.prefix(rank - 2) == to.prefix(rank - 2), from[rank - 2] == to[rank - 1],
-        from[rank - 1] == to[rank - 2],
-        flattened[1] == from[rank - 2], flattened[2] == from[rank - 1]
-      else { return nil }
+      let rank = to.count
+      guard flattened[2] == to[rank - 2], flattened[1] == to[rank - 1] else { return nil }
+      // The matrices untransposed, under the leading axes that the result has.
+      let upright = Array(to.dropLast(2)) + [to[rank - 1], to[rank - 2]]
       var change = GraphChange(rule: name, covers: [first, transpose, id])
+      var lifted = GraphChange.Ref.existing(source)
+      if from != upright {
+        guard graph.hasSingleUse(flat), graph.hasSingleUse(middle),
+          let target = MergeReshapes.constantShape(upright, from: from)
+        else { return nil }
+        lifted = change.node("Reshape", [lifted, change.constant(try .ints(target))], covers: [first])
+      }
       let permutation = (0..<rank - 2).map { Int64($0) } + [Int64(rank - 1), Int64(rank - 2)]
-      change.replace(
-        output, with: change.node("Transpose", [.existing(source)], [NamedAttribute("perm", .ints(permutation))]))
+      change.replace(output, with: change.node("Transpose", [lifted], [NamedAttribute("perm", .ints(permutation))]))
       return change
     }
   }

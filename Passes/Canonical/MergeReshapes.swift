@@ -22,6 +22,7 @@ public enum MergeReshapes {
       guard let output = node.output(0), let shape = context.shape(output), var source = node.input(0) else {
         return nil
       }
+      if let change = bypass(id, output, shape, context) { return change }
       // Only a single link changes nothing unless its shape is still computed.
       var covered = [id]
       while let producer = context.graph.producer(source), context.graph[producer].domain.isEmpty,
@@ -49,6 +50,23 @@ public enum MergeReshapes {
       }
       change.replace(output, with: change.node("Reshape", [.existing(source), constant]))
       return change
+    }
+
+    /// Readers of a shape that a value further up already has read that value, whoever else reads what stands between.
+    private func bypass(_ id: NodeID, _ output: ValueID, _ shape: [Dim], _ context: PassContext) -> GraphChange? {
+      let graph = context.graph
+      var value = graph[id].input(0)
+      if graph.isRegionOutput(output) { return nil }
+      while let middle = value, let producer = graph.producer(middle), graph[producer].domain.isEmpty,
+        MergeReshapes.kinds.contains(graph[producer].type), graph[producer].region == graph[id].region
+      {
+        value = graph[producer].input(0)
+        guard let value, context.shape(value) == shape else { continue }
+        var change = GraphChange(rule: name, covers: [id])
+        change.replace(output, with: value)
+        return change
+      }
+      return nil
     }
   }
 

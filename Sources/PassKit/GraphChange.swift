@@ -239,9 +239,14 @@ extension Graph {
     _ result: AppliedChange
   ) {
     var left = Set(result.removed)
+    // Nodes of bodies die with the node that owns them; those that a change covers by name still have heirs.
+    var handed: Set<NodeID> = []
+    func wentWithBody(_ id: NodeID, _ handed: inout Set<NodeID>) -> Bool {
+      !self[id].isAlive && !self[self[id].region].isAlive && handed.insert(id).inserted
+    }
     let nodes = made.filter { self[$0.0].isAlive }
     for (id, node) in nodes {
-      for covered in node.covers ?? [] where left.remove(covered) != nil {
+      for covered in node.covers ?? [] where left.remove(covered) != nil || wentWithBody(covered, &handed) {
         let origins = self[covered].origins
         modify(id) { $0.origins.formUnion(origins) }
       }

@@ -1,0 +1,107 @@
+import GraphIR
+import Operators
+import PassKit
+import Tensors
+
+/// Products of one value with several constant weights become one product and a Split.
+///
+/// Before: `q = Add(MatMul(x, Wq), bq)`, `k = Add(MatMul(x, Wk), bk)`, `v = Add(MatMul(x, Wv), bv)`.
+/// After: `q, k, v = Split<axis = -1>(Add(MatMul(x, [Wq Wk Wv]), [bq bk bv]))`. Gemm and Conv likewise; an activation that all of
+/// them share stays in front of the Split. Only where nodes are saved: two bare products stay.
+public enum MergeProducts {
+  public static let pass = RewritePass(
+    "MergeProducts", level: 2, summary: "merges products of one value with several weights into one and a Split",
+    rules: [Rule()])
+
+  struct Rule: RewriteRule {
+    let name = "MergeProducts"
+    let anchors: Set<OperatorName> = Set(ParallelProduct.kinds.map { OperatorName($0) })
+
+    func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
+      let graph = context.graph
+      guard let data = graph[id].input(0), graph.constant(data) == nil else { return nil }
+      let beside = graph.consumers(data).filter {
+        graph[$0].operatorName == graph[id].operatorName && graph[$0].region == graph[id].region
+          && graph[$0].input(0) == data && graph.constant(graph[$0].input(1)) != nil
+      }
+      guard beside.count >= 2, let mine = try ParallelProduct(id, context) else { return nil }
+      var products = beside.sorted().compactMap { (try? ParallelProduct($0, context)).flatMap { $0 } }
+        .filter { mine.fits($0, context) }
+      guard products.count >= 2, products[0].node == id else { return nil }
+      let activation = sharedActivation(products, context)
+      if activation == nil {
+        // An activation behind one product alone is what runtimes put into it.
+        for product in products where product.activation != nil && graph[product.node].is("Conv") {
+          throw Refusal("the products have different activations behind them", at: product.activation)
+        }
+        for index in products.indices { products[index].activation = nil }
+      }
+      let hasBias = products.contains { $0.bias != nil }
+      let before = products.reduce(0) { $0 + $1.nodes.count }
+      let after = 2 + (mine.isMatMul(graph) && hasBias ? 1 : 0) + (activation == nil ? 0 : 1)
+      if after >= before {
+        throw Refusal("a product and a Split are no fewer nodes than \(products.count) products", at: id)
+      }
+      try checkSpeed(products, context)
+      return try merged(products, activation, context)
+    }
+
+    /// The one activation, of equal attributes, behind every product.
+    private func sharedActivation(_ products: [ParallelProduct], _ context: PassContext) -> Node? {
+      guard let first = products[0].activation.map({ context.graph[$0] }) else { return nil }
+      let areEqual = products.allSatisfy { product in
+        product.activation.map {
+          context.graph[$0].operatorName == first.operatorName
+            && Movement.haveSameAttributes(context.graph[$0], first)
+        } ?? false
+      }
+      return areEqual ? first : nil
+    }
+
+    /// Where a Split copies more than the products save.
+    private func checkSpeed(_ products: [ParallelProduct], _ context: PassContext) throws {}
+
+    private func merged(
+      _ products: [ParallelProduct], _ activation: Node?, _ context: PassContext
+    ) throws -> GraphChange? {
+      let graph = context.graph
+      let first = products[0]
+      let node = graph[first.node]
+      var change = GraphChange(
+        rule: name, covers: products.flatMap(\.nodes), isFusion: true, region: node.region)
+      let weight = change.constant(try Movement.joined(products.map(\.weight), axis: first.weightAxis))
+      var bias: GraphChange.Ref?
+      if products.contains(where: { $0.bias != nil }) {
+        let type = products.lazy.compactMap(\.bias?.dataType).first ?? first.weight.dataType
+        guard products.allSatisfy({ $0.bias.map { $0.dataType == type } ?? true }) else {
+          throw Refusal("the biases are of different types", at: first.node)
+        }
+        let parts = try products.map { try $0.bias ?? Tensor.makeRaw(type, [$0.channels]) { _ in } }
+        bias = change.constant(try Movement.joined(parts, axis: 0))
+      }
+      var inputs: [GraphChange.Ref?] = [.existing(first.data), weight]
+      if !first.isMatMul(graph), let bias { inputs.append(bias) }
+      var result = change.node(node.type, inputs, node.attributes.filter { $0.name != "kernel_shape" }, name: node.name)
+      if first.isMatMul(graph), let bias {
+        result = change.node("Add", [result, bias], covers: products.compactMap(\.sum))
+      }
+      if let activation {
+        result = change.node(
+          activation.type, [result], activation.attributes, covers: products.compactMap(\.activation))
+      }
+      let sizes = change.constant(try .ints(products.map(\.channels)))
+      let outputs = change.nodes(
+        "Split", [result, sizes], [NamedAttribute("axis", .int(Int64(first.outputAxis)))], outputs: products.count,
+        covers: [])
+      for (product, output) in zip(products, outputs) {
+        guard let old = product.result(context) else { return nil }
+        change.replace(old, with: output)
+      }
+      return change
+    }
+  }
+}
+
+extension ParallelProduct {
+  func isMatMul(_ graph: Graph) -> Bool { graph[node].is("MatMul") }
+}
