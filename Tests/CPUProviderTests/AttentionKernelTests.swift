@@ -72,7 +72,8 @@ import Testing
       maskType = next(2) == 0 ? .bool : type
     }
 
-    private func tensor(_ shape: [Int], _ type: DataType, _ salt: UInt64, _ value: (UInt64) -> Double) throws -> Tensor {
+    private func tensor(_ shape: [Int], _ type: DataType, _ salt: UInt64, _ value: (UInt64) -> Double) throws -> Tensor
+    {
       var state = UInt64(seed) &* 0x2545_F491_4F6C_DD1D &+ salt
       return try .of(
         (0..<shape.reduce(1, *)).map { _ in
@@ -90,11 +91,13 @@ import Testing
       let mask = try maskShape.map { shape in
         try tensor(shape, maskType, 4) { bits in
           if maskType == .bool { return bits % 3 == 0 ? 0 : 1 }
-          return bits % 5 == 0 ? (bits % 2 == 0 ? -.infinity : -60000) : number(bits)
+          // Low enough for a weight of zero, near enough for float32 to add a score to.
+          return bits % 5 == 0 ? (bits % 2 == 0 ? -.infinity : -120) : number(bits)
         }
       }
       return [
-        try tensor(heads(self.heads, queries, size), type, 1, number), try tensor(heads(keyHeads, keys, size), type, 2, number),
+        try tensor(heads(self.heads, queries, size), type, 1, number),
+        try tensor(heads(keyHeads, keys, size), type, 2, number),
         try tensor(heads(keyHeads, keys, valueSize), type, 3, number), mask,
         past > 0 ? try tensor([batch, keyHeads, past, size], type, 5, number) : nil,
         past > 0 ? try tensor([batch, keyHeads, past, valueSize], type, 6, number) : nil,
@@ -141,7 +144,9 @@ import Testing
       let got = try Self.run(operands, draw, CPUProvider(), threads: 1, kernel: "flash")
       for threads in [2, 3] {
         let again = try Self.run(operands, draw, CPUProvider(), threads: threads, kernel: "flash")
-        for (name, tensor) in got { #expect(again[name]?.isIdentical(to: tensor) == true, "\(threads) threads \(draw)") }
+        for (name, tensor) in got {
+          #expect(again[name]?.isIdentical(to: tensor) == true, "\(threads) threads \(draw)")
+        }
       }
       // In float32 throughout, so that what narrow types lose is the one rounding of the result.
       var exact = draw
@@ -166,8 +171,10 @@ import Testing
   /// The portable evaluation of narrow types rounds after each step; the results differ by those roundings only.
   @Test(arguments: [DataType.float16, .bfloat16]) func narrowTypesStayNearTheStepwiseRounding(_ type: DataType) throws {
     for seed in 1000..<1400 {
-      let draw = Draw(seed: seed)
+      var draw = Draw(seed: seed)
       guard draw.type == type, draw.size < 100, draw.past + draw.keys < 300 else { continue }
+      // A low bias swallows the scores of a narrow type.
+      draw.maskType = .bool
       let operands = try draw.operands()
       let got = try Self.run(operands, draw, CPUProvider(), threads: 1, kernel: "flash")
       let want = try Self.run(operands, draw, ReferenceProvider(), threads: 1, kernel: nil)

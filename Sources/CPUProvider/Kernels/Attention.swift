@@ -134,7 +134,8 @@ enum AttentionKernels {
     let target = [scores[0], scores[1], scores[2], covered]
     try request.requireBroadcast(mask, to: target)
     return Mask(
-      type: try element(mask.type, "attn_mask"), strides: Broadcast.strides(of: mask.shape, to: target), covered: covered,
+      type: try element(mask.type, "attn_mask"), strides: Broadcast.strides(of: mask.shape, to: target),
+      covered: covered,
       width: mask.type.bitWidth / 8)
   }
 }
