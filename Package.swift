@@ -116,6 +116,14 @@ let package = Package(
         "Cameo", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors",
       ],
       path: "Tools/FuzzRunner"),
+    // Seeded spellings of what the fusions recognise, as exporters write them: Tools/check-spellings.
+    .target(
+      name: "SpellingSupport",
+      dependencies: ["Cameo", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      path: "Tests/SpellingSupport"),
+    .executableTarget(
+      name: "spelling-runner", dependencies: ["SpellingSupport", "PassKit", "Tensors"], path: "Tools/SpellingRunner"),
+    .testTarget(name: "SpellingTests", dependencies: ["SpellingSupport", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -87,7 +87,7 @@ static void T(f32_to_f16)(uint16_t *restrict out, const CK_U(float) *restrict in
 #if CK_TIER == 2
     for (; i + 16 <= n; i += 16) _mm256_storeu_si256((void *)(out + i), _mm512_cvtps_ph(_mm512_loadu_ps(in + i), 0));
 #elif CK_TIER == 1
-    for (; i + 8 <= n; i += 8) _mm_storeu_si128((void *)(out + i), _mm256_cvtps_ph(_mm256_loadu_ps((const float *)(const void *)(in + i)), 0));
+    for (; i + 8 <= n; i += 8) _mm_storeu_si128((void *)(out + i), _mm256_cvtps_ph(_mm256_loadu_ps((const void *)(in + i)), 0));
 #endif
     for (; i < n; i++) out[i] = float_to_half(in[i]);
 }

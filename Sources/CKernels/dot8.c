@@ -214,15 +214,15 @@ static inline __attribute__((always_inline)) uint8_t T(byte)(int32_t s, float sc
 
 /// One row of a tile to the result.
 static void T(finish)(const ck_dot8 *p, int32_t *restrict line, uint32_t row_sum, size_t i, size_t j0, size_t cols) {
-    const int32_t *columns = p->columns + j0;
+    const CK_U(int32_t) *columns = p->columns + j0;
     const uint32_t a_zero = (uint32_t)p->a_zero;
     for (size_t j = 0; j < cols; j++) line[j] = (int32_t)((uint32_t)line[j] - a_zero * (uint32_t)columns[j]);
     if (p->b_zero) {
-        const int32_t *zeros = p->b_zero + j0;
+        const CK_U(int32_t) *zeros = p->b_zero + j0;
         for (size_t j = 0; j < cols; j++) line[j] = (int32_t)((uint32_t)line[j] - row_sum * (uint32_t)zeros[j]);
     }
     if (p->bias) {
-        const int32_t *bias = p->bias + j0;
+        const CK_U(int32_t) *bias = p->bias + j0;
         for (size_t j = 0; j < cols; j++) line[j] = (int32_t)((uint32_t)line[j] + (uint32_t)bias[j]);
     }
     const size_t at = i * p->ldo + j0;
@@ -230,7 +230,7 @@ static void T(finish)(const ck_dot8 *p, int32_t *restrict line, uint32_t row_sum
         memcpy((int32_t *)p->out + at, line, cols * sizeof *line);
         return;
     }
-    const float *scale = p->scale + j0;
+    const CK_U(float) *scale = p->scale + j0;
     if (p->result == CK_DOT8_FLOAT) {
         float *restrict out = (float *)p->out + at;
         for (size_t j = 0; j < cols; j++) {

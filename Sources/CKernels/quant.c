@@ -86,7 +86,7 @@ DEQUANTIZE(dequantize_u8, uint8_t)
 DEQUANTIZE(dequantize_s8, int8_t)
 #undef DEQUANTIZE
 
-static void T(range)(float *minimum, float *maximum, const float *restrict in, size_t n) {
+static void T(range)(float *minimum, float *maximum, const CK_U(float) *restrict in, size_t n) {
     float low[4 * W] = {0}, high[4 * W] = {0};  // a comparison with NaN is false
     size_t i = 0;
     for (; i + 4 * W <= n; i += 4 * W) {

@@ -7,22 +7,17 @@
 #define CK_SELF "sequence.c"
 #include "tiers.h"
 
-void ck_rotary_f32(float *out, const float *in, const float *cosine, const float *sine, size_t size, size_t half,
-                   bool interleaved) {
-    CK_CALL(rotary, out, in, cosine, sine, size, half, interleaved);
-}
-
-void ck_linear_attention_step_f32(float *state, const float *key, const float *value, const float *decay, size_t decay_step,
-                                  const float *beta, float *written, size_t keys, size_t values) {
+void ck_linear_attention_step_f32(float *state, const CK_U(float) *key, const CK_U(float) *value, const CK_U(float) *decay, size_t decay_step,
+                                  const CK_U(float) *beta, float *written, size_t keys, size_t values) {
     CK_CALL(attention_step, state, key, value, decay, decay_step, beta, written, keys, values);
 }
 
-void ck_linear_attention_read_f32(float *out, const float *state, const float *query, float scale, size_t keys,
+void ck_linear_attention_read_f32(float *out, const CK_U(float) *state, const CK_U(float) *query, float scale, size_t keys,
                                   size_t values) {
     CK_CALL(attention_read, out, state, query, scale, keys, values);
 }
 
-void ck_causal_conv_f32(float *out, float *state, const float *in, const float *past, const float *weight, float bias,
+void ck_causal_conv_f32(float *out, float *state, const CK_U(float) *in, const CK_U(float) *past, const CK_U(float) *weight, float bias,
                         size_t taps, size_t length, bool silu) {
     CK_CALL(causal_conv, out, in, past, weight, bias, taps, length);
     if (silu) ck_unary_f32(CK_UNARY_SILU, out, out, length, 1, 0);
@@ -35,39 +30,15 @@ void ck_causal_conv_f32(float *out, float *state, const float *in, const float *
 
 #else
 
-static void T(rotary)(float *out, const float *in, const float *restrict cosine, const float *restrict sine, size_t size,
-                      size_t half, bool interleaved) {
-    if (interleaved) {
-        for (size_t i = 0; i < half; i++) {
-            const float a = in[2 * i], b = in[2 * i + 1], bs = sine[i] * b, as = sine[i] * a;
-            out[2 * i] = cosine[i] * a - bs;
-            out[2 * i + 1] = as + cosine[i] * b;
-        }
-    } else {
-        size_t i = 0;
-        for (; i + W <= half; i += W) {
-            const vf a = LD(in + i), b = LD(in + half + i), c = LD(cosine + i), s = LD(sine + i);
-            ST(out + i, c * a - s * b);
-            ST(out + half + i, s * a + c * b);
-        }
-        for (; i < half; i++) {
-            const float a = in[i], b = in[half + i];
-            out[i] = cosine[i] * a - sine[i] * b;
-            out[half + i] = sine[i] * a + cosine[i] * b;
-        }
-    }
-    if (out != in) memcpy(out + 2 * half, in + 2 * half, (size - 2 * half) * sizeof *out);
-}
-
 /// y += x * a.
-INL void T(add_scaled)(float *restrict y, const float *restrict a, float x, size_t n) {
+INL void T(add_scaled)(float *restrict y, const CK_U(float) *restrict a, float x, size_t n) {
     size_t i = 0;
     for (; i + W <= n; i += W) ST(y + i, VFMA(LD(a + i), VS(x), LD(y + i)));
     for (; i < n; i++) y[i] += x * a[i];
 }
 
-static void T(attention_step)(float *restrict state, const float *restrict key, const float *restrict value,
-                              const float *decay, size_t decay_step, const float *beta, float *restrict written, size_t keys,
+static void T(attention_step)(float *restrict state, const CK_U(float) *restrict key, const CK_U(float) *restrict value,
+                              const CK_U(float) *decay, size_t decay_step, const CK_U(float) *beta, float *restrict written, size_t keys,
                               size_t values) {
     if (decay) {
         float rate = 0;
@@ -85,14 +56,14 @@ static void T(attention_step)(float *restrict state, const float *restrict key, 
     for (size_t d = 0; d < keys; d++) T(add_scaled)(state + d * values, beta ? written : value, key[d], values);
 }
 
-static void T(attention_read)(float *restrict out, const float *restrict state, const float *restrict query, float scale,
+static void T(attention_read)(float *restrict out, const CK_U(float) *restrict state, const CK_U(float) *restrict query, float scale,
                               size_t keys, size_t values) {
     for (size_t m = 0; m < values; m++) out[m] = 0;
     for (size_t d = 0; d < keys; d++) T(add_scaled)(out, state + d * values, query[d], values);
     for (size_t m = 0; m < values; m++) out[m] *= scale;
 }
 
-static void T(causal_conv)(float *restrict out, const float *restrict in, const float *past, const float *restrict weight,
+static void T(causal_conv)(float *restrict out, const CK_U(float) *restrict in, const CK_U(float) *past, const CK_U(float) *restrict weight,
                            float bias, size_t taps, size_t length) {
     const size_t kept = taps - 1;
     for (size_t t = 0; t < length; t++) out[t] = bias;

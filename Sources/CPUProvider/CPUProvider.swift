@@ -45,8 +45,8 @@ public struct CPUProvider: ExecutionProvider {
       UnaryKernels.makers, BinaryKernels.makers, LogicKernels.makers, CastKernels.makers, MatMulKernels.makers,
       ConvKernels.makers, ConvTransposeKernels.makers, NormKernels.makers, SoftmaxKernels.makers, ReduceKernels.makers,
       PoolKernels.makers, MoveKernels.makers, GatherKernels.makers, PadKernels.makers, ResizeKernels.makers,
-      RecurrentKernels.makers, AttentionKernels.makers, IntegerProductKernels.makers, IntegerConvKernels.makers,
-      BlockProductKernels.makers, SequenceKernels.makers,
+      RecurrentKernels.makers, AttentionKernels.makers, RotaryKernels.makers, IntegerProductKernels.makers,
+      IntegerConvKernels.makers, BlockProductKernels.makers, SequenceKernels.makers, FusedElementwiseKernels.makers,
     ]
     for family in families {
       for (name, maker) in family {

@@ -65,7 +65,7 @@ struct BenchCommand: ParsableCommand {
       progress.clear()
       let figures = Figure(
         load: prepared.loadMilliseconds, prepare: prepare, first: first, times: times.sorted(),
-        arena: prepared.session.arenaBytes, nodes: prepared.optimized.graph.nodeCount)
+        arena: prepared.session.arenaBytes, nodes: prepared.optimized.graph.countedNodes)
       var profile: Profile?
       if operators {
         let recorded = Profile(prepared.optimized)

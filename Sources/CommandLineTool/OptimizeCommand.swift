@@ -109,6 +109,8 @@ struct OptimizeCommand: ParsableCommand {
       if let extract { source = try Extraction(extract, of: source).model(from: source) }
     }
     var options = settings
+    // Level 3 is for running; a file has ai.cameo where it may.
+    if options.target != .cameo { options.disabled.insert("FuseElementwise") }
     options.inputTypes = try within("file \(model)") { try inputTypes(of: source) }
 
     var optimizer = Optimizer(options: options, verification: verification(of: source, options))

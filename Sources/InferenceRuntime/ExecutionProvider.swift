@@ -31,8 +31,14 @@ public struct KernelRequest {
   /// Threads that may work at once; scratch is per thread where a kernel wants it so.
   public let threads: Int
   let packs: PackCache
+  /// The graph that the node is of, for its bodies; nil where they are not given.
+  let graph: Graph?
 
-  public init(node: Node, inputs: [Operand?], outputs: [Operand?], threads: Int, packs: PackCache = PackCache()) {
+  public init(
+    node: Node, inputs: [Operand?], outputs: [Operand?], threads: Int, packs: PackCache = PackCache(),
+    graph: Graph? = nil
+  ) {
+    self.graph = graph
     self.node = node
     attributes = AttributeReader(node)
     self.inputs = inputs
@@ -43,6 +49,9 @@ public struct KernelRequest {
 
   public func input(_ index: Int) -> Operand? { index < inputs.count ? inputs[index] : nil }
   public func output(_ index: Int) -> Operand? { index < outputs.count ? outputs[index] : nil }
+
+  /// A body of the node as a graph of its own; nil where it is not given, or reads what is computed outside.
+  public func body(_ attribute: String) throws -> Graph? { graph?.standalone(try attributes.region(attribute)) }
 
   /// A packed form of a constant, made once per session however many plans ask.
   public func packed(_ tensor: Tensor, _ form: String, _ make: () throws -> TensorStorage) throws -> TensorStorage {

@@ -76,7 +76,7 @@ struct FactTable {
     let node = core.graph[id]
     var inputs: [ValueFacts?] = []
     inputs.reserveCapacity(node.inputs.count)
-    var allConstant = node.regions.isEmpty
+    var allConstant = node.regions.isEmpty || FusedElementwise.is(node)
     var allGlobal = true
     for input in node.inputs {
       guard let input else { inputs.append(nil); continue }
@@ -153,7 +153,11 @@ struct FactTable {
   private func evaluate(_ node: Node, _ values: [Value?]) throws -> [Value?] {
     var options = GraphEvaluator.Options()
     options.seed = core.options.seed
-    let results = try GraphEvaluator.evaluate(node, inputs: values, functions: core.functions, options: options)
+    let results = try GraphEvaluator.evaluate(node, inputs: values, functions: core.functions, options: options) {
+      [core] region, arguments in
+      guard let body = core.graph.standalone(region) else { throw CameoError.unsupported("the body is not closed") }
+      return try GraphEvaluator(body, functions: core.functions, options: options).run(arguments)
+    }
     for (index, output) in node.outputs.enumerated() where output != nil {
       guard index < results.count, results[index] != nil else {
         throw CameoError.unsupported("output \(index) is not computed")

@@ -73,7 +73,7 @@ final class PlanAssembler {
     var implementation: Implementation?
     var provider = "plan"
     var reasons: [String] = []
-    if !isBoxed && node.regions.isEmpty {
+    if !isBoxed && (node.regions.isEmpty || FusedElementwise.is(node)) {
       if outputs.allSatisfy({ $0?.count ?? 0 == 0 }) {
         implementation = .nothing
       } else if let views = Views.views(node, inputs: inputs, outputs: outputs) {
@@ -82,7 +82,8 @@ final class PlanAssembler {
         implementation = .concat(parts)
       } else {
         let request = KernelRequest(
-          node: node, inputs: inputs, outputs: outputs, threads: core.pool.threads, packs: core.packs)
+          node: node, inputs: inputs, outputs: outputs, threads: core.pool.threads, packs: core.packs,
+          graph: core.graph)
         for candidate in core.providers where !(candidate is ReferenceProvider) {
           do {
             implementation = .kernel(try candidate.prepare(request))

@@ -38,6 +38,7 @@ extension Graph {
       for input in node.inputs { try check(input) }
       for covered in node.covers ?? [] { try check(covered, alive: false) }
       for attribute in node.attributes { try check(attribute.value) }
+      for body in node.bodies { try body.graph.verify() }
     }
     for (old, new) in change.replacements {
       try check(old)

@@ -17,6 +17,8 @@ public struct GraphChange: Sendable {
     var attributes: [NamedAttribute]
     var overload: String
     var covers: [NodeID]?
+    /// Attributes whose value is a body of the node's own.
+    var bodies: [(attribute: String, graph: Graph)] = []
   }
 
   struct NewConstant: Sendable {
@@ -71,6 +73,26 @@ public struct GraphChange: Sendable {
         operatorName: OperatorName(type, domain: domain), name: name, inputs: inputs,
         outputs: (first..<slots).map { $0 }, attributes: attributes, overload: "", covers: covers))
     return (first..<slots).map { .new($0) }
+  }
+
+  /// Adds a node with one output and, as its attribute `attribute`, a body: a copy of the main region of `body`.
+  public mutating func node(
+    _ type: String, domain: String = "", _ inputs: [Ref?], _ attribute: String, body: Graph, name: String = ""
+  ) -> Ref {
+    let result = nodes(type, domain: domain, inputs, outputs: 1, name: name)[0]
+    nodes[nodes.count - 1].bodies.append((attribute, body))
+    return result
+  }
+
+  /// Adds a node that leaves out the outputs that are not `present`.
+  public mutating func nodes(
+    _ type: String, domain: String = "", _ inputs: [Ref?], _ attributes: [NamedAttribute] = [], present: [Bool],
+    name: String = "", covers: [NodeID]? = nil
+  ) -> [Ref?] {
+    let made = nodes(type, domain: domain, inputs, attributes, outputs: present.count, name: name, covers: covers)
+    let last = nodes.count - 1
+    for (index, isPresent) in present.enumerated() where !isPresent { nodes[last].outputs[index] = nil }
+    return zip(made, present).map { $1 ? $0 : nil }
   }
 
   public mutating func constant(_ tensor: Tensor, name: String = "") -> Ref { constant(.tensor(tensor), name: name) }
@@ -151,9 +173,10 @@ extension Graph {
     }
     for node in change.nodes {
       let outputs = node.outputs.map { $0.flatMap { slots[$0] } }
+      let bodies = node.bodies.map { NamedAttribute($0.attribute, .graph(addRegion(copying: $0.graph))) }
       let id = addNode(
         node.operatorName, name: node.name, inputs: node.inputs.map(resolve), outputs: outputs,
-        attributes: node.attributes, overload: node.overload, in: region)
+        attributes: node.attributes + bodies, overload: node.overload, in: region)
       result.added.append(id)
     }
     var orphans: [NodeID] = []

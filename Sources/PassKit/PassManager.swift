@@ -42,7 +42,7 @@ public struct PassManager {
     report.level = options.level
     report.target = options.target.rawValue
     report.model = model.sourcePath
-    report.nodesBefore = model.graph.nodeCount
+    report.nodesBefore = model.graph.countedNodes
     report.bytesBefore = model.graph.constantBytes
     report.operatorsBefore = model.graph.operatorCounts
     try model.graph.verify()
@@ -72,7 +72,7 @@ public struct PassManager {
           var record = records[pass.name] ?? PassRecord(name: pass.name, applied: 0, milliseconds: 0, nodesAfter: 0)
           record.applied += outcome.applied.count
           record.milliseconds += elapsed
-          record.nodesAfter = context.graph.nodeCount
+          record.nodesAfter = context.graph.countedNodes
           records[pass.name] = record
           misses[pass.name] = outcome.misses
           fusions += outcome.fusions
@@ -94,7 +94,7 @@ public struct PassManager {
         return miss
       }
     }
-    report.nodesAfter = model.graph.nodeCount
+    report.nodesAfter = model.graph.countedNodes
     report.bytesAfter = model.graph.constantBytes
     report.operatorsAfter = model.graph.operatorCounts
     report.milliseconds = (ContinuousClock.now - start).milliseconds
@@ -181,10 +181,18 @@ extension Graph {
     return sum
   }
 
-  /// Live nodes by operator, bodies included.
+  /// Live nodes by operator, bodies included; a fused program is one node.
   public var operatorCounts: [String: Int] {
     var counts: [String: Int] = [:]
-    for id in allNodes { counts[self[id].operatorName.description, default: 0] += 1 }
+    for id in allNodes where !isStep(id) { counts[self[id].operatorName.description, default: 0] += 1 }
     return counts
+  }
+
+  /// Live nodes, bodies included; a fused program is one node.
+  public var countedNodes: Int { allNodes.reduce(0) { $0 + (isStep($1) ? 0 : 1) } }
+
+  /// True for a node in the body of a fused program.
+  private func isStep(_ id: NodeID) -> Bool {
+    self[self[id].region].parent.map { FusedElementwise.is(self[$0]) } ?? false
   }
 }

@@ -27,6 +27,7 @@ int main(void) {
         check_binary();
         check_softmax();
         check_norm();
+        check_rotary();
         check_reduce();
         check_rnn();
         check_gemm();

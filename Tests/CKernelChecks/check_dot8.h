@@ -78,22 +78,8 @@ static void check_dot8_columns(void) {
 }
 
 static void check_sequence(void) {
-    tally rotary = {"rotary", 0, 1e-6, 0}, linear = {"linear attention", 0, 1e-5, 0}, conv = {"causal conv", 0, 1e-5, 0};
+    tally linear = {"linear attention", 0, 1e-5, 0}, conv = {"causal conv", 0, 1e-5, 0};
     for (int round = 0; round < 100; round++) {
-        const size_t half = pick(1, 40), size = 2 * half + pick(0, 5);
-        const bool neighbours = rnd() % 2;
-        float *x = randoms(size, -2, 2), *c = randoms(half, -1, 1), *s = randoms(half, -1, 1), *y = blanks(size);
-        ck_rotary_f32(y, x, c, s, size, half, neighbours);
-        for (size_t i = 0; i < half; i++) {
-            const size_t p = neighbours ? 2 * i : i, q = neighbours ? 2 * i + 1 : i + half;
-            compare(&rotary, y[p], (double)c[i] * x[p] - (double)s[i] * x[q], 2);
-            compare(&rotary, y[q], (double)s[i] * x[p] + (double)c[i] * x[q], 2);
-        }
-        for (size_t i = 2 * half; i < size; i++) compare(&rotary, y[i], x[i], 1);
-        ck_rotary_f32(x, x, c, s, size, half, neighbours);
-        expect(!memcmp(x, y, size * 4), "rotary over its input");
-        free(x), free(c), free(s), free(y);
-
         const size_t keys = pick(1, 20), values = pick(1, 50), step = rnd() % 2;
         float *state = randoms(keys * values, -1, 1), *k = randoms(keys, -1, 1), *v = randoms(values, -1, 1);
         float *g = randoms(keys, -1, 0), *q = randoms(keys, -1, 1), *w = blanks(values), *out = blanks(values), beta = 0.4f;
@@ -137,7 +123,7 @@ static void check_sequence(void) {
         }
         free(in), free(past), free(weight), free(result), free(present);
     }
-    report(&rotary), report(&linear), report(&conv);
+    report(&linear), report(&conv);
 }
 
 static void check_dot8(void) {

@@ -336,3 +336,26 @@ static void check_rnn(void) {
     }
     report(&t);
 }
+
+static void check_rotary(void) {
+    tally t = {"rotary embedding", 0, 1e-6, 0};
+    for (int round = 0; round < 400; round++) {
+        const size_t half = pick(1, 70), rest = rnd() % 2 ? pick(1, 9) : 0, size = 2 * half + rest, heads = pick(1, 5),
+                     stride = size + (rnd() % 2 ? pick(1, 40) : 0), total = heads * stride;
+        const bool interleaved = rnd() % 2, in_place = rnd() % 2;
+        float *in = randoms(total, -3, 3), *c = randoms(half, -1, 1), *s = randoms(half, -1, 1), *out = blanks(total);
+        if (in_place) memcpy(out, in, total * sizeof(float));
+        ck_rotary_f32(out, in_place ? out : in, c, s, half, size, heads, stride, interleaved);
+        for (size_t h = 0; h < heads; h++) {
+            const float *x = in + h * stride, *y = out + h * stride;
+            for (size_t i = 0; i < half; i++) {
+                const size_t a = interleaved ? 2 * i : i, b = interleaved ? 2 * i + 1 : i + half;
+                compare(&t, y[a], (double)c[i] * x[a] - (double)s[i] * x[b], 3);
+                compare(&t, y[b], (double)s[i] * x[a] + (double)c[i] * x[b], 3);
+            }
+            for (size_t i = 2 * half; i < size; i++) compare(&t, y[i], x[i], 1);
+        }
+        free(in), free(c), free(s), free(out);
+    }
+    report(&t);
+}

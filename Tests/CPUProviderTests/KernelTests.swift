@@ -216,6 +216,18 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     KernelCase("LogSoftmax", [.f(6, 33)]), KernelCase("LayerNormalization", [.f(3, 4, 50), .w(50), .w(50)]),
     KernelCase("LayerNormalization", [.f(3, 4, 50), .w(4, 50)], ["axis": .int(1)], outputs: 3),
     KernelCase("RMSNormalization", [.f(3, 50), .w(50)]),
+    KernelCase("RotaryEmbedding", [.f(2, 3, 5, 64), .f(2, 5, 32), .f(2, 5, 32)]),
+    KernelCase("RotaryEmbedding", [.f(2, 3, 5, 22), .f(1, 5, 11), .f(1, 5, 11)], ["interleaved": .int(1)]),
+    KernelCase(
+      "RotaryEmbedding", [.f(2, 5, 120), .f(2, 5, 19), .f(2, 5, 19)],
+      [
+        "num_heads": .int(3), "rotary_embedding_dim": .int(38),
+      ]),
+    KernelCase(
+      "RotaryEmbedding", [.f(2, 3, 3, 40), .f(7, 16), .f(7, 16), .ints([2, 3], [0, 6, -1, 3, -7, 2])],
+      ["interleaved": .int(1), "rotary_embedding_dim": .int(32)]),
+    KernelCase(
+      "RotaryEmbedding", [.f(1, 4, 66), .f(9, 33), .f(9, 33), .fixedInts([1, 4], [8, 7, 0, 1])], ["num_heads": .int(1)]),
     KernelCase("BatchNormalization", [.f(2, 5, 6, 7), .w(5), .w(5), .w(5), .fixed([5], 0.1, 2)]),
     KernelCase("InstanceNormalization", [.f(2, 5, 6, 7), .w(5), .w(5)]),
     KernelCase("GroupNormalization", [.f(2, 6, 5, 7), .w(6), .w(6)], ["num_groups": .int(3)]),

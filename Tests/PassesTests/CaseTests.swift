@@ -20,7 +20,8 @@ enum Cases {
   static func options(_ item: RewriteCase) -> OptimizationOptions {
     var options = OptimizationOptions()
     options.level = 3
-    options.target = .cameo
+    options.target = item.target ?? .cameo
+    if item.target == .onnx { options.level = 2 }
     options.maximumOpset = item.opset
     options.enabled = [item.pass]
     return options

@@ -1,6 +1,8 @@
+public import PassKit
+
 /// A file of named rewrites:
 ///
-///     === name, opset 17
+///     === name, opset 17, target onnx
 ///     g (float[2] x) => (float[2] y) {...}
 ///     --- after
 ///     g (float[2] x) => (float[2] y) {...}
@@ -16,6 +18,8 @@ public struct RewriteCase: Sendable, CustomStringConvertible {
   public var expectation = RewriteCheck.Expectation.unchanged(nil)
   /// The output's highest opset, where the case sets one.
   public var opset: Int?
+  /// Which operators it may have, where the case says so: `target onnx`.
+  public var target: OptimizationOptions.Target?
 
   public var description: String { "\(pass): \(name)" }
 
@@ -31,7 +35,12 @@ public struct RewriteCase: Sendable, CustomStringConvertible {
         close()
         let parts = line.dropFirst(4).split(separator: ",").map { String($0.drop { $0 == " " }) }
         var new = RewriteCase(pass: pass, name: parts[0])
-        for option in parts.dropFirst() where option.hasPrefix("opset ") { new.opset = Int(option.dropFirst(6)) }
+        for option in parts.dropFirst() {
+          if option.hasPrefix("opset ") { new.opset = Int(option.dropFirst(6)) }
+          if option.hasPrefix("target ") {
+            new.target = OptimizationOptions.Target(rawValue: String(option.dropFirst(7)))
+          }
+        }
         cases.append(new)
       } else if line.hasPrefix("--- after") {
         after = ""

@@ -15,13 +15,17 @@ HALF_TOLERANCE = 1e-2
 
 def use_cache_python():
     """Runs the calling script again with the cache's Python, making that first where it is missing."""
-    python = CACHE / "venv" / "bin" / "python"
-    if Path(sys.prefix).resolve() == (CACHE / "venv").resolve():
+    use_python("venv", "models")
+
+
+def use_python(folder, section):
+    """The same with the environment `folder` of the cache, that `Tools/setup section` makes."""
+    python = CACHE / folder / "bin" / "python"
+    if Path(sys.prefix).resolve() == (CACHE / folder).resolve():
         return
-    if not python.exists():
-        done = subprocess.run([ROOT / "Tools" / "setup", "models"])
-        if done.returncode or not python.exists():
-            sys.exit(done.returncode or 1)
+    done = subprocess.run([ROOT / "Tools" / "setup", section])
+    if done.returncode or not python.exists():
+        sys.exit(done.returncode or 1)
     os.execv(python, [str(python), *sys.argv])
 
 

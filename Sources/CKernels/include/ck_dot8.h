@@ -30,14 +30,14 @@ typedef struct ck_dot8 {
     int32_t a_zero;
     const int8_t *b;
     /// For each column: the packed numbers' sum less k * b_zero.
-    const int32_t *columns;
+    const CK_U(int32_t) *columns;
     /// For each column; null where all are 0.
-    const int32_t *_Nullable b_zero;
+    const CK_U(int32_t) *_Nullable b_zero;
     size_t n;
     size_t k;
-    const int32_t *_Nullable bias;
-    const float *_Nullable scale;
-    const float *_Nullable addend;
+    const CK_U(int32_t) *_Nullable bias;
+    const CK_U(float) *_Nullable scale;
+    const CK_U(float) *_Nullable addend;
     int32_t zero;
     int32_t result;
     void *out;

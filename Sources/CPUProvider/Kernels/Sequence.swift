@@ -8,42 +8,12 @@ import Tensors
   import Glibc
 #endif
 
-/// RotaryEmbedding, LinearAttention and CausalConvWithState in float32; TensorScatter of whole-byte types.
+/// LinearAttention and CausalConvWithState in float32; TensorScatter of whole-byte types.
 enum SequenceKernels {
   static let makers: [String: CPUProvider.Maker] = [
-    "RotaryEmbedding": { try rotary($0) }, "LinearAttention": { try linearAttention($0) },
+    "LinearAttention": { try linearAttention($0) },
     "CausalConvWithState": { try causalConvolution($0) }, "TensorScatter": { try tensorScatter($0) },
   ]
-
-  private static func rotary(_ request: KernelRequest) throws -> PreparedKernel {
-    try request.requireFloat([0, 1, 2])
-    let (x, cosine, sine) = (try request.operand(0), try request.operand(1), try request.operand(2))
-    guard x.rank == 3 || x.rank == 4 else { throw Refusal("rank \(x.rank)") }
-    let heads = x.rank == 4 ? x.shape[1] : try request.attributes.int("num_heads", default: 0)
-    guard heads > 0, x.rank == 4 || x.shape[2] % heads == 0 else { throw Refusal("\(heads) heads") }
-    let (batch, length) = (x.shape[0], x.shape[x.rank - 2])
-    let size = x.rank == 4 ? x.shape[3] : x.shape[2] / heads
-    let given = try request.attributes.int("rotary_embedding_dim", default: 0)
-    let rotated = given == 0 ? size : given
-    guard rotated > 0, rotated <= size, rotated % 2 == 0, cosine.shape == sine.shape,
-      cosine.shape.last == rotated / 2
-    else { throw Refusal("caches of the shape \(cosine.shape) for \(rotated) of \(size)") }
-    let positions = request.input(3)
-    if let positions {
-      guard positions.type == .int64, positions.count == batch * length, cosine.rank == 2 else {
-        throw Refusal("positions \(positions.shape)")
-      }
-    } else if cosine.count != batch * length * rotated / 2 {
-      guard cosine.rank == 3, cosine.shape[0] == 1, cosine.shape[1] == length else {
-        throw Refusal("caches of the shape \(cosine.shape)")
-      }
-    }
-    let kernel = RotaryKernel(
-      batch: batch, heads: heads, length: length, size: size, half: rotated / 2, rows: cosine.count / (rotated / 2),
-      hasPositions: positions != nil, isHeadFirst: x.rank == 4,
-      isInterleaved: try request.attributes.bool("interleaved"))
-    return PreparedKernel(kernel, scratchBytes: kernel.scratchBytes, inPlaceInputs: [0])
-  }
 
   private static func linearAttention(_ request: KernelRequest) throws -> PreparedKernel {
     try request.requireFloat([0, 1, 2, 3, 4, 5])
@@ -150,61 +120,6 @@ enum SequenceKernels {
       batch: cache.shape[0], rows: product(cache.shape[..<axis]), room: cache.shape[axis], length: update.shape[axis],
       stepBytes: product(cache.shape[(axis + 1)...]) * width, isCircular: mode == "circular")
     return PreparedKernel(kernel, inPlaceInputs: [0])
-  }
-}
-
-private final class RotaryKernel: Kernel, @unchecked Sendable {
-  private let heads: Int
-  private let length: Int
-  private let size: Int
-  private let half: Int
-  private let count: Int
-  /// Rows of the caches.
-  private let rows: Int
-  private let hasPositions: Bool
-  private let isHeadFirst: Bool
-  private let isInterleaved: Bool
-  private let tokens: Int
-
-  init(
-    batch: Int, heads: Int, length: Int, size: Int, half: Int, rows: Int, hasPositions: Bool, isHeadFirst: Bool,
-    isInterleaved: Bool
-  ) {
-    (self.heads, self.length, self.size, self.half, self.rows) = (heads, length, size, half, rows)
-    (self.hasPositions, self.isHeadFirst, self.isInterleaved) = (hasPositions, isHeadFirst, isInterleaved)
-    (tokens, count) = (batch * length, batch * heads * length)
-    super.init("rotary")
-  }
-
-  /// The row of the caches for each token.
-  var scratchBytes: Int { aligned(tokens * 8) }
-
-  override func run(_ call: KernelCall) throws {
-    let places = call.scratch.assumingMemoryBound(to: Int.self)
-    for token in 0..<tokens {
-      guard hasPositions else {
-        places[token] = rows == tokens ? token : token % length
-        continue
-      }
-      let given = Int((call.input(3) + token * 8).loadUnaligned(as: Int64.self))
-      let place = given < 0 && given >= -rows ? given + rows : given
-      guard place >= 0, place < rows else { throw CameoError.badInput("position \(given) lies outside the caches") }
-      places[token] = place
-    }
-    parallel(call, count: count, grain: max(1, (1 << 14) / max(1, size)))
-  }
-
-  override func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int) {
-    let places = call.scratch.assumingMemoryBound(to: Int.self)
-    let (cosine, sine) = (call.input(1, Float.self), call.input(2, Float.self))
-    for number in begin..<end {
-      let token =
-        isHeadFirst ? number / (heads * length) * length + number % length : number / heads
-      let angles = places[token] * half
-      ck_rotary_f32(
-        call.output(0, Float.self) + number * size, call.input(0, Float.self) + number * size, cosine + angles,
-        sine + angles, size, half, isInterleaved)
-    }
   }
 }
 

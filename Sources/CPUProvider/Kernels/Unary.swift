@@ -6,8 +6,9 @@ import Tensors
 
 /// Element-wise functions of one float32 tensor.
 enum UnaryKernels {
-  static let makers: [String: CPUProvider.Maker] = {
-    var table: [String: CPUProvider.Maker] = [:]
+  /// What an activation node applies; Clip's bounds are inputs.
+  static let activations: [String: @Sendable (AttributeReader) throws -> ck_activation] = {
+    var table: [String: @Sendable (AttributeReader) throws -> ck_activation] = [:]
     let plain: [(String, ck_unary)] = [
       ("Neg", CK_UNARY_NEG), ("Abs", CK_UNARY_ABS), ("Sqrt", CK_UNARY_SQRT), ("Reciprocal", CK_UNARY_RECIPROCAL),
       ("Exp", CK_UNARY_EXP), ("Log", CK_UNARY_LOG), ("Sin", CK_UNARY_SIN), ("Cos", CK_UNARY_COS), ("Tan", CK_UNARY_TAN),
@@ -16,26 +17,23 @@ enum UnaryKernels {
       ("Mish", CK_UNARY_MISH), ("Floor", CK_UNARY_FLOOR), ("Ceil", CK_UNARY_CEIL), ("Round", CK_UNARY_ROUND),
       ("Sign", CK_UNARY_SIGN),
     ]
-    for (name, op) in plain {
-      table[name] = { try make($0, ck_activation(op)) }
-    }
-    table["LeakyRelu"] = { try make($0, ck_activation(CK_UNARY_LEAKY_RELU, try $0.attributes.float("alpha"))) }
-    table["Elu"] = { try make($0, ck_activation(CK_UNARY_ELU, try $0.attributes.float("alpha"))) }
-    table["Celu"] = { try make($0, ck_activation(CK_UNARY_CELU, try $0.attributes.float("alpha"))) }
-    table["ThresholdedRelu"] = {
-      try make($0, ck_activation(CK_UNARY_THRESHOLDED_RELU, try $0.attributes.float("alpha")))
-    }
-    table["Swish"] = { try make($0, ck_activation(CK_UNARY_SILU, try $0.attributes.float("alpha", default: 1))) }
-    table["Selu"] = {
-      try make($0, ck_activation(CK_UNARY_SELU, try $0.attributes.float("alpha"), try $0.attributes.float("gamma")))
-    }
-    table["HardSigmoid"] = {
-      try make(
-        $0, ck_activation(CK_UNARY_HARD_SIGMOID, try $0.attributes.float("alpha"), try $0.attributes.float("beta")))
-    }
+    for (name, op) in plain { table[name] = { _ in ck_activation(op) } }
+    table["LeakyRelu"] = { ck_activation(CK_UNARY_LEAKY_RELU, try $0.float("alpha")) }
+    table["Elu"] = { ck_activation(CK_UNARY_ELU, try $0.float("alpha")) }
+    table["Celu"] = { ck_activation(CK_UNARY_CELU, try $0.float("alpha")) }
+    table["ThresholdedRelu"] = { ck_activation(CK_UNARY_THRESHOLDED_RELU, try $0.float("alpha")) }
+    table["Swish"] = { ck_activation(CK_UNARY_SILU, try $0.float("alpha", default: 1)) }
+    table["Selu"] = { ck_activation(CK_UNARY_SELU, try $0.float("alpha"), try $0.float("gamma")) }
+    table["HardSigmoid"] = { ck_activation(CK_UNARY_HARD_SIGMOID, try $0.float("alpha"), try $0.float("beta")) }
     table["Gelu"] = {
-      let isTanh = try $0.attributes.string("approximate", default: "none") == "tanh"
-      return try make($0, ck_activation(isTanh ? CK_UNARY_GELU_TANH : CK_UNARY_GELU))
+      ck_activation(try $0.string("approximate", default: "none") == "tanh" ? CK_UNARY_GELU_TANH : CK_UNARY_GELU)
+    }
+    return table
+  }()
+
+  static let makers: [String: CPUProvider.Maker] = {
+    var table: [String: CPUProvider.Maker] = activations.mapValues { activation in
+      { try make($0, try activation($0.attributes)) }
     }
     table["Clip"] = { request in
       let low = try request.constantFloats(1)?.first ?? -.infinity
@@ -45,7 +43,7 @@ enum UnaryKernels {
     return table
   }()
 
-  private static func isCostly(_ op: Int32) -> Bool {
+  static func isCostly(_ op: Int32) -> Bool {
     switch ck_unary(rawValue: numericCast(op)) {
     case CK_UNARY_NEG, CK_UNARY_ABS, CK_UNARY_RELU, CK_UNARY_LEAKY_RELU, CK_UNARY_CLIP, CK_UNARY_FLOOR, CK_UNARY_CEIL,
       CK_UNARY_ROUND, CK_UNARY_SIGN, CK_UNARY_HARD_SIGMOID, CK_UNARY_HARD_SWISH, CK_UNARY_SQUARE, CK_UNARY_AFFINE:

@@ -24,6 +24,7 @@ public enum ONNXExporter {
   @discardableResult
   public static func save(_ model: Model, to path: String, options: ExportOptions = ExportOptions()) throws -> Summary {
     try within("file \(path)") {
+      let model = try FusedFunctions.outlined(model)
       let lowered = try lower(model, options)
       let name = path.split(separator: "/").last.map(String.init) ?? path
       var isBeside = options.externalData == .beside
@@ -56,6 +57,7 @@ public enum ONNXExporter {
 
   /// The model as bytes, everything inline. For small models.
   public static func serialize(_ model: Model, options: ExportOptions = ExportOptions()) throws -> [UInt8] {
+    let model = try FusedFunctions.outlined(model)
     let message = try encode(model, try lower(model, options), options, external: nil)
     var bytes: [UInt8] = []
     bytes.reserveCapacity(message.writer.byteCount)
@@ -70,6 +72,7 @@ public enum ONNXExporter {
 
   /// The model's graphs as they would be written, in the output opset: for text forms and inspection.
   public static func lowered(_ model: Model, options: ExportOptions = ExportOptions()) throws -> Model {
+    let model = try FusedFunctions.outlined(model)
     let lowered = try lower(model, options)
     var result = model
     result.graph = lowered.graph

@@ -1,0 +1,87 @@
+import GraphIR
+import Operators
+import PassKit
+import Tensors
+
+/// Rotary position embeddings, in whatever spelling, become RotaryEmbedding (opset 23).
+///
+/// Before: `x * cos + Concat(Neg(x[half:]), x[:half]) * sin` with `cos = Cos(Concat(angles, angles))`.
+/// After: `RotaryEmbedding(x, Cos(angles), Sin(angles))`.
+///
+/// Halves or interleaved pairs, all of the last axis or its first part, heads before or behind the length or none, computed or
+/// tabled angles. The two numbers that a pair is turned by must be provably the same for both of its elements; cosine and sine
+/// are then computed for half of the axis only.
+public enum FuseRotaryEmbedding {
+  public static let pass = RewritePass(
+    "FuseRotaryEmbedding", level: 2, summary: "recognises rotary position embeddings as RotaryEmbedding",
+    documentation: """
+      Before: x1, x2 = Split <axis = -1, num_outputs = 2> (x)  r = Concat <axis = -1> (Neg (x2), x1)
+              y = Add (Mul (x, cos), Mul (r, sin))   with cos = Cos (Concat <axis = -1> (f, f)), sin alike
+      After:  y = RotaryEmbedding (x, Cos (f), Sin (f))
+      Also interleaved pairs, Concat (x1 * c - x2 * s, x2 * c + x1 * s), and rotations of the first part of the axis only.
+      """, rules: [Rule()])
+
+  struct Rule: RewriteRule {
+    let name = "RotaryEmbedding"
+    let anchors: Set<OperatorName> = Set(["Add", "Sub", "Concat", "Reshape", "Flatten"].map { OperatorName($0) })
+
+    func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
+      let graph = context.graph
+      guard let output = graph[id].output(0), let last = context.shape(output)?.last?.value, last >= 2,
+        RotationTerms.leadsToSum(output, context)
+      else { return nil }
+      // What is behind may be the same rotation with the rest of the axis, or its elements in order.
+      if graph.hasSingleUse(output), let next = graph.consumers(output).first, graph[next].region == graph[id].region,
+        ["Concat", "Reshape", "Flatten", "Unsqueeze"].contains(graph[next].type)
+      {
+        var last = next
+        if graph[next].type == "Unsqueeze", let out = graph[next].output(0), graph.hasSingleUse(out) {
+          last = graph.consumers(out).first ?? next
+        }
+        if let whole = graph[last].output(0), let rotation = try? Rotation(whole, in: context) {
+          return try change(rotation, whole, context)
+        }
+      }
+      guard let rotation = try Rotation(output, in: context) else { return nil }
+      return try change(rotation, output, context)
+    }
+
+    private func change(_ rotation: Rotation, _ result: ValueID, _ context: PassContext) throws -> GraphChange? {
+      guard context.mayEmit(opset: 23) else {
+        throw Refusal("RotaryEmbedding needs opset 23, the output is limited to \(context.options.opsetCeiling)")
+      }
+      guard let type = context.dataType(rotation.input), [.float, .float16, .bfloat16].contains(type),
+        context.dataType(rotation.cosine.value) == type, context.dataType(rotation.sine.value) == type
+      else {
+        throw Refusal(
+          "RotaryEmbedding is not for \(context.dataType(rotation.input)?.name ?? "an unknown type")",
+          at: context.graph.producer(result))
+      }
+      let graph = context.graph
+      let inside = Set(rotation.covers)
+      guard let root = rotation.covers.first else { return nil }
+      var change = GraphChange(rule: name, covers: rotation.covers, isFusion: true)
+      let frame = try RotaryFrame(rotation, result, context)
+      let region = graph[root].region
+      let cosine = try frame.cache(rotation.cosine, "cosine", region, in: &change)
+      var sine = try frame.cache(rotation.sine, "sine", region, in: &change)
+      if rotation.isBackward { sine = change.node("Neg", [sine], covers: []) }
+      var attributes: [NamedAttribute] = []
+      if rotation.isInterleaved { attributes.append(NamedAttribute("interleaved", .int(1))) }
+      if rotation.rotated < rotation.size {
+        attributes.append(NamedAttribute("rotary_embedding_dim", .int(Int64(rotation.rotated))))
+      }
+      let (input, restore) = try frame.enter(.existing(rotation.input), &attributes, in: &change)
+      let output = change.node("RotaryEmbedding", [input, cosine, sine], attributes)
+      change.replace(result, with: try restore(output, &change))
+      // A sum that is read elsewhere stays, and was computed for nothing twice: not worth it.
+      for covered in inside where covered != root && ["Add", "Sub"].contains(graph[covered].type) {
+        for case .some(let value) in graph[covered].outputs
+        where graph.isRegionOutput(value) || graph.consumers(value).contains(where: { !inside.contains($0) }) {
+          throw Refusal("a part of the rotation, \(graph[value].name), is also read elsewhere", at: covered)
+        }
+      }
+      return change
+    }
+  }
+}

@@ -1,0 +1,215 @@
+import GraphIR
+import Operators
+import PassKit
+import Tensors
+
+/// Says a mask of Attention in less: the causal triangle as `is_causal`, a window as `left_window_size` and
+/// `right_window_size` (opset 25), a float mask of 0 and -inf as the bool one that it was made of.
+///
+/// What a mask is is read off the nodes that make it (`IndexEvaluator`), so that a constant triangle, one sliced from a buffer
+/// and one compared from two Ranges are the same. `is_causal` counts a query's place from the end of the cache: without one,
+/// query i sees keys 0 to i.
+///
+/// Before: `c = LessOrEqual(Range keys, Range queries)  b = Where(c, 0, -inf)  y = Attention(q, k, v, b)`.
+/// After: `y = Attention <is_causal = 1> (q, k, v)`.
+public enum ReduceMask {
+  public static let pass = RewritePass(
+    "ReduceMask", level: 2, summary: "says masks of Attention as is_causal, windows or bool tensors", rules: [Rule()])
+
+  struct Rule: RewriteRule {
+    let name = "ReduceMask"
+    let anchors: Set<OperatorName> = [OperatorName("Attention")]
+
+    func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
+      let node = context.graph[id]
+      guard let mask = node.input(3), node.input(6) == nil, let lengths = Rule.lengths(node, context) else {
+        return nil
+      }
+      var change = GraphChange(rule: name, covers: [], region: node.region)
+      let reduction = MaskReduction(context, lengths: lengths, past: context.shape(node.input(4))?[2] ?? 0)
+      guard let found = try reduction.reduce(mask, isCausal: node["is_causal"] != nil, at: id) else { return nil }
+      switch found.rest {
+      case .none: change.setInput(3, of: id, to: nil)
+      case .value(let value): change.setInput(3, of: id, to: .existing(value))
+      case .negated(let value): change.setInput(3, of: id, to: change.node("Not", [.existing(value)]))
+      }
+      if found.isCausal { change.setAttribute("is_causal", of: id, to: .int(1)) }
+      if let left = found.left { change.setAttribute("left_window_size", of: id, to: .int(Int64(left))) }
+      if let right = found.right { change.setAttribute("right_window_size", of: id, to: .int(Int64(right))) }
+      return change
+    }
+
+    /// Of batch, heads, queries and keys.
+    private static func lengths(_ node: Node, _ context: PassContext) -> [Dim]? {
+      guard let q = context.shape(node.input(0)), let k = context.shape(node.input(1)), q.count == k.count else {
+        return nil
+      }
+      let past = context.shape(node.input(4))?[2] ?? 0
+      if q.count == 4 { return [q[0], q[1], q[2], k[2] + past] }
+      guard q.count == 3, let heads = try? AttributeReader(node).optionalInt("q_num_heads") else { return nil }
+      return [q[0], Dim(heads), q[1], k[1] + past]
+    }
+  }
+}
+
+/// What a mask can be reduced to.
+struct MaskReduction {
+  struct Found {
+    enum Rest {
+      case none
+      case value(ValueID)
+      case negated(ValueID)
+    }
+
+    var isCausal = false
+    var left: Int?
+    var right: Int?
+    var rest = Rest.none
+  }
+
+  let context: PassContext
+  /// Of batch, heads, queries and keys.
+  let lengths: [Dim]
+  /// The length of the cache.
+  let past: Dim
+
+  init(_ context: PassContext, lengths: [Dim], past: Dim) {
+    self.context = context
+    self.lengths = lengths
+    self.past = past
+  }
+
+  func reduce(_ mask: ValueID, isCausal: Bool, at node: NodeID) throws -> Found? {
+    guard let last = context.shape(mask)?.last, last.spans(lengths[3]) else { return nil }
+    if let found = bool(mask, isCausal: isCausal) { return found }
+    if let found = try whole(mask, at: node) { return found }
+    guard let (part, rest) = try parts(mask, at: node) else { return nil }
+    var found = part
+    found.rest = .value(rest)
+    return found
+  }
+
+  // MARK: The whole mask
+
+  /// A mask that depends on the places of query and key alone.
+  private func whole(_ mask: ValueID, at node: NodeID) throws -> Found? {
+    var evaluator = IndexEvaluator(context)
+    guard let value = evaluator.value(mask) else { return nil }
+    let isBool = context.dataType(mask) == .bool
+    let proof = IndexProof(lengths: lengths)
+    let tests = value.tests
+    /// True where the mask allows exactly what `allowed` says, with fills that no row can tell from -inf.
+    func isMask(_ allowed: IndexTest) -> Bool {
+      var lowest = -Double.infinity
+      let fits = proof.holds(tests + [allowed]) { known in
+        guard let number = value.number(known) else { return false }
+        if isBool { return (number != 0) == allowed.holds(known) }
+        if allowed.holds(known) { return number == 0 }
+        lowest = max(lowest, number)
+        return number <= MaskForm.forbidding
+      }
+      guard fits else { return false }
+      return lowest == -.infinity || context.options.assumesNoEmptyRows
+        || RowProof.everyRow(lengths) { allowed.substituting(3, by: $0) }
+    }
+    if isMask(.always(true)) { return Found() }
+    let distance = AffineIndex.variable(2) - .variable(3) + AffineIndex(past)
+    let causal = IndexTest.reaches(distance)
+    if isMask(causal) { return Found(isCausal: true) }
+    let atoms = tests.reduce(into: Set<AffineIndex>()) { $0.formUnion($1.atoms) }
+    // Bounds of a window: right - left >= 0 with numbers.
+    var (lefts, rights): (Set<Int>, Set<Int>) = ([], [])
+    for atom in atoms {
+      for index in [atom, atom * -1 - AffineIndex(1)] {
+        if let left = (index + distance).constant?.value, left >= 0 { lefts.insert(left) }
+        if let right = (index - distance).constant?.value, right >= 0 { rights.insert(right) }
+      }
+    }
+    for left in lefts.sorted() {
+      let near = IndexTest.reaches(distance * -1 + AffineIndex(Dim(left)))
+      let windows: [(IndexTest, Found)] =
+        [(.both(causal, near), Found(isCausal: true, left: left)), (near, Found(left: left))]
+        + rights.sorted().map { right in
+          (.both(near, .reaches(distance + AffineIndex(Dim(right)))), Found(left: left, right: right))
+        }
+      for (test, found) in windows where isMask(test) {
+        guard context.mayEmit(opset: 25) else {
+          throw Refusal(
+            "the mask is a window of \(left) keys to the left, which Attention knows from opset 25 on; it stays a mask",
+            at: node)
+        }
+        return found
+      }
+    }
+    for atom in atoms {
+      for index in [atom, atom * -1 - AffineIndex(1)] {
+        guard let shift = (index - distance).constant, shift != 0, isMask(.reaches(index)) else { continue }
+        throw Refusal(
+          "the causal triangle is shifted by \(shift + past), is_causal counts from the cache's \(past) keys", at: node)
+      }
+    }
+    return nil
+  }
+
+  // MARK: A triangle and something else
+
+  /// A sum or conjunction of which one part is the triangle.
+  private func parts(_ mask: ValueID, at node: NodeID) throws -> (Found, ValueID)? {
+    guard let id = context.graph.producer(mask) else { return nil }
+    let operation = context.graph[id]
+    let isBool = context.dataType(mask) == .bool
+    guard operation.domain.isEmpty, operation.type == (isBool ? "And" : "Add"), let a = operation.input(0),
+      let b = operation.input(1)
+    else { return nil }
+    for (triangle, rest) in [(a, b), (b, a)] {
+      guard let found = try whole(triangle, at: node) else { continue }
+      guard let shape = context.shape(rest), shape.count >= 2, shape[shape.count - 1].spans(lengths[3]) else {
+        throw Refusal("what the causal triangle is joined with does not have \(lengths[3]) keys", at: id)
+      }
+      if !shape[shape.count - 2].spans(lengths[2]) && MaskForm.needsRows(context) {
+        throw Refusal("without the triangle the mask would have one row, which ONNX Runtime does not take", at: id)
+      }
+      // Rows that the rest empties: -inf in both forms.
+      guard isBool || isFree(rest) || context.options.assumesNoEmptyRows else {
+        throw Refusal(
+          "where the bias beside the triangle forbids all keys up to a query's own, the mean would be of fewer values "
+            + "(--assume no-empty-rows says that this does not occur)", at: id)
+      }
+      return (found, rest)
+    }
+    return nil
+  }
+
+  /// True where the bias forbids with -inf or not at all.
+  private func isFree(_ bias: ValueID) -> Bool {
+    guard let id = context.graph.producer(bias) else { return false }
+    let node = context.graph[id]
+    guard node.is("Where"), let a = context.uniform(node.input(1)), let b = context.uniform(node.input(2)) else {
+      return false
+    }
+    return [a, b].allSatisfy { $0 == -.infinity || $0 == 0 }
+  }
+
+  // MARK: Float to bool
+
+  /// Where(m, 0, -inf) is m.
+  private func bool(_ mask: ValueID, isCausal: Bool) -> Found? {
+    guard let id = context.graph.producer(mask), context.graph[id].is("Where"),
+      let condition = context.graph[id].input(0), let a = context.uniform(context.graph[id].input(1)),
+      let b = context.uniform(context.graph[id].input(2)), context.haveSameShape(condition, mask)
+    else { return nil }
+    let isAllowed = a == 0
+    guard (isAllowed ? b : a) <= MaskForm.forbidding, isAllowed || b == 0 else { return nil }
+    if (isAllowed ? b : a) != -.infinity && !context.options.assumesNoEmptyRows {
+      let place = ScorePlace(shape: lengths, isFlipped: false)
+      guard !isCausal, RowProof(context).everyRowHasKey(condition, keepsWhenTrue: isAllowed, place) else { return nil }
+    }
+    if isAllowed { return Found(rest: .value(condition)) }
+    if let not = context.graph.producer(condition), context.graph[not].is("Not"),
+      let inner = context.graph[not].input(0)
+    {
+      return Found(rest: .value(inner))
+    }
+    return Found(rest: .negated(condition))
+  }
+}

@@ -1,0 +1,197 @@
+import Tensors
+
+/// softmax(Q K^T * scale [softcap] + mask) V as exporters and people write it.
+final class AttentionSpelling {
+  let g: GraphWriter
+  let casts: String
+  let layout: String
+  let kind: String
+  let heads: String
+  let source: String
+  let cache: String
+  let rope: String
+  let kt: String
+  let scale: String
+  let mask: String
+  let style: String
+  let bias: String
+
+  /// Sizes: batch, queries, new keys, cached keys, all keys.
+  var batch = Size(1)
+  var length = Size(1)
+  var fresh = Size(1)
+  var past = Size(0)
+  var total = Size(1)
+  let headCount: Int
+  let groups: Int
+  let depth: Int
+  let valueDepth: Int
+  let embed: Int
+  /// The element type of the scores where the mask is applied.
+  var scoreType: DataType { casts == "fp16FloatScores" ? .float : g.real }
+  /// Q and all keys as [B, heads, length, depth] (or what the layout has in its place), with the axes of their lengths.
+  var queryRef = (value: "", batch: 0, axis: 2)
+  var batchRef = (value: "", axis: 0)
+  var keyRef = (value: "", axis: 2)
+  var pastRef: String?
+  /// What masked scores are; empty until drawn.
+  var fill = ""
+  /// What stands before and after, in a block: the rows that go in, and what is added to those that come out.
+  var entry: (rows: String, residual: String)?
+  private(set) var rows = ""
+  /// What a breaker changes; nil in a good spelling.
+  var flaw: String?
+
+  static func make(_ draw: Draw) throws -> (GraphWriter, [Spelling.Expectation]) {
+    let spelling = try AttentionSpelling(draw)
+    return (spelling.g, try spelling.build())
+  }
+
+  init(_ draw: Draw, flaw: String? = nil) throws {
+    var draw = draw
+    self.flaw = flaw
+    casts = try draw.pick("casts", ["none", "none", "fp16", "fp16FloatSoftmax", "fp16FloatScores"])
+    g = try GraphWriter(draw, opsets: 9...24, real: casts == "none" ? .float : .float16)
+    func pick(_ axis: String, _ options: [String]) throws -> String { try self.g.draw.pick(axis, options) }
+    let g = g
+    let einsum = g.opset >= 12
+    layout = try g.draw.pick(
+      "layout",
+      ["bhld", "bhld", "bhld", "bmm", "lbmm", "rank5", "rank3", "rank2"] + (einsum ? ["einsum"] : []))
+    let hasHeads = ["bhld", "bmm", "rank5"].contains(layout)
+    kind = try g.draw.pick("kind", layout == "rank5" ? ["self"] : ["self", "cross"])
+    switch layout {
+    case "bhld":
+      heads = try g.draw.pick(
+        "heads", ["mha", "gqaExpand", "gqaTile", "gqaConcat", "gqaGather", "mqaBroadcast", "mqaExpand"])
+    case "bmm": heads = try g.draw.pick("heads", ["mha", "gqaExpand", "gqaTile", "mqaExpand"])
+    case "rank5": heads = try g.draw.pick("heads", ["gqaBroadcast"])
+    default: heads = try g.draw.pick("heads", ["mha"])
+    }
+    var sources = ["inputs", "inputs3d", "projected"]
+    if layout == "lbmm" { sources = ["projected"] }
+    if layout == "einsum" { sources = ["inputs3d", "projected"] }
+    if layout == "rank3" || layout == "rank2" { sources = ["inputs", "projected"] }
+    if layout == "bmm" { sources = ["inputs3d", "projected"] }
+    if hasHeads && kind == "self" {
+      sources += ["packedSplit", "packedSlice"]
+      if heads == "mha" { sources += ["packedGather", "packedPerHead"] }
+    }
+    source = try g.draw.pick("source", sources)
+    bias = try g.draw.pick("bias", source.hasPrefix("inputs") ? ["none"] : ["none", "add", "gemm"])
+    let isSeqMajor = !["inputs", "packedGather", "packedPerHead"].contains(source)
+    cache = try g.draw.pick(
+      "cache",
+      hasHeads && kind == "self"
+        ? ["none", "none", "concat", "concatPacked"] + (isSeqMajor && layout == "bhld" ? ["concatSeqMajor"] : [])
+        : ["none"])
+    rope = try g.draw.pick(
+      "rope",
+      (hasHeads || layout == "einsum") && kind == "self"
+        ? ["none", "none", "none"] + RopeForm.forms(opset: g.opset) : ["none"])
+    let isBare = cache == "none" && heads == "mha" && rope == "none" && isSeqMajor
+    var transposed = ["swap"] + (einsum ? ["einsum"] : [])
+    if layout == "bhld" { transposed += ["twoSteps", "flat3d"] }
+    if (layout == "bhld" || layout == "bmm") && isBare { transposed += ["merged"] }
+    if layout == "lbmm" { transposed = ["swap", "merged"] }
+    if layout == "einsum" { transposed = ["einsum"] }
+    if layout == "rank5" { transposed = ["swap"] }
+    kt = try g.draw.pick("keyTranspose", transposed)
+    var scales = [
+      "none", "afterMul", "afterDiv", "queryMul", "queryDiv", "keyMul", "rootMul", "rootDiv", "sqrtConst", "sqrtShape",
+      "powConst",
+    ]
+    if g.opset >= 10 { scales += ["sdpaScript"] }
+    if source == "inputs3d" || source == "projected" { scales += ["beforeSplit"] }
+    scale = try g.draw.pick("scale", scales)
+    style = try g.draw.pick("reshape", ["constant", "zero", "computed"])
+    let dynamic = try g.draw.pick(
+      "dynamic", layout == "rank2" ? ["static", "length"] : ["static", "batch", "length", "both"])
+    let openBatch = dynamic == "batch" || dynamic == "both"
+    let openLength = dynamic == "length" || dynamic == "both"
+    let severalGroups = flaw != nil ? 2...3 : heads == "mha" ? 1...4 : 1...2
+    groups = heads.hasPrefix("mqa") ? 1 : g.draw.number(severalGroups)
+    let isSingle = layout == "rank3" || layout == "rank2"
+    headCount = isSingle ? 1 : heads == "mha" ? groups : groups * g.draw.number(2...3)
+    depth = rope == "none" ? g.draw.choose([3, 4, 6, 8]) : g.draw.choose([4, 8])
+    let canDiffer = ["inputs", "inputs3d", "projected"].contains(source) && cache != "concatPacked"
+    let differs = try g.draw.pick("valueDepth", canDiffer ? ["same", "other"] : ["same"]) == "other"
+    valueDepth = differs ? depth + 1 : depth
+    embed = g.draw.number(5...9)
+    let isAlone = layout == "rank2" || flaw == "maskBatch"
+    batch = Size(isAlone ? 1 : g.draw.number(1...3), openBatch ? "batch" : nil)
+    length = Size(g.draw.number(2...6), openLength ? "length" : nil)
+    fresh = kind == "self" ? length : Size(g.draw.number(2...7), openLength ? "keys" : nil)
+    past = cache == "none" ? Size(0) : Size(g.draw.number(1...4), openLength ? "past" : nil)
+    var sum: String?
+    if cache != "none" && openLength {
+      let names = ["sum": "past + length", "own": "total", "words": "past_sequence_length + sequence_length"]
+      sum = names[try g.draw.pick("totalSymbol", ["sum", "own", "words"])]
+    }
+    total = cache == "none" ? fresh : Size(past.value + fresh.value, sum)
+    mask = try Self.drawMask(g, layout: layout, kind: kind)
+  }
+
+  /// The scale that the spelling computes.
+  private(set) var scaleValue = 1.0
+
+  func build() throws -> [Spelling.Expectation] {
+    let standard = 1 / Double(depth).squareRoot()
+    if scale == "none" {
+      scaleValue = 1
+    } else if ["sqrtShape", "sdpaScript"].contains(scale) {
+      scaleValue = standard
+    } else {
+      scaleValue = try g.draw.pick("scaleValue", ["standard", "odd"]) == "odd" ? 0.37 : standard
+    }
+    let softcap = try g.draw.pick("softcap", ["none", "none", "none", "divTanhMul", "mulTanhMul"])
+    let guardForm = try g.draw.pick("guard", ["none", "none", "isNaN"])
+    let noise = try g.draw.pick("noise", ["none", "none", "dropout", "identity"])
+    let (q, k, v) = try operands()
+    var scores = try scaledScores(q, k)
+    if flaw == "readScores" { g.output(scores, [batch, Size(headCount), length, total]) }
+    if casts == "fp16FloatScores" { scores = g.cast(scores, .float) }
+    if flaw == "softcapLate" { scores = try masked(scores) }
+    if softcap != "none" {
+      let cap = try g.scalar(softcap == "divTanhMul" ? 2.5 : 0.4, scoreType)
+      let back = try g.scalar(flaw == "softcapUneven" ? 3 : 2.5, scoreType)
+      let small = softcap == "divTanhMul" ? g.div(scores, cap) : g.mul(scores, cap)
+      scores = g.mul(g.node("Tanh", [small]), back)
+    }
+    if noise == "identity" { scores = g.node("Identity", [scores]) }
+    if flaw != "softcapLate" { scores = try masked(scores) }
+    if casts == "fp16FloatSoftmax" { scores = g.cast(scores, .float) }
+    let rank = layout == "rank5" ? 5 : layout == "bhld" || layout == "einsum" ? 4 : layout == "rank2" ? 2 : 3
+    let other = flaw == "softmaxRows" ? rank - 2 : flaw == "softmaxHeads" ? 1 : nil
+    let axis = other ?? (g.opset >= 11 && g.draw.flip() ? -1 : rank - 1)
+    var weights =
+      g.opset >= 13 && other == nil && g.draw.flip() ? g.node("Softmax", [scores]) : g.softmax(scores, axis: axis)
+    if casts == "fp16FloatSoftmax" || casts == "fp16FloatScores" { weights = g.cast(weights, .float16) }
+    if guardForm == "isNaN" {
+      let instead = try g.scalar(flaw == "nanToOne" ? 1 : 0)
+      weights = g.node("Where", [g.node("IsNaN", [weights]), instead, weights])
+    }
+    if flaw == "weightsMul" { weights = g.mul(weights, try g.realInput("keep", [length, total])) }
+    if noise == "dropout" { weights = try g.dropout(weights) }
+    if noise == "identity" { weights = g.node("Identity", [weights]) }
+    let result =
+      layout == "einsum"
+      ? g.node("Einsum", [weights, v], [.text("equation", "bhls,bshd->blhd")]) : g.matMul(weights, v)
+    rows = try finish(result)
+    return expectations(softcap: softcap)
+  }
+
+  private func expectations(softcap: String) -> [Spelling.Expectation] {
+    typealias E = Spelling.Expectation
+    var list = [E("Attention", .operators("Attention", 1)), E("scale", .scale(Float(scaleValue)))]
+    if softcap != "none" { list.append(E("softcap", .softcap(2.5))) }
+    if rope != "none" { list.append(E("RotaryEmbedding", .operators("RotaryEmbedding", 2))) }
+    if cache == "concat" { list.append(E("past", .past)) }
+    if heads != "mha" { list.append(E("keyHeads", .keyHeads(groups))) }
+    if mask == "none" { list.append(E("noMask", .noMask)) }
+    if mask == "causal", cache != "concatSeqMajor", fill == "finfoMin" || fill == "negInf" {
+      list.append(E("causal", .causal))
+    }
+    return list
+  }
+}

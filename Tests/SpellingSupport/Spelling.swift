@@ -1,0 +1,105 @@
+public import Tensors
+
+/// One drawn model: the file's bytes, inputs for it, and what the optimizer owes it.
+public struct Spelling: Sendable {
+  /// Something that the optimized graph must show.
+  public struct Expectation: Sendable {
+    public enum Kind: Sendable {
+      /// `count` nodes of the operator, or as many fusions that made one (cheap ones may be expanded again for the target).
+      case operators(String, Int)
+      /// Attention nodes have is_causal and no mask.
+      case causal
+      /// Attention nodes take past_key and past_value.
+      case past
+      /// Attention nodes read keys of this many heads.
+      case keyHeads(Int)
+      /// Attention nodes have no mask.
+      case noMask
+      /// Attention nodes have this softcap.
+      case softcap(Float)
+      /// Attention nodes have this scale, stated or by default.
+      case scale(Float)
+      /// None of these operators is left.
+      case gone([String])
+      /// No fusion made the operator, and a near miss's sentence has one of the fragments.
+      case refused(String, [String])
+      /// All of these operators are left, and a near miss's sentence has one of the fragments.
+      case kept([String], [String])
+      /// Attention nodes, if any, are without is_causal; likewise a near miss says so.
+      case notCausal([String])
+      /// Attention nodes, if any, take no past.
+      case noPast([String])
+      /// Attention nodes, if any, read keys of all the heads.
+      case allHeads(Int, [String])
+    }
+    public let name: String
+    public let kind: Kind
+
+    init(_ name: String, _ kind: Kind) {
+      self.name = name
+      self.kind = kind
+    }
+  }
+
+  public let family: String
+  public let seed: UInt64
+  public let axes: [(axis: String, value: String)]
+  public let bytes: [UInt8]
+  public let inputs: [(name: String, tensor: Tensor)]
+  public let expectations: [Expectation]
+  /// Of max|a|.
+  public let tolerance: Double
+
+  public func value(_ axis: String) -> String? { axes.first { $0.axis == axis }?.value }
+}
+
+/// The families and how each is drawn.
+public enum Spellings {
+  public static let families = ["attention", "block", "rope", "norm", "activation", "groupnorm", "batchnorm"]
+  public static let breakers = [
+    "break-attention", "break-rope", "break-norm", "break-activation", "break-batchnorm",
+  ]
+
+  /// The model of a seed; nil where a forced axis value does not fit the rest of what the seed draws.
+  public static func make(
+    _ family: String, seed: UInt64, forced: [String: String] = [:], plain: Int = 0
+  ) throws -> Spelling? {
+    let draw = Draw(seed: seed, family: family, forced: forced, plain: plain)
+    do {
+      let (writer, expectations) = try build(family, draw)
+      // An axis that this seed never asked for cannot be forced.
+      let drawn = Set(writer.draw.values.map(\.axis))
+      guard forced.keys.allSatisfy(drawn.contains) else { return nil }
+      return Spelling(
+        family: family, seed: seed, axes: writer.draw.values, bytes: writer.bytes, inputs: writer.feeds,
+        expectations: expectations, tolerance: writer.tolerance)
+    } catch is Draw.DoesNotFit {
+      return nil
+    }
+  }
+
+  private static func build(
+    _ family: String, _ draw: Draw
+  ) throws -> (GraphWriter, [Spelling.Expectation]) {
+    switch family {
+    case "attention": try AttentionSpelling.make(draw)
+    case "block": try BlockSpelling.make(draw)
+    case "rope": try RopeSpelling.make(draw)
+    case "norm": try NormSpelling.make(draw)
+    case "activation": try ActivationSpelling.make(draw)
+    case "groupnorm": try GroupNormSpelling.make(draw)
+    case "batchnorm": try BatchNormSpelling.make(draw)
+    case "break-attention": try Breakers.attention(draw)
+    case "break-rope": try Breakers.rope(draw)
+    case "break-norm": try Breakers.norm(draw)
+    case "break-activation": try Breakers.activation(draw)
+    case "break-batchnorm": try Breakers.batchNorm(draw)
+    default: throw CameoError.badInput("no family \(family); there are \(families + breakers)")
+    }
+  }
+}
+
+extension Spellings {
+  /// A TensorProto, as the ONNX backend's test data has them.
+  public static func proto(_ tensor: Tensor, name: String) -> [UInt8] { Wire.tensor(tensor, name: name).bytes }
+}

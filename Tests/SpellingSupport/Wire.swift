@@ -1,0 +1,115 @@
+import Tensors
+
+/// Protobuf fields, one after the other: what a file holds byte for byte, written by nothing that the optimizer uses.
+struct Wire {
+  private(set) var bytes: [UInt8] = []
+
+  private mutating func varint(_ value: UInt64) {
+    var rest = value
+    while rest >= 0x80 {
+      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+      rest >>= 7
+    }
+    bytes.append(UInt8(rest))
+  }
+
+  mutating func int(_ field: UInt64, _ value: Int) {
+    varint(field << 3)
+    varint(UInt64(bitPattern: Int64(value)))
+  }
+
+  mutating func float(_ field: UInt64, _ value: Float) {
+    varint(field << 3 | 5)
+    let bits = value.bitPattern
+    for shift in stride(from: UInt32(0), to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: bits >> shift)) }
+  }
+
+  mutating func bytes(_ field: UInt64, _ value: [UInt8]) {
+    varint(field << 3 | 2)
+    varint(UInt64(value.count))
+    bytes += value
+  }
+
+  /// The fields of another message, at the end.
+  mutating func append(_ other: Wire) { bytes += other.bytes }
+
+  mutating func text(_ field: UInt64, _ value: String) { bytes(field, Array(value.utf8)) }
+
+  mutating func message(_ field: UInt64, _ inner: Wire) { bytes(field, inner.bytes) }
+
+  /// A TensorProto.
+  static func tensor(_ tensor: Tensor, name: String = "") -> Wire {
+    var wire = Wire()
+    for dim in tensor.shape { wire.int(1, dim) }
+    wire.int(2, Int(tensor.dataType.rawValue))
+    if !name.isEmpty { wire.text(8, name) }
+    wire.bytes(9, tensor.withUnsafeBytes { Array($0) })
+    return wire
+  }
+
+  /// A ValueInfoProto; nil dimensions are unknown, texts symbols.
+  static func value(_ name: String, _ type: DataType, _ shape: [Size]) -> Wire {
+    var dims = Wire()
+    for size in shape {
+      var dim = Wire()
+      if let symbol = size.symbol { dim.text(2, symbol) } else { dim.int(1, size.value) }
+      dims.message(1, dim)
+    }
+    var tensor = Wire()
+    tensor.int(1, Int(type.rawValue))
+    tensor.message(2, dims)
+    var holder = Wire()
+    holder.message(1, tensor)
+    var wire = Wire()
+    wire.text(1, name)
+    wire.message(2, holder)
+    return wire
+  }
+}
+
+/// A dimension: what it is in this run, and the symbol that the file states in its place where it is open.
+public struct Size: Sendable {
+  public let value: Int
+  public let symbol: String?
+
+  init(_ value: Int, _ symbol: String? = nil) {
+    self.value = value
+    self.symbol = symbol
+  }
+}
+
+/// An attribute of a node as the file has it.
+enum Attr {
+  case int(String, Int)
+  case ints(String, [Int])
+  case float(String, Float)
+  case text(String, String)
+  case tensor(String, Tensor)
+
+  var wire: Wire {
+    var wire = Wire()
+    switch self {
+    case .int(let name, let value):
+      wire.text(1, name)
+      wire.int(3, value)
+      wire.int(20, 2)
+    case .ints(let name, let values):
+      wire.text(1, name)
+      for value in values { wire.int(8, value) }
+      wire.int(20, 7)
+    case .float(let name, let value):
+      wire.text(1, name)
+      wire.float(2, value)
+      wire.int(20, 1)
+    case .text(let name, let value):
+      wire.text(1, name)
+      wire.text(4, value)
+      wire.int(20, 3)
+    case .tensor(let name, let value):
+      wire.text(1, name)
+      wire.message(5, .tensor(value))
+      wire.int(20, 4)
+    }
+    return wire
+  }
+}
