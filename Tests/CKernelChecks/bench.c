@@ -82,9 +82,9 @@ static void depthwise(ptrdiff_t size, ptrdiff_t kernel, ptrdiff_t stride) {
 static void attention(size_t sq, size_t skv, size_t d) {
     float *q = data(sq * d), *k = data(skv * d), *v = data(skv * d), *out = data(sq * d);
     void *scratch = malloc(ck_attention_scratch_bytes(d, d));
-    const ck_attention p = {.q = q, .k = k, .v = v, .q_stride = d, .k_stride = d, .v_stride = d, .out_stride = d, .q_length = sq, .kv_length = skv, .head_size = d, .v_head_size = d, .scale = 0.125f};
+    const ck_attention p = {.q = q, .q_row = d, .q_length = sq, .group = 1, .part = {{0}, {k, v, d, d, skv}}, .out = out, .out_row = d, .head_size = d, .v_head_size = d, .scale = 0.125f, .left = -1, .right = -1, .valid = skv};
     double t;
-    TIME(t, ck_attention_f32(out, &p, 0, sq, scratch));
+    TIME(t, ck_attention_rows(&p, 0, sq, scratch));
     printf("%-8s attention %zu x %zu, head %zu: %.1f GFLOP/s\n", ck_isa_name(), sq, skv, d, 4.0 * (double)(sq * skv * d) / t / 1e9);
     free(q), free(k), free(v), free(out), free(scratch);
 }

@@ -136,58 +136,119 @@ static void check_contract(void) {
     report(&tx);
 }
 
+/// A number of an operand of any type of attention.
+static double attention_number(const void *at, ck_attention_type type, size_t i) {
+    float x;
+    switch (type) {
+    case CK_ATTENTION_F16: ck_f16_to_f32(&x, (const uint16_t *)at + i, 1); return x;
+    case CK_ATTENTION_BF16: ck_bf16_to_f32(&x, (const uint16_t *)at + i, 1); return x;
+    case CK_ATTENTION_BOOL: return ((const uint8_t *)at)[i] ? 0 : -INFINITY;
+    default: return ((const float *)at)[i];
+    }
+}
+
+static void *attention_operand(size_t n, float low, float high, ck_attention_type type) {
+    float *x = randoms(n, low, high);
+    if (type == CK_ATTENTION_F32) return x;
+    uint16_t *y = raw(n * 2);
+    if (type == CK_ATTENTION_F16) ck_f32_to_f16(y, x, n);
+    if (type == CK_ATTENTION_BF16) ck_f32_to_bf16(y, x, n);
+    free(x);
+    return y;
+}
+
 static void check_attention(void) {
-    tally t = {"attention", 0, 3e-6, 0};
+    tally t = {"attention", 0, 3e-6, 0}, tn = {"attention, narrow result", 0, 6e-3, 0};
     for (int round = 0; round < 300; round++) {
-        const size_t sq = rnd() % 3 ? pick(1, 20) : pick(40, 120), skv = rnd() % 3 ? pick(1, 30) : pick(60, 200), d = pick(1, 70), dv = pick(1, 70);
-        ck_attention p = {.q_stride = d + 2, .k_stride = d + 1, .v_stride = dv + 3, .out_stride = dv, .q_length = sq, .kv_length = skv,
-                          .head_size = d, .v_head_size = dv, .scale = 1 / sqrtf((float)d), .masked_value = rnd() % 2 ? NAN : 0};
-        float *q = randoms(sq * p.q_stride, -2, 2), *k = randoms(skv * p.k_stride, -2, 2), *v = randoms(skv * p.v_stride, -2, 2);
-        float *bias = randoms(sq * skv, -2, 2), *out = blanks(sq * dv);
-        uint8_t *mask = raw(sq * skv);
-        for (size_t i = 0; i < sq * skv; i++) {
+        const size_t sq = rnd() % 3 ? pick(1, 20) : pick(40, 120), past = rnd() % 2 ? pick(0, 110) : 0, group = pick(1, 3);
+        const size_t fresh = past && rnd() % 8 == 0 ? 0 : rnd() % 3 ? pick(1, 30) : pick(60, 200), skv = past + fresh;
+        const size_t d = rnd() % 20 ? pick(1, 70) : pick(1000, 1100), dv = rnd() % 20 ? pick(1, 70) : pick(1000, 1100);
+        const ck_attention_type type = rnd() % 4 ? CK_ATTENTION_F32 : rnd() % 2 ? CK_ATTENTION_F16 : CK_ATTENTION_BF16;
+        ck_attention p = {.q_row = group * (d + 2), .q_head = d + 2, .q_length = sq, .group = group, .out_row = dv,
+                          .out_head = sq * dv, .head_size = d, .v_head_size = dv, .q_type = type, .k_type = type, .v_type = type,
+                          .out_type = type, .scale = 1 / sqrtf((float)d), .masked_value = rnd() % 2 ? NAN : 0,
+                          .covered = skv - (rnd() % 4 ? 0 : pick(0, skv - 1)), .valid = rnd() % 4 ? skv : pick(0, skv), .left = -1, .right = -1};
+        p.part[0] = (ck_attention_keys){.k_row = d, .v_row = dv, .length = past};
+        p.part[1] = (ck_attention_keys){.k_row = d + 1, .v_row = dv + 3, .length = fresh};
+        void *q = attention_operand(sq * p.q_row, -2, 2, type);
+        void *k[2], *v[2];
+        for (int i = 0; i < 2; i++) {
+            p.part[i].k = k[i] = attention_operand(p.part[i].length * p.part[i].k_row + 1, -2, 2, type);
+            p.part[i].v = v[i] = attention_operand(p.part[i].length * p.part[i].v_row + 1, -2, 2, type);
+        }
+        float *bias = randoms(group * sq * skv, -2, 2);
+        uint8_t *mask = raw(group * sq * skv);
+        for (size_t i = 0; i < group * sq * skv; i++) {
             mask[i] = rnd() % 3 != 0;
             if (rnd() % 5 == 0) bias[i] = rnd() % 2 ? -INFINITY : -3.4028235e38f;
         }
         if (rnd() % 3 == 0) memset(mask, 0, skv);
-        p.q = q, p.k = k, p.v = v;
+        // A left-padded batch: whole tiles that nobody sees.
+        if (rnd() % 3 == 0) for (size_t i = 0; i < group * sq; i++) for (size_t j = 0; j < skv / 2; j++) bias[i * skv + j] = round % 2 ? -INFINITY : -3.4028235e38f;
+        p.q = q;
         if (rnd() % 3 == 0) p.softcap = 2;
-        if (rnd() % 2) p.bias = bias, p.bias_stride = rnd() % 2 ? skv : 0;
-        if (rnd() % 3 == 0) p.mask = mask, p.mask_stride = rnd() % 2 ? skv : 0;
-        if (rnd() % 2) p.causal = true, p.causal_offset = (ptrdiff_t)skv - (ptrdiff_t)sq, p.window = rnd() % 2 ? pick(1, 20) : 0;
-        void *scratch = raw(ck_attention_scratch_bytes(d, dv));
-        const size_t cut = pick(0, sq);
-        ck_attention_f32(out, &p, 0, cut, scratch);
-        ck_attention_f32(out, &p, cut, sq, scratch);
-        float *whole = blanks(sq * dv);
-        ck_attention_f32(whole, &p, 0, sq, scratch);
-        expect(!memcmp(whole, out, sq * dv * sizeof *out), "attention depends on the split");
-        free(whole);
-        for (size_t i = 0; i < sq; i++) {
-            double s[200], m = -INFINITY, l = 0;
+        const int masked = (int)(rnd() % 3);
+        if (masked == 1) p.mask = bias, p.mask_type = CK_ATTENTION_F32;
+        if (masked == 2) p.mask = mask, p.mask_type = CK_ATTENTION_BOOL;
+        if (rnd() % 2) p.mask_row = p.covered;
+        if (rnd() % 2) p.mask_head = p.mask_row ? p.covered * sq : p.covered;
+        p.offset = rnd() % 2 ? (ptrdiff_t)past : (ptrdiff_t)p.valid - (ptrdiff_t)sq;
+        if (rnd() % 2) p.right = rnd() % 2 ? 0 : (ptrdiff_t)pick(0, 20);
+        if (rnd() % 3 == 0) p.left = (ptrdiff_t)pick(0, 20);
+        const size_t rows = sq * group, wide = type == CK_ATTENTION_F32 ? 4 : 2, bytes = rows * dv * wide;
+        void *scratch = raw(ck_attention_scratch_bytes(d, dv)), *out = raw(bytes), *whole = raw(bytes);
+        const size_t cut = pick(0, rows);
+        p.out = out;
+        ck_attention_rows(&p, 0, cut, scratch);
+        ck_attention_rows(&p, cut, rows, scratch);
+        p.out = whole;
+        ck_attention_rows(&p, 0, rows, scratch);
+        expect(!memcmp(whole, out, bytes), "attention depends on the split");
+        const bool split = rnd() % 2;
+        if (split) {
+            const size_t step = 64, count = (skv + step - 1) / step, stride = rows * (dv + 2);
+            float *partial = raw(count * stride * 4);
+            for (size_t s = 0; s < count; s++) ck_attention_partial(&p, 0, rows, s * step, (s + 1) * step, partial + s * stride, scratch);
+            ck_attention_merge(&p, 0, rows, partial, count, stride, scratch);
+            free(partial);
+        }
+        double *s = raw(skv * sizeof *s);
+        for (size_t r = 0; r < rows; r++) {
+            const size_t i = r / group, g = r % group;
+            double m = -INFINITY, l = 0;
             for (size_t j = 0; j < skv; j++) {
+                const int part = j >= past;
                 double x = 0;
-                for (size_t e = 0; e < d; e++) x += (double)q[i * p.q_stride + e] * k[j * p.k_stride + e];
+                for (size_t e = 0; e < d; e++)
+                    x += attention_number(q, type, i * p.q_row + g * p.q_head + e) *
+                         attention_number(k[part], type, (part ? j - past : j) * p.part[part].k_row + e);
                 x *= p.scale;
                 if (p.softcap > 0) x = p.softcap * tanh(x / p.softcap);
-                if (p.bias) x = (float)(x + bias[i * p.bias_stride + j]);
-                const ptrdiff_t last = (ptrdiff_t)i + p.causal_offset;
-                if (p.mask && !mask[i * p.mask_stride + j]) x = -INFINITY;
-                if (p.causal && (ptrdiff_t)j > last) x = -INFINITY;
-                if (p.causal && p.window && (ptrdiff_t)j <= last - (ptrdiff_t)p.window) x = -INFINITY;
+                if (p.mask) x = j < p.covered ? (float)(x + attention_number(p.mask, p.mask_type, i * p.mask_row + g * p.mask_head + j)) : -INFINITY;
+                const ptrdiff_t at = (ptrdiff_t)i + p.offset, key = (ptrdiff_t)j;
+                if (j >= p.valid || (p.right >= 0 && key > at + p.right) || (p.left >= 0 && key < at - p.left)) x = -INFINITY;
                 s[j] = x;
                 m = fmax(m, x);
             }
             for (size_t j = 0; j < skv && m > -INFINITY; j++) l += s[j] = exp(s[j] - m);
             for (size_t e = 0; e < dv; e++) {
                 double y = 0;
-                for (size_t j = 0; j < skv && m > -INFINITY; j++) y += s[j] / l * v[j * p.v_stride + e];
-                compare(&t, out[i * dv + e], m > -INFINITY ? y : p.masked_value, 2);
+                for (size_t j = 0; j < skv && m > -INFINITY; j++) {
+                    const int part = j >= past;
+                    if (s[j] > 0) y += s[j] / l * attention_number(v[part], type, (part ? j - past : j) * p.part[part].v_row + e);
+                }
+                const double found = attention_number(whole, type, (g * sq + i) * dv + e);
+                compare(type == CK_ATTENTION_F32 ? &t : &tn, (float)found, m > -INFINITY ? y : p.masked_value, 2);
             }
         }
-        free(q), free(k), free(v), free(bias), free(out), free(mask), free(scratch);
+        free(s), free(q), free(bias), free(out), free(whole), free(mask), free(scratch);
+        for (int i = 0; i < 2; i++) free(k[i]), free(v[i]);
     }
     report(&t);
+    report(&tn);
+    for (size_t d = 1; d < 5000; d += d / 3 + 1)
+        for (size_t dv = 1; dv < 5000; dv += dv / 3 + 1)
+            expect(ck_attention_scratch_bytes(d, dv) <= 960 << 10, "attention takes too much scratch");
 }
 
 static void check_quant(void) {

@@ -1,4 +1,4 @@
-// Scaled dot-product attention, float32, one (batch, head) at a time, without storing the score matrix.
+// Scaled dot-product attention in tiles: the scores are never stored (FlashAttention; online softmax by Milakov and Gimelshein).
 #ifndef CK_ATTENTION_H
 #define CK_ATTENTION_H
 
@@ -6,40 +6,66 @@
 
 #pragma clang assume_nonnull begin
 
-/// Operands of one head. score[i][j] = cap(scale * q_i . k_j) + bias[i][j], cap(x) = softcap * tanh(x / softcap) where
-/// softcap > 0; keys that are masked (mask[i][j] == 0), beyond kv_length, or after the causal limit
-/// (j > i + causal_offset, if causal) or before the window (j < i + causal_offset - window + 1, if window > 0) do not take
-/// part. Row i of the output is the softmax-weighted sum of v rows.
+typedef enum ck_attention_type {
+    CK_ATTENTION_F32,
+    CK_ATTENTION_F16,
+    CK_ATTENTION_BF16,
+    CK_ATTENTION_BOOL,  // masks only
+} ck_attention_type;
+
+/// Keys and values of one head: `length` rows of `type`, row t at k + t * k_row and v + t * v_row.
+typedef struct ck_attention_keys {
+    const void *_Nullable k;
+    const void *_Nullable v;
+    size_t k_row, v_row, length;
+} ck_attention_keys;
+
+/// One head of keys and values and the `group` query heads that read it. Strides count elements of the operand's type.
+///
+/// score[g][i][j] = cap(scale * q[g][i] . k[j]) + mask[g][i][j], cap(x) = softcap * tanh(x / softcap) where softcap > 0. The
+/// keys are those of part 0 (a cache), then those of part 1. Query i stands at position offset + i; key j takes part if
+///   position - left <= j (left >= 0), j <= position + right (right >= 0), j < valid,
+/// and, with a mask, if j < covered and the mask, where it is bool, holds true. out[g][i] is the softmax-weighted sum of the v.
 ///
 /// A row in which no key takes part (or all scores are -inf) gives `masked_value` in every element: NAN for the
-/// standard's -inf arithmetic, 0 for ONNX Runtime's. A finite float bias, however low, is no mask: finfo.min everywhere
-/// gives the mean of V, as the decomposed form does.
+/// standard's -inf arithmetic, 0 for ONNX Runtime's and onnx 1.23's. A finite float bias, however low, is no mask: finfo.min
+/// everywhere gives the mean of V, as the decomposed form does.
 typedef struct ck_attention {
-    const CK_U(float) *q;
-    const CK_U(float) *k;
-    const CK_U(float) *v;
-    size_t q_stride, k_stride, v_stride, out_stride;  // between rows
-    size_t q_length, kv_length, head_size, v_head_size;
+    const void *q;
+    size_t q_row, q_head, q_length, group;
+    ck_attention_keys part[2];
+    void *out;
+    size_t out_row, out_head;
+    size_t head_size, v_head_size;
+    ck_attention_type q_type, k_type, v_type, out_type, mask_type;
     float scale;
-    float softcap;                   // 0: none
-    const CK_U(float) *_Nullable bias;     // row stride bias_stride, which may be 0
-    size_t bias_stride;
-    const uint8_t *_Nullable mask;   // bool, row stride mask_stride, which may be 0
-    size_t mask_stride;
-    bool causal;
-    ptrdiff_t causal_offset;         // number of keys before the first query (past length)
-    size_t window;                   // 0: none; else each query sees its last `window` keys (causal only)
+    float softcap;  // 0: none
+    const void *_Nullable mask;
+    size_t mask_row, mask_head;  // either may be 0; keys are contiguous
+    size_t covered;
+    ptrdiff_t offset;
+    ptrdiff_t left, right;  // -1: no bound; causal is right == 0
+    size_t valid;
     float masked_value;
 } ck_attention;
 
-/// Bytes of scratch for one call (250 KiB for head sizes of 256).
+/// Rows of queries (group * q_length of them, row r being query r / group of head r % group) that are computed together.
+size_t ck_attention_row_block(size_t head_size, size_t v_head_size);
+/// Bytes of scratch for one call: at most 960 KiB for any size of heads.
 size_t ck_attention_scratch_bytes(size_t head_size, size_t v_head_size);
-/// Output rows [q_begin, q_end), row r at out + r * out_stride. Online softmax (Milakov and Gimelshein; FlashAttention):
-/// error like that of the textbook form, about 1e-6 relative to the largest |v|. The bits do not depend on the split; slices
-/// of 96 rows or more are fastest. Queries of q_length <= 4 (decoding) read K row by row. A weight of zero still
-/// multiplies its row of V, as in the textbook form: rows of V that are masked but below kv_length must not be NaN or
-/// infinite.
-void ck_attention_f32(float *out, const ck_attention *attention, size_t q_begin, size_t q_end, void *scratch);
+/// Output rows [begin, end). Sums are float32 whatever the operands are, and rounded to out_type once; error like that of the
+/// textbook form, about 1e-6 relative to the largest |v|. The bits do not depend on the split; slices of whole blocks are
+/// fastest. A weight of zero may multiply its row of V, as in the textbook form: rows of V that are masked must not be NaN
+/// or infinite.
+void ck_attention_rows(const ck_attention *attention, size_t begin, size_t end, void *scratch);
+
+/// Splitting over keys, for few queries and many keys: rows [begin, end) over keys [key_begin, key_end) of both parts, not
+/// divided by their sums; a row is v_head_size numbers, its maximum and its sum.
+void ck_attention_partial(const ck_attention *attention, size_t begin, size_t end, size_t key_begin, size_t key_end,
+                          float *partial, void *scratch);
+/// Joins `count` partial results of rows [begin, end), `stride` floats apart, into the output rows.
+void ck_attention_merge(const ck_attention *attention, size_t begin, size_t end, const float *partial, size_t count,
+                        size_t stride, void *scratch);
 
 #pragma clang assume_nonnull end
 #endif

@@ -6,9 +6,14 @@ import Tensors
 
 #if canImport(Glibc)
   import Glibc
+#elseif canImport(Musl)
+  import Musl
 #endif
 
-/// Attention in float32: online softmax, one head and block of queries at a time; the cache is written first.
+/// Attention as flash attention: tiles of queries and keys with an online softmax, so that the scores are never stored.
+///
+/// All forms of the operator in float32, float16 and bfloat16 (sums in float32 whatever softmax_precision says, results
+/// rounded once), but for output 3, the scores themselves, which the portable evaluation gives.
 enum AttentionKernels {
   static let makers: [String: CPUProvider.Maker] = ["Attention": { try make($0) }]
 
@@ -20,87 +25,123 @@ enum AttentionKernels {
     let count: Int
     let length: Int
     let size: Int
+    let type: DataType
 
     init(_ operand: Operand, heads: Int?) throws {
-      guard operand.count > 0 else { throw Refusal("an empty operand") }
+      type = operand.type
       if operand.rank == 4 {
         (count, length, size) = (operand.shape[1], operand.shape[2], operand.shape[3])
         (batch, head, row) = (count * length * size, length * size, size)
       } else {
         guard operand.rank == 3, let heads, heads > 0, operand.shape[2] % heads == 0 else {
-          throw Refusal("rank \(operand.rank)")
+          throw Refusal("an operand of the shape \(operand.shape) with the attribute for its heads at \(heads ?? 0)")
         }
         (count, length, size) = (heads, operand.shape[1], operand.shape[2] / heads)
         (batch, head, row) = (length * heads * size, size, heads * size)
       }
+      guard operand.shape[0] > 0, count > 0, size > 0 else { throw Refusal("an empty operand \(operand.shape)") }
+    }
+
+    var width: Int { type == .float ? 4 : 2 }
+  }
+
+  /// The mask's strides over batch, heads and queries, and how many keys it covers.
+  struct Mask {
+    let type: ck_attention_type
+    let strides: [Int]
+    let covered: Int
+    let width: Int
+  }
+
+  /// What takes part beside the mask.
+  struct Limits {
+    let left: Int
+    let right: Int
+    /// Lengths are given for each batch item, at run time.
+    let hasLengths: Bool
+  }
+
+  static func element(_ type: DataType, _ what: String) throws -> ck_attention_type {
+    switch type {
+    case .float: CK_ATTENTION_F32
+    case .float16: CK_ATTENTION_F16
+    case .bfloat16: CK_ATTENTION_BF16
+    case .bool where what == "attn_mask": CK_ATTENTION_BOOL
+    default: throw Refusal("\(what) is \(type)")
     }
   }
 
   private static func make(_ request: KernelRequest) throws -> PreparedKernel {
-    try request.requireFloat([0, 1, 2, 4, 5])
     let attributes = request.attributes
-    guard request.output(3) == nil else { throw Refusal("the scores are wanted") }
-    guard request.input(6) == nil else { throw Refusal("nonpad_kv_seqlen") }
-    guard try attributes.int("left_window_size", default: -1) == -1,
-      try attributes.int("right_window_size", default: -1) == -1
-    else { throw Refusal("a window") }
-    if let precision = try attributes.dataType("softmax_precision"), precision != .float, precision != .double {
-      throw Refusal("softmax in \(precision)")
+    guard request.output(3) == nil else {
+      throw Refusal("qk_matmul_output is asked for, and flash attention never has all scores")
     }
     let input = try request.operand(0)
     let keyHeads = try attributes.optionalInt("kv_num_heads")
     let q = try Heads(input, heads: try attributes.optionalInt("q_num_heads"))
     let k = try Heads(try request.operand(1), heads: keyHeads)
     let v = try Heads(try request.operand(2), heads: keyHeads)
-    guard k.size == q.size, k.count == v.count, k.length == v.length, k.count > 0, q.count % k.count == 0 else {
-      throw Refusal("operands that do not fit")
-    }
-    guard try request.operand(1).shape[0] == input.shape[0], try request.operand(2).shape[0] == input.shape[0] else {
-      throw Refusal("batches that do not fit")
-    }
-    var past = 0
-    if let key = request.input(4), let value = request.input(5) {
-      guard key.rank == 4, value.rank == 4 else { throw Refusal("a cache of rank \(key.rank)") }
-      past = key.shape[2]
-      guard key.shape == [input.shape[0], k.count, past, k.size],
-        value.shape == [input.shape[0], v.count, past, v.size]
-      else {
-        throw Refusal("a cache of the shapes \(key.shape) and \(value.shape)")
-      }
-    } else if request.input(4) != nil || request.input(5) != nil {
-      throw Refusal("half a cache")
-    }
+    guard k.size == q.size, k.count == v.count, k.length == v.length, q.count % k.count == 0,
+      try request.operand(1).shape[0] == input.shape[0], try request.operand(2).shape[0] == input.shape[0]
+    else { throw Refusal("operands that do not fit in batch, heads, lengths or head size") }
+    guard try request.result().type == input.type else { throw Refusal("the result is \(try request.result().type)") }
+    let past = try cache(request, batch: input.shape[0], k, v)
     let total = past + k.length
-    let keepsCache = request.output(1) != nil && request.output(2) != nil
-    guard past == 0 || keepsCache else { throw Refusal("a cache that is not handed on") }
-    guard request.output(1) == nil || keepsCache, request.output(2) == nil || keepsCache else {
-      throw Refusal("half a cache")
-    }
-    guard total > 0 else { throw Refusal("no keys") }
-    var maskStrides = [0, 0, 0]
-    var isBool = false
-    if let mask = request.input(3) {
-      guard mask.type == .bool || mask.type == .float, mask.rank >= 1, mask.rank <= 4,
-        mask.shape[mask.rank - 1] == total
-      else {
-        throw Refusal("a mask \(mask.type)\(mask.shape)")
-      }
-      isBool = mask.type == .bool
-      try request.requireBroadcast(mask, to: [input.shape[0], q.count, q.length, total])
-      let strides = Broadcast.strides(of: mask.shape, to: [input.shape[0], q.count, q.length, total])
-      maskStrides = Array(strides[..<3])
-    }
     let settings = AttentionKernel.Settings(
-      batch: input.shape[0], q: q, k: k, v: v, past: past, total: total, keepsCache: keepsCache,
-      isFlat: input.rank == 3,
+      batch: input.shape[0], q: q, k: k, v: v, past: past, total: total,
+      keeps: [request.output(1) != nil, request.output(2) != nil], isFlat: input.rank == 3,
       scale: try attributes.optionalFloat("scale") ?? Float(1 / Double(q.size).squareRoot()),
-      softcap: try attributes.float("softcap", default: 0), isCausal: try attributes.bool("is_causal"), isBool: isBool,
-      maskBatch: maskStrides[0], maskHead: maskStrides[1], maskRow: maskStrides[2])
-    let scratch = aligned(ck_attention_scratch_bytes(q.size, v.size))
-    return PreparedKernel(AttentionKernel(settings, scratch: scratch), scratchBytes: max(64, scratch * request.threads))
+      softcap: try attributes.float("softcap", default: 0), limits: try limits(request, batch: input.shape[0]),
+      mask: try mask(request, [input.shape[0], q.count, q.length, total]),
+      types: [try element(q.type, "Q"), try element(k.type, "K"), try element(v.type, "V")])
+    _ = try attributes.dataType("softmax_precision")
+    let kernel = AttentionKernel(settings)
+    return PreparedKernel(kernel, scratchBytes: kernel.partialBytes + kernel.tileBytes * request.threads)
+  }
+
+  /// The length of the cache.
+  private static func cache(_ request: KernelRequest, batch: Int, _ k: Heads, _ v: Heads) throws -> Int {
+    guard let key = request.input(4), let value = request.input(5) else {
+      guard request.input(4) == nil, request.input(5) == nil else { throw Refusal("half a cache") }
+      return 0
+    }
+    guard key.rank == 4, value.rank == 4, key.type == k.type, value.type == v.type,
+      key.shape == [batch, k.count, key.shape[2], k.size], value.shape == [batch, v.count, key.shape[2], v.size]
+    else {
+      throw Refusal("a cache \(key.type)\(key.shape) and \(value.type)\(value.shape)")
+    }
+    return key.shape[2]
+  }
+
+  private static func limits(_ request: KernelRequest, batch: Int) throws -> Limits {
+    let left = try request.attributes.int("left_window_size", default: -1)
+    let right = try request.attributes.int("right_window_size", default: -1)
+    guard left >= -1, right >= -1 else { throw Refusal("a window of \(left) and \(right) keys") }
+    if let lengths = request.input(6) {
+      guard lengths.type == .int64, lengths.count == batch, request.input(4) == nil else {
+        throw Refusal("nonpad_kv_seqlen \(lengths.type)\(lengths.shape) for a batch of \(batch), or beside a cache")
+      }
+    }
+    return Limits(
+      left: left, right: try request.attributes.bool("is_causal") ? 0 : right, hasLengths: request.input(6) != nil)
+  }
+
+  private static func mask(_ request: KernelRequest, _ scores: [Int]) throws -> Mask? {
+    guard let mask = request.input(3) else { return nil }
+    guard let covered = mask.shape.last, mask.rank <= 4, covered <= scores[3], mask.count > 0 else {
+      throw Refusal("a mask \(mask.type)\(mask.shape) for scores \(scores)")
+    }
+    let target = [scores[0], scores[1], scores[2], covered]
+    try request.requireBroadcast(mask, to: target)
+    return Mask(
+      type: try element(mask.type, "attn_mask"), strides: Broadcast.strides(of: mask.shape, to: target),
+      covered: covered,
+      width: mask.type.bitWidth / 8)
   }
 }
 
+/// One step is a head of K and V, a block of the query rows that read it (all heads of the group are rows), and a part of
+/// the keys where there are few such blocks and many keys. How it is split depends on the shapes and lengths alone.
 private final class AttentionKernel: Kernel, @unchecked Sendable {
   struct Settings {
     let batch: Int
@@ -109,95 +150,158 @@ private final class AttentionKernel: Kernel, @unchecked Sendable {
     let v: AttentionKernels.Heads
     let past: Int
     let total: Int
-    let keepsCache: Bool
+    /// Whether present_key and present_value are asked for.
+    let keeps: [Bool]
     let isFlat: Bool
     let scale: Float
     let softcap: Float
-    let isCausal: Bool
-    let isBool: Bool
-    let maskBatch: Int
-    let maskHead: Int
-    let maskRow: Int
+    let limits: AttentionKernels.Limits
+    let mask: AttentionKernels.Mask?
+    /// Of Q, K and V.
+    let types: [ck_attention_type]
   }
 
+  let tileBytes: Int
+  let partialBytes: Int
   private let s: Settings
-  private let scratch: Int
+  private let group: Int
+  private let rows: Int
   private let rowBlock: Int
   private let blocks: Int
+  private let splits: Int
 
-  init(_ settings: Settings, scratch: Int) {
+  init(_ settings: Settings) {
     s = settings
-    self.scratch = scratch
-    rowBlock = 64
-    blocks = (settings.q.length + rowBlock - 1) / rowBlock
-    super.init("attention")
+    tileBytes = aligned(ck_attention_scratch_bytes(s.q.size, s.v.size))
+    group = s.q.count / s.k.count
+    rows = group * s.q.length
+    rowBlock = ck_attention_row_block(s.q.size, s.v.size)
+    blocks = (rows + rowBlock - 1) / rowBlock
+    // Sixteen steps keep the usual number of threads busy; a part has 512 keys or more, partial results 64 KiB at most.
+    let units = s.batch * s.k.count * blocks
+    let bytes = s.batch * s.k.count * rows * (s.v.size + 2) * 4
+    splits = max(1, min(s.total / 512, (15 + units) / units, 65536 / bytes))
+    partialBytes = splits > 1 ? aligned(splits * bytes) : 0
+    super.init("flash")
   }
 
-  override func run(_ call: KernelCall) {
-    if s.keepsCache {
-      parallel(call, phase: 0, count: s.batch * s.k.count, grain: max(1, 16384 / (s.total * s.k.size)))
+  override func run(_ call: KernelCall) throws {
+    if s.limits.hasLengths {
+      for b in 0..<s.batch {
+        let length = length(call, b)
+        guard length >= 0, length <= s.total else {
+          throw CameoError.badInput("input 6 (nonpad_kv_seqlen) holds \(length), 0 to \(s.total) was expected")
+        }
+      }
     }
-    let work = s.q.length * s.total * (s.q.size + s.v.size)
-    parallel(call, phase: 1, count: s.batch * s.q.count * blocks, grain: max(1, blocks * 65536 / max(1, work)))
-  }
-
-  private func keep(
-    _ call: KernelCall, _ item: Int, _ heads: AttentionKernels.Heads, past: Int, fresh: Int, output: Int
-  ) {
-    let target = call.output(output, Float.self) + item * s.total * heads.size
-    if s.past > 0, let old = call.optional(past, Float.self) {
-      memmove(target, old + item * s.past * heads.size, s.past * heads.size * 4)
+    if s.keeps[0] || s.keeps[1] {
+      parallel(call, phase: 0, count: s.batch * s.k.count, grain: max(1, 16384 / max(1, s.total * s.k.size)))
     }
-    let source = call.input(fresh, Float.self) + item / heads.count * heads.batch + item % heads.count * heads.head
-    for row in 0..<heads.length {
-      memcpy(target + (s.past + row) * heads.size, source + row * heads.row, heads.size * 4)
-    }
+    let work = min(rows, rowBlock) * s.total * (s.q.size + s.v.size) / splits
+    parallel(call, phase: 1, count: s.batch * s.k.count * blocks * splits, grain: max(1, 262_144 / max(1, work)))
+    if splits > 1 { parallel(call, phase: 2, count: s.batch * s.k.count, grain: 16) }
   }
 
   override func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int) {
-    if phase == 0 {
+    switch phase {
+    case 0:
       for item in begin..<end {
-        keep(call, item, s.k, past: 4, fresh: 1, output: 1)
-        keep(call, item, s.v, past: 5, fresh: 2, output: 2)
+        if s.keeps[0] { keep(call, item, s.k, past: 4, fresh: 1, output: 1) }
+        if s.keeps[1] { keep(call, item, s.v, past: 5, fresh: 2, output: 2) }
       }
-      return
-    }
-    for index in begin..<end {
-      let block = index % blocks
-      let head = index / blocks % s.q.count
-      let b = index / blocks / s.q.count
-      let pair = head / (s.q.count / s.k.count)
-      var (mask, bias): (UnsafePointer<UInt8>?, UnsafePointer<Float>?) = (nil, nil)
-      if call.inputCount > 3, let pointer = call.operands[3] {
-        let offset = b * s.maskBatch + head * s.maskHead
-        if s.isBool {
-          mask = UnsafePointer(pointer.assumingMemoryBound(to: UInt8.self)) + offset
-        } else {
-          bias = UnsafePointer(pointer.assumingMemoryBound(to: Float.self)) + offset
-        }
+    case 1:
+      for index in begin..<end { step(call, index, call.scratch + partialBytes + thread * tileBytes) }
+    default:
+      for item in begin..<end {
+        var a = operands(call, item)
+        ck_attention_merge(
+          &a, 0, rows, partial(call, item, 0), splits, rows * (s.v.size + 2),
+          call.scratch + partialBytes + thread * tileBytes)
       }
-      let k =
-        s.keepsCache
-        ? UnsafePointer(call.output(1, Float.self)) + (b * s.k.count + pair) * s.total * s.k.size
-        : call.input(1, Float.self) + b * s.k.batch + pair * s.k.head
-      let v =
-        s.keepsCache
-        ? UnsafePointer(call.output(2, Float.self)) + (b * s.v.count + pair) * s.total * s.v.size
-        : call.input(2, Float.self) + b * s.v.batch + pair * s.v.head
-      var a = ck_attention(
-        q: call.input(0, Float.self) + b * s.q.batch + head * s.q.head, k: k, v: v, q_stride: s.q.row,
-        k_stride: s.keepsCache ? s.k.size : s.k.row, v_stride: s.keepsCache ? s.v.size : s.v.row,
-        out_stride: s.isFlat ? s.q.count * s.v.size : s.v.size, q_length: s.q.length, kv_length: s.total,
-        head_size: s.q.size, v_head_size: s.v.size, scale: s.scale, softcap: s.softcap, bias: bias,
-        bias_stride: s.maskRow, mask: mask, mask_stride: s.maskRow, causal: s.isCausal, causal_offset: s.past,
-        window: 0,
-        masked_value: 0)
-      let out =
-        call.output(0, Float.self)
-        + (s.isFlat
-          ? b * s.q.length * s.q.count * s.v.size + head * s.v.size : (b * s.q.count + head) * s.q.length * s.v.size)
-      ck_attention_f32(
-        out, &a, block * rowBlock, min(s.q.length, (block + 1) * rowBlock), call.scratch + thread * scratch)
     }
+  }
+
+  private func step(_ call: KernelCall, _ index: Int, _ scratch: UnsafeMutableRawPointer) {
+    let (block, split, item) = (index / splits % blocks, index % splits, index / splits / blocks)
+    var a = operands(call, item)
+    let (first, last) = (block * rowBlock, min(rows, (block + 1) * rowBlock))
+    guard splits > 1 else { return ck_attention_rows(&a, first, last, scratch) }
+    // Parts of whole tiles of the keys that there are.
+    let span = (Int(a.valid) / splits / 96 + 1) * 96
+    ck_attention_partial(
+      &a, first, last, split * span, (split + 1) * span, partial(call, item, split) + first * (s.v.size + 2), scratch)
+  }
+
+  private func partial(_ call: KernelCall, _ item: Int, _ split: Int) -> UnsafeMutablePointer<Float> {
+    call.scratch.assumingMemoryBound(to: Float.self) + (item * splits + split) * rows * (s.v.size + 2)
+  }
+
+  private func length(_ call: KernelCall, _ batch: Int) -> Int {
+    s.limits.hasLengths ? Int(call.input(6).loadUnaligned(fromByteOffset: batch * 8, as: Int64.self)) : s.total
+  }
+
+  private func given(_ call: KernelCall, _ index: Int) -> UnsafeRawPointer? {
+    index < call.inputCount ? UnsafeRawPointer(call.operands[index]) : nil
+  }
+
+  /// Head `item` of K or V in present_key or present_value.
+  private func keep(
+    _ call: KernelCall, _ item: Int, _ heads: AttentionKernels.Heads, past: Int, fresh: Int, output: Int
+  ) {
+    let line = heads.size * heads.width
+    let target = call.output(output) + item * s.total * line
+    if s.past > 0, let old = given(call, past) { memcpy(target, old + item * s.past * line, s.past * line) }
+    guard heads.length > 0, let new = given(call, fresh) else { return }
+    let source = new + (item / heads.count * heads.batch + item % heads.count * heads.head) * heads.width
+    if heads.row == heads.size {
+      memcpy(target + s.past * line, source, heads.length * line)
+    } else {
+      for row in 0..<heads.length {
+        memcpy(target + (s.past + row) * line, source + row * heads.row * heads.width, line)
+      }
+    }
+  }
+
+  /// Keys and values of head `item`, as they are given or, where both are kept, in the outputs.
+  private func parts(_ call: KernelCall, _ item: Int) -> (ck_attention_keys, ck_attention_keys) {
+    let (b, head) = (item / s.k.count, item % s.k.count)
+    let (keyLine, valueLine) = (s.k.size * s.k.width, s.v.size * s.v.width)
+    if s.keeps[0] && s.keeps[1] {
+      return (
+        ck_attention_keys(),
+        ck_attention_keys(
+          k: call.output(1) + item * s.total * keyLine, v: call.output(2) + item * s.total * valueLine, k_row: s.k.size,
+          v_row: s.v.size, length: s.total)
+      )
+    }
+    let old = ck_attention_keys(
+      k: given(call, 4).map { $0 + item * s.past * keyLine }, v: given(call, 5).map { $0 + item * s.past * valueLine },
+      k_row: s.k.size, v_row: s.v.size, length: s.past)
+    let new = ck_attention_keys(
+      k: given(call, 1).map { $0 + (b * s.k.batch + head * s.k.head) * s.k.width },
+      v: given(call, 2).map { $0 + (b * s.v.batch + head * s.v.head) * s.v.width }, k_row: s.k.row, v_row: s.v.row,
+      length: s.k.length)
+    return (old, new)
+  }
+
+  private func operands(_ call: KernelCall, _ item: Int) -> ck_attention {
+    let (b, head) = (item / s.k.count, item % s.k.count * group)
+    let valid = length(call, b)
+    let out =
+      s.isFlat
+      ? b * s.q.length * s.q.count * s.v.size + head * s.v.size : (b * s.q.count + head) * s.q.length * s.v.size
+    var a = ck_attention(
+      q: call.input(0) + (b * s.q.batch + head * s.q.head) * s.q.width, q_row: s.q.row, q_head: s.q.head,
+      q_length: s.q.length, group: group, part: parts(call, item), out: call.output(0) + out * s.q.width,
+      out_row: s.isFlat ? s.q.count * s.v.size : s.v.size, out_head: s.isFlat ? s.v.size : s.q.length * s.v.size,
+      head_size: s.q.size, v_head_size: s.v.size, q_type: s.types[0], k_type: s.types[1], v_type: s.types[2],
+      out_type: s.types[0], mask_type: CK_ATTENTION_F32, scale: s.scale, softcap: s.softcap, mask: nil, mask_row: 0,
+      mask_head: 0, covered: 0, offset: s.limits.hasLengths ? valid - s.q.length : s.past, left: s.limits.left,
+      right: s.limits.right, valid: valid, masked_value: 0)
+    if let mask = s.mask, let pointer = given(call, 3) {
+      a.mask = pointer + (b * mask.strides[0] + head * mask.strides[1]) * mask.width
+      (a.mask_type, a.mask_head, a.mask_row, a.covered) = (mask.type, mask.strides[1], mask.strides[2], mask.covered)
+    }
+    return a
   }
 }
