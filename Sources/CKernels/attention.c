@@ -60,7 +60,7 @@ static void widen(float *out, const void *in, ck_attention_type type, size_t n) 
     }
 }
 
-static void narrow(void *out, const float *in, ck_attention_type type, size_t n) {
+static void narrow(void *out, const CK_U(float) *in, ck_attention_type type, size_t n) {
     switch (type) {
     case CK_ATTENTION_F16: ck_f32_to_f16(out, in, n); break;
     case CK_ATTENTION_BF16: ck_f32_to_bf16(out, in, n); break;
@@ -161,7 +161,7 @@ void ck_attention_partial(const ck_attention *attention, size_t begin, size_t en
     CK_CALL(attention, attention, begin, end, key_begin, key_end, partial, scratch);
 }
 
-void ck_attention_merge(const ck_attention *p, size_t begin, size_t end, const float *partial, size_t count, size_t stride,
+void ck_attention_merge(const ck_attention *p, size_t begin, size_t end, const CK_U(float) *partial, size_t count, size_t stride,
                         void *scratch) {
     layout t;
     layout_of(&t, p->head_size, p->v_head_size, scratch);
@@ -169,19 +169,19 @@ void ck_attention_merge(const ck_attention *p, size_t begin, size_t end, const f
     for (size_t row = begin; row < end; row++, partial += row_size) {
         float top = -INFINITY, sum = 0;
         for (size_t s = 0; s < count; s++) {
-            const float *one = partial + s * stride + p->v_head_size;
+            const CK_U(float) *one = partial + s * stride + p->v_head_size;
             if (one[0] > top) top = one[0];
         }
         const float shift = top == -INFINITY ? 0 : top;
         for (size_t s = 0; s < count; s++) {
-            const float *one = partial + s * stride + p->v_head_size;
+            const CK_U(float) *one = partial + s * stride + p->v_head_size;
             sum += one[1] * expf(one[0] - shift);
         }
         for (size_t c0 = 0; c0 < p->v_head_size; c0 += t.width) {
             const size_t n = ck_min(t.width, p->v_head_size - c0);
             for (size_t d = 0; d < n; d++) t.acc[d] = sum == 0 ? p->masked_value : 0;
             for (size_t s = 0; s < count && sum != 0; s++) {
-                const float *one = partial + s * stride;
+                const CK_U(float) *one = partial + s * stride;
                 const float weight = expf(one[p->v_head_size] - shift) / sum;
                 // A part without keys has weight zero; its numbers are zeros.
                 for (size_t d = 0; d < n; d++) t.acc[d] += one[c0 + d] * weight;
@@ -256,13 +256,13 @@ static inline __attribute__((always_inline)) void T(product)(size_t rows, size_t
 }
 
 /// scores[j][lane] (+)= k_j . q_lane
-static void T(multiply_keys)(size_t keys, size_t lanes, size_t depth, const CK_U(float) *k, size_t k_row, const float *q,
+static void T(multiply_keys)(size_t keys, size_t lanes, size_t depth, const CK_U(float) *k, size_t k_row, const CK_U(float) *q,
                              float *scores, bool add) {
     T(product)(keys, lanes, depth, k, k_row, 1, q, lanes, scores, lanes, add);
 }
 
 /// acc[r] += sum over j of weight(r, j) v_j; weights stand as [j][r] in rows of `lanes`, or as [r][j] where lanes is 0.
-static void T(add_values)(size_t rows, size_t width, size_t keys, const float *weights, size_t lanes, size_t row_size,
+static void T(add_values)(size_t rows, size_t width, size_t keys, const CK_U(float) *weights, size_t lanes, size_t row_size,
                           const CK_U(float) *v, size_t v_row, float *acc, size_t acc_row) {
     if (lanes) {
         T(product)(rows, width, keys, weights, 1, lanes, v, v_row, acc, acc_row, true);
@@ -283,13 +283,13 @@ static inline __attribute__((always_inline)) ck_f32x4 T(fold)(vf a) {
 }
 
 /// scores[r][j] (+)= q_r . k_j, four keys at once; scores has room for keys rounded up to 4.
-static void T(dots)(size_t rows, size_t keys, size_t depth, const float *q, size_t q_row, const CK_U(float) *k, size_t k_row,
+static void T(dots)(size_t rows, size_t keys, size_t depth, const CK_U(float) *q, size_t q_row, const CK_U(float) *k, size_t k_row,
                     float *scores, size_t row_size, bool add) {
     for (size_t j = 0; j < keys; j += 4) {
         const CK_U(float) *x[4];
         for (size_t i = 0; i < 4; i++) x[i] = k + ck_min(j + i, keys - 1) * k_row;
         for (size_t r = 0; r < rows; r++) {
-            const float *y = q + r * q_row;
+            const CK_U(float) *y = q + r * q_row;
             vf s[4] = {VS(0), VS(0), VS(0), VS(0)};
             size_t d = 0;
             for (; d + W <= depth; d += W) {
@@ -320,7 +320,7 @@ static inline __attribute__((always_inline)) vf T(capped)(vf x, float softcap) {
 /// What is done to a tile's products before the exponential.
 typedef struct T(shaping) {
     float softcap;
-    const float *bias;  // [key][lane], or [key] where is_flat; NULL: none
+    const CK_U(float) *bias;  // [key][lane], or [key] where is_flat; NULL: none
     bool is_flat, is_cut;
 } T(shaping);
 
@@ -332,7 +332,7 @@ static bool T(weigh_lanes)(const T(shaping) * how, size_t keys, size_t lanes, si
     const vi from = LDI(t->from + lane), to = LDI(t->to + lane);
     float *s = scores + lane;
     if (how->softcap > 0 || how->bias || how->is_cut) {
-        const float *bias = how->bias ? how->bias + (how->is_flat ? 0 : lane) : NULL;
+        const CK_U(float) *bias = how->bias ? how->bias + (how->is_flat ? 0 : lane) : NULL;
         for (size_t j = 0; j < keys; j++) {
             vf x = LD(s + j * lanes);
             if (how->softcap > 0) x = T(capped)(x, how->softcap);

@@ -134,10 +134,10 @@ void ck_program_reduce(const ck_program *p, double *partial, const void *const *
     }
 }
 
-void ck_program_finish(const ck_program *p, float *out, const double *partial, size_t begin, size_t end) {
+void ck_program_finish(const ck_program *p, float *out, const CK_U(double) *partial, size_t begin, size_t end) {
     const size_t tiles = (p->row + p->tile - 1) / p->tile, parts = (tiles + p->part - 1) / p->part;
     for (size_t r = begin; r < end; r++) {
-        const double *x = partial + r * parts;
+        const CK_U(double) *x = partial + r * parts;
         double sum = x[0];
         for (size_t i = 1; i < parts; i++) {
             sum = p->reduction == CK_REDUCE_MAX   ? ck_fmax((float)sum, (float)x[i])
@@ -158,7 +158,7 @@ void ck_program_finish(const ck_program *p, float *out, const double *partial, s
 #define EACH(to, from, expr)                                        \
     do {                                                            \
         to *const o = (to *)out;                                    \
-        const from *const xs = (const from *)a.at;                  \
+        const CK_U(from) *const xs = (const CK_U(from) *)a.at;                  \
         VECTOR for (size_t i = 0; i < n; i++) {                     \
             const from x = xs[i];                                   \
             o[i] = (to)(expr);                                      \
@@ -168,8 +168,8 @@ void ck_program_finish(const ck_program *p, float *out, const double *partial, s
 #define PAIR(to, from, expr)                                        \
     do {                                                            \
         to *const o = (to *)out;                                    \
-        const from *const xs = (const from *)a.at;                  \
-        const from *const ys = (const from *)b.at;                  \
+        const CK_U(from) *const xs = (const CK_U(from) *)a.at;                  \
+        const CK_U(from) *const ys = (const CK_U(from) *)b.at;                  \
         if (a.step && b.step) {                                     \
             VECTOR for (size_t i = 0; i < n; i++) {                 \
                 const from x = xs[i], y = ys[i];                    \
@@ -196,7 +196,7 @@ void ck_program_finish(const ck_program *p, float *out, const double *partial, s
 static void T(fill)(void *out, const void *value, size_t width, size_t n) {
 #define FILL(type)                                             \
     do {                                                       \
-        const type v = *(const type *)value;                   \
+        const type v = *(const CK_U(type) *)value;                   \
         VECTOR for (size_t i = 0; i < n; i++) ((type *)out)[i] = v; \
     } while (0)
     switch (width) {
@@ -220,7 +220,7 @@ static void T(stage)(char *out, const char *base, const ck_program_input *in, si
         } else if (inner == 1) {
             memcpy(out, from, run * width);
         } else {
-#define TAKE(type) for (size_t i = 0; i < run; i++) ((type *)out)[i] = ((const type *)from)[(ptrdiff_t)i * inner]
+#define TAKE(type) for (size_t i = 0; i < run; i++) ((type *)out)[i] = ((const CK_U(type) *)from)[(ptrdiff_t)i * inner]
             switch (width) {
             case 1: TAKE(uint8_t); break;
             case 2: TAKE(uint16_t); break;
@@ -271,7 +271,7 @@ static void T(stage)(char *out, const char *base, const ck_program_input *in, si
     do {                                                                                        \
         type *const o = (type *)out;                                                            \
         const uint8_t *const m = (const uint8_t *)a.at;                                         \
-        const type *const xs = (const type *)b.at, *const ys = (const type *)c.at;              \
+        const CK_U(type) *const xs = (const CK_U(type) *)b.at, *const ys = (const CK_U(type) *)c.at;              \
         if (b.step && c.step) {                                                                 \
             VECTOR for (size_t i = 0; i < n; i++) {                                             \
                 const type x = xs[i], y = ys[i];                                                \
@@ -329,10 +329,10 @@ static void T(convert)(int32_t arg, void *out, operand a, size_t n) {
             uint16_t narrow[64];
             const size_t m = ck_min(64, n - i);
             if (arg == CK_PROGRAM_ROUND_F16) {
-                ck_f32_to_f16(narrow, (const float *)a.at + i, m);
+                ck_f32_to_f16(narrow, (const CK_U(float) *)a.at + i, m);
                 ck_f16_to_f32((float *)out + i, narrow, m);
             } else {
-                ck_f32_to_bf16(narrow, (const float *)a.at + i, m);
+                ck_f32_to_bf16(narrow, (const CK_U(float) *)a.at + i, m);
                 ck_bf16_to_f32((float *)out + i, narrow, m);
             }
         }
@@ -396,7 +396,7 @@ static void T(convert)(int32_t arg, void *out, operand a, size_t n) {
 static void T(pair)(int32_t arg, float *o, operand a, operand b, operand c, size_t n) {
 // Each operation rounds, as if its result had been stored.
 #pragma clang fp contract(off)
-    const float *const xs = a.at, *const ys = b.at, *const zs = c.at;
+    const CK_U(float) *const xs = a.at, *const ys = b.at, *const zs = c.at;
     const vf xr = VS(*xs), yr = VS(*ys), zr = VS(*zs);
     if (!a.step && !b.step) {
         // Only z moves: the first operation once.

@@ -64,7 +64,7 @@ void ck_attention_rows(const ck_attention *attention, size_t begin, size_t end, 
 void ck_attention_partial(const ck_attention *attention, size_t begin, size_t end, size_t key_begin, size_t key_end,
                           float *partial, void *scratch);
 /// Joins `count` partial results of rows [begin, end), `stride` floats apart, into the output rows.
-void ck_attention_merge(const ck_attention *attention, size_t begin, size_t end, const float *partial, size_t count,
+void ck_attention_merge(const ck_attention *attention, size_t begin, size_t end, const CK_U(float) *partial, size_t count,
                         size_t stride, void *scratch);
 
 #pragma clang assume_nonnull end

@@ -95,7 +95,7 @@ typedef struct ck_program {
     size_t register_bytes;  // of one register: a tile of the widest element
     const ck_program_step *step;
     const ck_program_input *input;
-    const double *scalar;   // 8 bytes each, in the element's own type
+    const CK_U(double) *scalar;   // 8 bytes each, in the element's own type
     int32_t reduction;      // -1: none; else ck_reduce: sum, mean, max, min, sum of squares, l1, l2, of float32
     size_t reduce;          // elements that one result is made of: a divisor of `tile`, or `row`
     size_t part;            // tiles of a part of a row, where rows are reduced in parts; 0: rows are whole
@@ -113,7 +113,7 @@ void ck_program_run(const ck_program *program, void *out, const void *_Nonnull c
 void ck_program_reduce(const ck_program *program, double *partial, const void *_Nonnull const *_Nonnull inputs,
                        size_t begin, size_t end, void *scratch);
 /// Results of rows [begin, end) from the partial ones of their parts, added up in order.
-void ck_program_finish(const ck_program *program, float *out, const double *partial, size_t begin, size_t end);
+void ck_program_finish(const ck_program *program, float *out, const CK_U(double) *partial, size_t begin, size_t end);
 
 #pragma clang assume_nonnull end
 #endif
