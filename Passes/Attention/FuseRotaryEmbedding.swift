@@ -45,6 +45,12 @@ public enum FuseRotaryEmbedding {
           return change
         }
       }
+      // Pairs as an axis of their own, whatever becomes of them.
+      if graph[id].is("Concat"), last == 2, let rotation = try? Rotation(output, trailing: 2, in: context),
+        rotation.shape.count <= 4, let change = try? change(rotation, output, context)
+      {
+        return change
+      }
       guard let rotation = try Rotation(output, in: context) else { return nil }
       return try change(rotation, output, context)
     }
@@ -81,7 +87,13 @@ public enum FuseRotaryEmbedding {
       }
       let (input, restore) = try frame.enter(source, &attributes, in: &change)
       let output = change.node("RotaryEmbedding", [input, cosine, sine], attributes)
-      change.replace(result, with: try restore(output, &change))
+      var restored = try restore(output, &change)
+      if rotation.resultTrailing > 1 {
+        let sizes = context.shape(result)?.suffix(rotation.resultTrailing).compactMap(\.value) ?? []
+        let shape = [Int](repeating: 0, count: rotation.shape.count - 1) + sizes
+        restored = change.node("Reshape", [restored, change.constant(try .ints(shape))], covers: [])
+      }
+      change.replace(result, with: restored)
       // A sum that is read elsewhere stays, and was computed for nothing twice: not worth it.
       for covered in inside where covered != root && ["Add", "Sub"].contains(graph[covered].type) {
         for case .some(let value) in graph[covered].outputs

@@ -24,11 +24,12 @@ struct RotaryFrame {
   init(_ rotation: Rotation, _ result: ValueID, _ context: PassContext) throws {
     self.context = context
     input = rotation.input
-    guard let shape = context.shape(result), shape.count == 3 || shape.count == 4,
+    let shape = rotation.shape
+    guard shape.count == 3 || shape.count == 4,
       let angles = rotation.cosine.dimensions(context)
     else {
       throw Refusal(
-        "the rotated value has rank \(context.rank(result) ?? 0), 3 or 4 is RotaryEmbedding's",
+        "the rotated value has rank \(shape.count), 3 or 4 is RotaryEmbedding's",
         at: context.graph.producer(result))
     }
     self.shape = shape

@@ -46,14 +46,21 @@ struct Rotation {
     var otherIsNegative: Bool
   }
 
+  /// The result's dimensions, with the axes that turn as one.
+  let shape: [Dim]
+  /// How many axes of the result those are: 2 where the pairs are an axis of their own.
+  let resultTrailing: Int
+
   /// nil where `result` is none. Throws where only a guard fails.
-  init?(_ result: ValueID, in context: PassContext) throws {
-    guard let id = context.graph.producer(result), let shape = context.shape(result), let size = shape.last?.value,
-      size >= 2
+  init?(_ result: ValueID, trailing resultTrailing: Int = 1, in context: PassContext) throws {
+    guard let id = context.graph.producer(result), let own = context.shape(result), own.count >= resultTrailing,
+      let size = own.suffix(resultTrailing).reduce(1, *).value, size >= 2
     else { return nil }
+    let shape = Array(own.dropLast(resultTrailing)) + [Dim(size)]
+    (self.shape, self.resultTrailing) = (shape, resultTrailing)
     let region = context.graph[id].region
     let terms = RotationTerms(context, region: region)
-    guard let sums = try terms.sums(result, 1), sums.count == size else { return nil }
+    guard let sums = try terms.sums(result, resultTrailing), sums.count == size else { return nil }
     let rotated = sums.prefix { $0.count == 2 && $0.allSatisfy { $0.b != nil } }.count
     guard rotated >= 2, rotated % 2 == 0, sums[rotated...].allSatisfy({ $0.count == 1 && $0[0].b == nil }) else {
       return nil
