@@ -5,13 +5,11 @@ import SpellingSupport
 struct Unsupported {
   private static let lines = """
     attention Attention casts=fp16FloatScores
-    attention Attention totalSymbol=own
+    attention Attention mergedMask=reshape
     attention Attention totalSymbol=words
     attention Attention totalSymbol=sum
     attention Attention apply=whereKeep
     attention Attention apply=whereDrop
-    attention Attention guard=isNaN
-    attention Attention keyTranspose=einsum
     attention keyHeads
     attention past
     attention causal
@@ -48,7 +46,6 @@ struct Unsupported {
     batchnorm folded order=before
     break-attention silent flaw=causalHole
     break-attention silent flaw=causalStrict
-    break-attention silent flaw=causalShifted
     break-attention silent flaw=headOrder
     break-attention silent flaw=maskBatch
     break-attention silent flaw=nanToOne
