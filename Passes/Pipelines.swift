@@ -24,6 +24,9 @@ public enum Pipelines {
     ]
   }
 
+  /// Takes what the fusions moved out of the way of the next round of fusions.
+  private static var movement: [any Pass] { [MergeReshapes.pass, MergeTransposes.pass] }
+
   /// What needs the fusions and a clean-up behind it.
   private static var layout: [any Pass] { [PackHeads.pass] }
 
@@ -62,7 +65,8 @@ public enum Pipelines {
     let cleanup = cleanup + passes(placed, at: .cleanup)
     return [
       PassManager.Stage(cleanup, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
-      PassManager.Stage(fusions + passes(placed, at: .fusions), rounds: 4), PassManager.Stage(cleanup, rounds: 4),
+      PassManager.Stage(fusions + passes(placed, at: .fusions) + movement, rounds: 4),
+      PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(layout), PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(microsoft, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
       PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(programs),

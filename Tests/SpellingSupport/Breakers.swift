@@ -29,9 +29,6 @@ enum Breakers {
     return [
       flaw("readScores", plain, ["mask": "none"], .refused("Attention", ["read", "output"])),
       flaw(
-        "scaleByHead", plain, ["scale": "afterMul", "mask": "none"],
-        .refused("Attention", ["scale", "scalar", "Mul"])),
-      flaw(
         "scaleByKey", plain, ["scale": "afterMul", "mask": "none", "dynamic": "static"],
         .refused("Attention", ["scale", "scalar", "Mul"])),
       flaw("softmaxRows", plain, [:], .refused("Attention", ["axis"])),
@@ -41,8 +38,6 @@ enum Breakers {
       flaw(
         "maskBatch", plain, ["mask": "freeB1ls", "source": "inputs", "result": "raw", "dynamic": "static"],
         .refused("Attention", ["mask", "bias", "shape", "broadcast"])),
-      flaw(
-        "softcapUneven", plain, ["softcap": "divTanhMul"], .refused("Attention", ["cap", "Tanh"])),
       flaw(
         "softcapLate", plain, ["softcap": "divTanhMul", "mask": "free11ls"], .refused("Attention", ["cap", "Tanh"])),
       flaw(
@@ -57,7 +52,6 @@ enum Breakers {
       flaw("causalShifted", heads, causal, .notCausal(triangle)),
       flaw("causalStrict", heads, causal, .notCausal(triangle)),
       flaw("causalHole", heads, causal, .notCausal(triangle)),
-      flaw("causalUncached", heads, causal.merging(["cache": "concat"]) { _, new in new }, .notCausal(triangle)),
     ]
   }()
 
@@ -67,7 +61,7 @@ enum Breakers {
   static func attention(_ draw: Draw) throws -> (GraphWriter, [Spelling.Expectation]) {
     var (draw, flaw) = try Self.draw(draw, attentionFlaws)
     if flaw.name.hasPrefix("causal") {
-      draw.require(["causalForm": constantForms[draw.number(0...(flaw.name == "causalUncached" ? 1 : 2))]])
+      draw.require(["causalForm": constantForms[draw.number(0...2)]])
     }
     let spelling = try AttentionSpelling(draw, flaw: flaw.name)
     _ = try spelling.build()

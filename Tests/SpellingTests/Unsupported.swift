@@ -4,23 +4,13 @@ import SpellingSupport
 /// which it may be missed. Wrong numbers, errors and what was fused though it must not be are never excused.
 enum Unsupported {
   private static let lines = """
-    attention Attention layout=einsum
-    attention Attention layout=rank2
-    attention Attention layout=rank5
-    attention Attention keyTranspose=einsum
-    attention Attention mergedMask=reshape
-    attention Attention softcap=divTanhMul
-    attention Attention softcap=mulTanhMul
     attention scale scale=beforeSplit
-    attention Attention fill=minus1e4
-    attention Attention fill=minus1e9
     attention keyHeads heads=gqaExpand
     attention keyHeads heads=gqaTile
     attention keyHeads heads=gqaConcat
     attention keyHeads heads=gqaGather
     attention keyHeads heads=mqaExpand
     attention past cache=concat
-    attention causal mask=causal
     attention RotaryEmbedding rope=halfSlice
     attention RotaryEmbedding rope=halfSplit
     attention RotaryEmbedding rope=halves
@@ -28,13 +18,6 @@ enum Unsupported {
     attention RotaryEmbedding rope=interleavedSlice
     attention RotaryEmbedding rope=partial
     attention RotaryEmbedding rope=partialHalves
-    attention Attention casts=fp16FloatScores
-    attention Attention causalForm=buffer
-    attention Attention totalSymbol=own
-    attention Attention totalSymbol=words
-    attention Attention totalSymbol=sum
-    attention Attention apply=whereKeep
-    attention Attention apply=whereDrop
     attention keyHeads heads=mqaBroadcast
     rope RotaryEmbedding
     norm LayerNormalization root=divPowHalf
@@ -51,25 +34,10 @@ enum Unsupported {
     groupnorm InstanceNormalization form=layerOfFlat
     batchnorm folded product=gemm
     batchnorm folded product=matMul
-    break-attention silent flaw=causalHole
-    break-attention silent flaw=causalShifted
-    break-attention silent flaw=causalStrict
-    break-attention silent flaw=causalUncached
     break-attention silent flaw=headOrder
-    break-attention silent flaw=maskBatch
-    break-attention silent flaw=nanToOne
     break-attention silent flaw=pastLast
     break-attention silent flaw=pastValueLast
-    break-attention silent flaw=readScores
-    break-attention silent flaw=scaleByHead
-    break-attention silent flaw=scaleByKey
-    break-attention silent flaw=softcapLate
-    break-attention silent flaw=softcapUneven
-    break-attention silent flaw=softmaxHeads
-    break-attention silent flaw=softmaxRows
     break-attention silent flaw=valueHeadOrder
-    break-attention silent flaw=weightsMul
-    break-attention silent flaw=maskMul
     break-rope silent
     break-norm silent
     break-activation silent
