@@ -69,7 +69,7 @@ struct AttentionCore {
     let inside = Set(covers)
     for id in covers {
       for case .some(let output) in graph[id].outputs where output != result {
-        for reader in graph.consumers(output) where !inside.contains(reader) {
+        for reader in graph.consumers(output) where !inside.contains(reader) && !endsInside(reader, inside, graph) {
           throw Refusal("the value \(graph[output].name) inside the attention is also read elsewhere", at: reader)
         }
         if graph.isRegionOutput(output) {
@@ -77,5 +77,23 @@ struct AttentionCore {
         }
       }
     }
+  }
+
+  /// True for a Shape whose length arithmetic serves nothing but nodes inside: it goes with them.
+  private func endsInside(_ reader: NodeID, _ inside: Set<NodeID>, _ graph: Graph) -> Bool {
+    guard graph[reader].is("Shape") else { return false }
+    var work = [reader]
+    var seen: Set<NodeID> = [reader]
+    while let id = work.popLast() {
+      guard seen.count <= 32, graph[id].regions.isEmpty else { return false }
+      for case .some(let output) in graph[id].outputs {
+        if graph.isRegionOutput(output) { return false }
+        for next in graph.consumers(output) where !inside.contains(next) && seen.insert(next).inserted {
+          work.append(next)
+        }
+      }
+    }
+    // Every way ended at nodes inside; a node without readers would have ended it elsewhere.
+    return true
   }
 }

@@ -140,7 +140,7 @@ struct MaskReduction {
       for (test, found) in windows where isMask(test) {
         guard context.mayEmit(opset: 25) else {
           throw Refusal(
-            "the mask is a window of \(left) keys to the left, which Attention knows from opset 25 on; it stays a mask",
+            "the mask is no causal triangle but a window of \(left) keys, which Attention knows from opset 25 on",
             at: node)
         }
         return found

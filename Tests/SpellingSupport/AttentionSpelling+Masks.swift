@@ -260,7 +260,6 @@ extension AttentionSpelling {
       switch flaw {
       case "causalShifted": column <= row + 1
       case "causalStrict": column < row
-      case "causalUncached": column <= row - past.value
       case "causalHole": column <= row && !(row == past.value + 1 && column == 0)
       default: column <= row && row - column < window
       }

@@ -29,9 +29,6 @@ extension AttentionSpelling {
     }
     var scores = try product(q, k)
     switch scale {
-    case "afterMul" where flaw == "scaleByHead":
-      scores = g.mul(
-        scores, g.constant(try .of((0..<headCount).map { 0.3 + 0.2 * Double($0) }, g.real, shape: [headCount, 1, 1])))
     case "afterMul" where flaw == "scaleByKey":
       scores = g.mul(scores, g.constant(try .of((0..<total.value).map { 0.3 + 0.2 * Double($0) }, g.real)))
     case "afterMul": scores = g.mul(scores, try g.scalar(scaleValue))

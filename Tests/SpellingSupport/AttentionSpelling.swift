@@ -154,7 +154,7 @@ final class AttentionSpelling {
     if flaw == "softcapLate" { scores = try masked(scores) }
     if softcap != "none" {
       let cap = try g.scalar(softcap == "divTanhMul" ? 2.5 : 0.4, scoreType)
-      let back = try g.scalar(flaw == "softcapUneven" ? 3 : 2.5, scoreType)
+      let back = try g.scalar(2.5, scoreType)
       let small = softcap == "divTanhMul" ? g.div(scores, cap) : g.mul(scores, cap)
       scores = g.mul(g.node("Tanh", [small]), back)
     }

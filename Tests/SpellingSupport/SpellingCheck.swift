@@ -185,7 +185,10 @@ public struct SpellingCheck: Sendable {
         }
       case .keyHeads(let heads):
         var found: Int?
-        if let shape = node.input(1).flatMap({ graph[$0].type?.shape }), shape.count == 4 { found = shape[1].value }
+        // A value that a fusion made has no type of its own.
+        let inference = ShapeInference(graph)
+        try? inference.run()
+        if let shape = node.input(1).flatMap({ inference[$0].shape }), shape.count == 4 { found = shape[1].value }
         if case .int(let stated)? = node["kv_num_heads"] { found = Int(stated) }
         if found != heads {
           return "the Attention's keys have \(found.map { "\($0)" } ?? "unknown") heads, not \(heads)"

@@ -4,12 +4,6 @@ import SpellingSupport
 /// with which it may be missed. Wrong numbers, errors and what was fused though it must not be are never excused.
 struct Unsupported {
   private static let lines = """
-    attention Attention casts=fp16FloatScores
-    attention Attention mergedMask=reshape
-    attention Attention totalSymbol=words
-    attention Attention totalSymbol=sum
-    attention Attention apply=whereKeep
-    attention Attention apply=whereDrop
     attention keyHeads
     attention past
     attention causal
@@ -44,11 +38,7 @@ struct Unsupported {
     batchnorm folded product=gemm
     batchnorm folded product=matMul
     batchnorm folded order=before
-    break-attention silent flaw=causalHole
-    break-attention silent flaw=causalStrict
     break-attention silent flaw=headOrder
-    break-attention silent flaw=maskBatch
-    break-attention silent flaw=nanToOne
     break-rope silent
     break-norm silent root=divPowHalf
     break-norm silent flaw=sum-layer
