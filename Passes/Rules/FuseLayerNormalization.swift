@@ -43,6 +43,7 @@ public enum FuseLayerNormalization {
       }
       where   {
         is_float(x); type(x) != double : "LayerNormalization computes in floats, x is of doubles";
+        type(x) == float : "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";
         $k == 1 && $l == 1 : "the reduction drops its axes";
         let a = axes(m);
         length(a) > 0 && a == range(rank(x) - length(a), rank(x)) :
