@@ -33,7 +33,7 @@ extension MaskForm {
 
   /// ONNX Runtime takes no mask of one row for several queries.
   static func needsRows(_ context: PassContext) -> Bool {
-    context.options.target != .cameo && context.options.level < 3
+    context.options.level < 3
   }
 
   /// The last two axes repeated to `lengths`, where 1 leaves an axis as it is.
