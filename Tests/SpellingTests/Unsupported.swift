@@ -15,6 +15,7 @@ struct Unsupported {
     block scale
     block RotaryEmbedding
     block Gelu
+    block LayerNormalization
     rope RotaryEmbedding
     norm LayerNormalization layerForm=moments
     activation Gelu half=spread
@@ -34,7 +35,7 @@ struct Unsupported {
 
   /// At least so many of the first 150 seeds are as expected, whatever is excused: raised with what is supported.
   static let floors = [
-    "attention": 108, "block": 72, "rope": 130, "norm": 140, "activation": 130, "groupnorm": 68, "batchnorm": 76,
+    "attention": 130, "block": 72, "rope": 130, "norm": 140, "activation": 130, "groupnorm": 68, "batchnorm": 76,
     "break-attention": 144, "break-rope": 66, "break-norm": 148, "break-activation": 124, "break-batchnorm": 82,
   ]
 
