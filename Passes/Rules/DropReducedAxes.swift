@@ -7,8 +7,8 @@ public enum DropReducedAxes {
     rule DropReducedAxes level 1 "lets reductions drop axes that are squeezed away" {
       match   {
         r = (ReduceSum|ReduceMean|ReduceMax|ReduceMin|ReduceProd|ReduceL1|ReduceL2|ReduceSumSquare|ReduceLogSum
-          |ReduceLogSumExp|ArgMax|ArgMin)<keepdims = 1>(x, ...)
-        y = (Squeeze|Reshape)!(r, ...)
+          |ReduceLogSumExp|ArgMax|ArgMin)!<keepdims = 1>(x, ...)
+        y = (Squeeze|Reshape)(r, ...)
       }
       where   {
         let a = axes(r);

@@ -5,14 +5,7 @@ public enum FuseChannelNormalization {
   public static let pass = RulePass(
     """
     # As ConvNeXt has it: mean and variance over axis 1, a factor and a summand for each channel. d / sqrt(q + e).
-    form Normalized(d, q, e) {
-      Div(d, Sqrt(Add(q, $e)))
-      | Mul(d, Reciprocal(Sqrt(Add(q, $e))))
-      | Mul(d, Div(1, Sqrt(Add(q, $e))))
-      | Mul(d, Pow(Add(q, $e), -0.5))
-      | Mul(d, Sqrt(Reciprocal(Add(q, $e))))
-      | Div(d, Pow(Add(q, $e), 0.5))
-    }
+    \(RuleForms.normalized)
 
     rule FuseChannelNormalization level 2 "recognises LayerNormalization over the channel axis" {
       match   {

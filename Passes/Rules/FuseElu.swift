@@ -5,12 +5,9 @@ public enum FuseElu {
   public static let pass = RulePass(
     """
     # Where(x > 0, x, a (exp(x) - 1)), relu(x) + min(0, a (exp(x / a) - 1)), and gamma * Elu with Selu's numbers.
-    form IsPositive(x) {
-      Greater!(x, 0) | GreaterOrEqual!(x, 0) | Less!(0, x) | LessOrEqual!(0, x)
-      | Not(Less!(x, 0)) | Not(LessOrEqual!(x, 0))
-    }
-    form IsNegative(x) { Less!(x, 0) | LessOrEqual!(x, 0) | Greater!(0, x) | GreaterOrEqual!(0, x) }
-    form Positive(x) { Relu(x) | Max(x, 0) }
+    \(RuleForms.isPositive)
+    \(RuleForms.isNegative)
+    \(RuleForms.positive)
 
     rule FuseElu level 2 "recognises the spellings of Elu, Celu and Selu" {
       match   { y = Where(IsPositive(x), x, Mul(Sub(Exp(x), 1), $a)) }

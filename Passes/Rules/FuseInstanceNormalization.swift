@@ -6,14 +6,7 @@ public enum FuseInstanceNormalization {
     """
     # As LayerNormalization over all spatial axes, which may be open, with a factor and a summand for each channel.
     # d / sqrt(q + e).
-    form Normalized(d, q, e) {
-      Div(d, Sqrt(Add(q, $e)))
-      | Mul(d, Reciprocal(Sqrt(Add(q, $e))))
-      | Mul(d, Div(1, Sqrt(Add(q, $e))))
-      | Mul(d, Pow(Add(q, $e), -0.5))
-      | Mul(d, Sqrt(Reciprocal(Add(q, $e))))
-      | Div(d, Pow(Add(q, $e), 0.5))
-    }
+    \(RuleForms.normalized)
 
     rule FuseInstanceNormalization level 2 "recognises decomposed InstanceNormalization" {
       match   {

@@ -8,14 +8,7 @@ public enum FuseLayerNormalization {
     # The variance may be written as mean(x^2) - mean(x)^2 (the fused node is the more accurate one), the division
     # in six ways, scale and bias folded as TensorFlow does it. Half precision is computed in floats between casts,
     # as stash_type says. d / sqrt(q + e).
-    form Normalized(d, q, e) {
-      Div(d, Sqrt(Add(q, $e)))
-      | Mul(d, Reciprocal(Sqrt(Add(q, $e))))
-      | Mul(d, Div(1, Sqrt(Add(q, $e))))
-      | Mul(d, Pow(Add(q, $e), -0.5))
-      | Mul(d, Sqrt(Reciprocal(Add(q, $e))))
-      | Div(d, Pow(Add(q, $e), 0.5))
-    }
+    \(RuleForms.normalized)
 
     rule FuseLayerNormalization level 2 "recognises decomposed LayerNormalization" {
       match   {

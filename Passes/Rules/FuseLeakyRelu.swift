@@ -5,16 +5,13 @@ public enum FuseLeakyRelu {
   public static let pass = RulePass(
     """
     # Where(x > 0, x, a x), max(x, a x) with a in 0..1, relu(x) - a relu(-x) and relu(x) + a (x - |x|) / 2.
-    form IsPositive(x) {
-      Greater!(x, 0) | GreaterOrEqual!(x, 0) | Less!(0, x) | LessOrEqual!(0, x)
-      | Not(Less!(x, 0)) | Not(LessOrEqual!(x, 0))
-    }
-    form IsNegative(x) { Less!(x, 0) | LessOrEqual!(x, 0) | Greater!(0, x) | GreaterOrEqual!(0, x) }
-    form Negated(x) { Neg(x) | Mul(x, -1) | Sub(0, x) }
+    \(RuleForms.isPositive)
+    \(RuleForms.isNegative)
+    \(RuleForms.negated)
     form Slope(x, a) {
       Mul(Relu(Negated(x)), $a)
     }
-    form Minus(x, a) { Mul(Mul(Sub(x, Abs(x)), $a), 0.5) | Mul(Mul(Sub(x, Abs(x)), 0.5), $a) }
+    \(RuleForms.minus)
 
     rule FuseLeakyRelu level 2 "recognises the spellings of LeakyRelu" {
       match   { y = Where(IsPositive(x), x, Mul(x, $a)) }

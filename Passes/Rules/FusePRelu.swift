@@ -5,13 +5,10 @@ public enum FusePRelu {
   public static let pass = RulePass(
     """
     # As LeakyRelu, with slopes that differ.
-    form IsPositive(x) {
-      Greater!(x, 0) | GreaterOrEqual!(x, 0) | Less!(0, x) | LessOrEqual!(0, x)
-      | Not(Less!(x, 0)) | Not(LessOrEqual!(x, 0))
-    }
-    form IsNegative(x) { Less!(x, 0) | LessOrEqual!(x, 0) | Greater!(0, x) | GreaterOrEqual!(0, x) }
-    form Negated(x) { Neg(x) | Mul(x, -1) | Sub(0, x) }
-    form Minus(x, a) { Mul(Mul(Sub(x, Abs(x)), $a), 0.5) | Mul(Mul(Sub(x, Abs(x)), 0.5), $a) }
+    \(RuleForms.isPositive)
+    \(RuleForms.isNegative)
+    \(RuleForms.negated)
+    \(RuleForms.minus)
 
     rule FusePRelu level 2 "recognises the spellings of PRelu" {
       match   { y = Where(IsPositive(x), x, Mul(x, $a)) }

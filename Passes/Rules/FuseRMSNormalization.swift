@@ -6,14 +6,7 @@ public enum FuseRMSNormalization {
     """
     # n = x / sqrt(mean(x^2) + epsilon), then a factor for each normalised element. Half precision is computed in
     # floats between casts, as stash_type says. d / sqrt(q + e).
-    form Normalized(d, q, e) {
-      Div(d, Sqrt(Add(q, $e)))
-      | Mul(d, Reciprocal(Sqrt(Add(q, $e))))
-      | Mul(d, Div(1, Sqrt(Add(q, $e))))
-      | Mul(d, Pow(Add(q, $e), -0.5))
-      | Mul(d, Sqrt(Reciprocal(Add(q, $e))))
-      | Div(d, Pow(Add(q, $e), 0.5))
-    }
+    \(RuleForms.normalized)
 
     rule FuseRMSNormalization level 2 "recognises decomposed RMSNormalization" {
       match   { q = ReduceMean!<keepdims = $k>(Mul(x, x), _)  y = Normalized(x, q, $e) }

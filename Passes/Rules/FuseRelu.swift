@@ -5,11 +5,8 @@ public enum FuseRelu {
   public static let pass = RulePass(
     """
     # Max(x, 0), Clip from 0 upwards, Where(x > 0, x, 0) and (x + |x|) / 2.
-    form IsPositive(x) {
-      Greater!(x, 0) | GreaterOrEqual!(x, 0) | Less!(0, x) | LessOrEqual!(0, x)
-      | Not(Less!(x, 0)) | Not(LessOrEqual!(x, 0))
-    }
-    form IsNegative(x) { Less!(x, 0) | LessOrEqual!(x, 0) | Greater!(0, x) | GreaterOrEqual!(0, x) }
+    \(RuleForms.isPositive)
+    \(RuleForms.isNegative)
     form Half(v) { Mul(v, 0.5) }
 
     rule FuseRelu level 2 "recognises the spellings of Relu" {

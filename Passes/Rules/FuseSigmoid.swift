@@ -5,7 +5,7 @@ public enum FuseSigmoid {
   public static let pass = RulePass(
     """
     # 1 / (1 + exp(-x)), exp(x) / (exp(x) + 1) and (tanh(x / 2) + 1) / 2.
-    form Negated(x) { Neg(x) | Mul(x, -1) | Sub(0, x) }
+    \(RuleForms.negated)
     form Inverse(v) { Reciprocal(v) | Div(1, v) }
 
     rule FuseSigmoid level 2 "recognises the spellings of Sigmoid" {

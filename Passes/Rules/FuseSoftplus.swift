@@ -5,8 +5,8 @@ public enum FuseSoftplus {
   public static let pass = RulePass(
     """
     # log(exp(x) + 1), which overflows where Softplus does not, and max(x, 0) + log(exp(-|x|) + 1).
-    form Negated(x) { Neg(x) | Mul(x, -1) | Sub(0, x) }
-    form Positive(x) { Relu(x) | Max(x, 0) }
+    \(RuleForms.negated)
+    \(RuleForms.positive)
 
     rule FuseSoftplus level 2 "recognises the spellings of Softplus" {
       match   { y = Log!(Add(Exp!(x), 1)) }

@@ -6,7 +6,7 @@ public enum FuseSwish {
     """
     # SiLU x * sigmoid(x), QuickGelu x * sigmoid(1.702 x), and x / (1 + exp(-x)). Where the output may not hold
     # Swish, LegalizeActivations takes it apart at the end.
-    form Negated(x) { Neg(x) | Mul(x, -1) | Sub(0, x) }
+    \(RuleForms.negated)
 
     rule FuseSwish level 2 "recognises x * sigmoid(alpha * x)" {
       match   { y = Mul(x, Sigmoid!(x)) }

@@ -5,7 +5,7 @@ public enum FuseTanh {
   public static let pass = RulePass(
     """
     # (e^x - e^-x) / (e^x + e^-x), (1 - e^-2x) / (1 + e^-2x), (e^2x - 1) / (e^2x + 1) and 2 * sigmoid(2 x) - 1.
-    form Negated(x) { Neg(x) | Mul(x, -1) | Sub(0, x) }
+    \(RuleForms.negated)
 
     rule FuseTanh level 2 "recognises the spellings of Tanh" {
       match   { a = Exp!(x)  b = Exp(Negated(x))  y = Div(Sub(a, b), Add(a, b)) }
