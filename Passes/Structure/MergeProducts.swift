@@ -42,7 +42,6 @@ public enum MergeProducts {
       if after >= before {
         throw Refusal("a product and a Split are no fewer nodes than \(products.count) products", at: id)
       }
-      try checkSpeed(products, context)
       return try merged(products, activation, context)
     }
 
@@ -57,9 +56,6 @@ public enum MergeProducts {
       }
       return areEqual ? first : nil
     }
-
-    /// Where a Split copies more than the products save.
-    private func checkSpeed(_ products: [ParallelProduct], _ context: PassContext) throws {}
 
     private func merged(
       _ products: [ParallelProduct], _ activation: Node?, _ context: PassContext
