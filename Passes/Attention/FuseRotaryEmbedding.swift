@@ -61,7 +61,8 @@ public enum FuseRotaryEmbedding {
       }
       guard let type = rotation.inputType ?? context.dataType(rotation.input),
         [.float, .float16, .bfloat16].contains(type),
-        context.dataType(rotation.cosine.value) == type, context.dataType(rotation.sine.value) == type
+        rotation.cosine.type ?? context.dataType(rotation.cosine.value) == type,
+        rotation.sine.type ?? context.dataType(rotation.sine.value) == type
       else {
         throw Refusal(
           "RotaryEmbedding is not for \(context.dataType(rotation.input)?.name ?? "an unknown type")",

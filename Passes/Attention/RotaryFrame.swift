@@ -176,6 +176,9 @@ struct RotaryFrame {
     guard var result = picked else {
       throw Refusal("the \(what) cannot be cut to half of its last axis")
     }
+    if let type = table.type {
+      result = change.node("Cast", [result], [NamedAttribute("to", .int(Int64(type.rawValue)))], covers: [])
+    }
     if !dropped.isEmpty {
       result = change.node("Squeeze", [result, change.constant(try .ints(dropped))], covers: [])
     }

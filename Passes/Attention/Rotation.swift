@@ -30,6 +30,8 @@ struct Rotation {
     let value: ValueID
     let trailing: Int
     let columns: [Int]
+    /// What they are converted to.
+    var type: DataType?
 
     /// The value's dimensions with those axes as one.
     func dimensions(_ context: PassContext) -> [Dim]? {
@@ -100,10 +102,10 @@ struct Rotation {
       if let (value, trailing) = terms.value(holding: list) {
         return Table(value: value, trailing: trailing, columns: Array(0..<half))
       }
-      guard let first = list.first, list.allSatisfy({ $0.source == first.source && $0.type == nil }) else {
+      guard let first = list.first, list.allSatisfy({ $0.source == first.source }) else {
         throw Refusal("the \(what) is put together from several values", at: id)
       }
-      return Table(value: first.value, trailing: first.trailing, columns: list.map(\.index))
+      return Table(value: first.value, trailing: first.trailing, columns: list.map(\.index), type: first.type)
     }
     (self.input, self.trailing, inputType) = (input, trailing, type)
     (self.rotated, self.size, self.isInterleaved, self.isBackward) = (rotated, size, isInterleaved, isBackward)
