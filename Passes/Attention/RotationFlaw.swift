@@ -76,6 +76,8 @@ struct RotationFlaw {
       if i == 0 { base = min(a, b) }
     }
     guard let base else { return nil }
+    // Partners outside are those of one half of a rotation, which is looked at as a whole.
+    guard list.allSatisfy({ max($0.0, $0.1) - base < rotated }) else { return nil }
     var result: [Int] = []
     for (i, (a, b)) in list.enumerated() {
       if a - base == i {
