@@ -42,6 +42,9 @@ final class Matcher {
   private var budget = 20_000
   /// A match stays in the anchor's graph or body.
   private var region = RegionID.main
+  /// The second search, once nothing has matched: one constant may be another number, or one variable stand for two values,
+  /// for the sentence that says so.
+  private var toleratesStray = false
 
   init(_ pattern: Pattern, _ context: PassContext) {
     self.pattern = pattern
@@ -60,6 +63,8 @@ final class Matcher {
     var movements: [String: [NodeID]] = [:]
     var keyMatched = false
     var matched = 0
+    /// What is wrong with the one operand that is not as the pattern says.
+    var stray: Refusal?
   }
 
   private enum Goal {
@@ -77,12 +82,38 @@ final class Matcher {
     guard let value = context.graph[anchor].output(output) else { return nil }
     region = context.graph[anchor].region
     state.bindings[result] = .value(value)
-    guard let final = match(anchor, index, state, []) else { return nil }
+    guard let final = match(anchor, index, state, []) else {
+      lookForStray(from: anchor, index, state)
+      return nil
+    }
     return Match(nodes: final.nodes, movements: final.movements, bindings: final.bindings, pattern: pattern)
   }
 
+  /// The graph may be what the pattern says in all but one operand: no other failure says more.
+  private func lookForStray(from anchor: NodeID, _ index: Int, _ state: State) {
+    guard pattern.nodes.count > 2, pattern.nodes.contains(where: \.isKey) else { return }
+    toleratesStray = true
+    budget = 2_000
+    if let refusal = match(anchor, index, state, [])?.stray { deepest = (pattern.nodes.count + 1, refusal) }
+  }
+
+  /// What is wrong with a constant that could be a mistyped one: it is at most by half another number than is expected.
+  private func stray(_ operand: Operand?, _ test: ConstantTest, _ reader: NodeID) -> Refusal? {
+    guard toleratesStray, case .equal(let wanted) = test, let found = operand?.uniform(context),
+      (found - wanted).magnitude <= 0.5 * wanted.magnitude
+    else { return nil }
+    let place = operand?.valueID.flatMap { context.graph.producer($0) } ?? reader
+    return Refusal(explain(operand, test, reader), at: place)
+  }
+
+  /// True for two values of one type and shape.
+  private func isKin(_ a: Operand, _ b: Operand) -> Bool {
+    guard let a = a.valueID, let b = b.valueID, let shape = context.shape(a) else { return false }
+    return context.shape(b) == shape && context.dataType(a) == context.dataType(b)
+  }
+
   private func fail(_ state: State, _ reason: @autoclosure () -> String, _ node: NodeID?) {
-    guard state.keyMatched, state.matched > (deepest?.matched ?? 0) else { return }
+    guard state.keyMatched, !toleratesStray, state.matched > (deepest?.matched ?? 0) else { return }
     deepest = (state.matched, Refusal(reason(), at: node))
   }
 
@@ -191,7 +222,12 @@ final class Matcher {
         return nil
       case .constant(let name, let test):
         guard let operand, test.accepts(operand, context, type: type(of: operand, reader)) else {
-          fail(state, explain(operand, test), operand?.valueID.flatMap { context.graph.producer($0) } ?? reader)
+          if state.stray == nil, let stray = stray(operand, test, reader) {
+            var next = state
+            next.stray = stray
+            return solve(rest, next)
+          }
+          fail(state, explain(operand, test, reader), operand?.valueID.flatMap { context.graph.producer($0) } ?? reader)
           return nil
         }
         var next = state
@@ -243,6 +279,11 @@ final class Matcher {
     guard let (index, output) = definitions[name] else {
       if let bound = state.bindings[name] {
         if bound.isSame(as: operand, context) { return solve(rest, state) }
+        if state.stray == nil, toleratesStray, isKin(bound, operand) {
+          var next = state
+          next.stray = Refusal("two different values stand where one was expected (\(name))", at: reader)
+          return solve(rest, next)
+        }
         fail(state, "two different values stand where one was expected (\(name))", reader)
         return nil
       }
@@ -288,12 +329,20 @@ final class Matcher {
     return state
   }
 
-  private func explain(_ operand: Operand?, _ test: ConstantTest) -> String {
+  private func explain(_ operand: Operand?, _ test: ConstantTest, _ reader: NodeID) -> String {
     guard let operand else { return "a constant was expected, the input is left out" }
     guard operand.isConstant(context) else { return "a constant was expected, a computed value is there" }
     switch test {
     case .equal(let number):
-      return "the constant is \(operand.uniform(context).map { "\($0)" } ?? "not one number"), \(number) was expected"
+      guard let found = operand.uniform(context) else { return "the constant is not one number, \(number) was expected" }
+      // What the canonical spelling computed is told as it was written.
+      if case .computed = operand, context.graph[reader].is("Div"), found != 0, number != 0 {
+        return "the divisor is \(Float(1 / found)), \(1 / number) was expected"
+      }
+      if case .computed = operand, context.graph[reader].is("Sub") {
+        return "the subtrahend is \(Float(-found)), \(-number) was expected"
+      }
+      return "the constant is \(Float(found)), \(number) was expected"
     case .uniform: return "the constant is not one number"
     default: return "the constant is not what the rule needs"
     }
