@@ -54,7 +54,8 @@ enum FoldScale {
         // Products of two computed matrices have scales of all kinds; what is added right behind a MatMul is its bias.
         let isConstant = graph.constant(graph[producer].input(1)) != nil
         if !isConstant, graph[id].type != "BatchNormalization" { return nil }
-        if graph[producer].output(0) == value, ["Add", "Sub"].contains(graph[id].type) { return nil }
+        let isBehind = graph[producer].output(0) == value && AxisAffine.operand(of: id, context) == value
+        if isBehind, ["Add", "Sub"].contains(graph[id].type) { return nil }
       }
       return try ConstantProduct(producer, products, context)
     }

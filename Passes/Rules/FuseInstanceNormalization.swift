@@ -8,6 +8,7 @@ public enum FuseInstanceNormalization {
     # it is taken where it says the same and no factor for each of its elements stood behind it.
     \(RuleForms.normalized)
     \(RuleForms.variance)
+    \(RuleForms.shifted)
 
     rule FuseInstanceNormalization level 2 "recognises decomposed InstanceNormalization" {
       match   {
@@ -33,8 +34,8 @@ public enum FuseInstanceNormalization {
 
     rule FuseInstanceNormalization level 2 {
       match   {
-        m = ReduceMean!<keepdims = 1>(x, _)  q = Variance(x, m, Sub&(x, m))  f = Mul(InverseRoot(q, $e), $w)
-        y = Add(Mul(x, f), Sub($b, Mul(m, f)))
+        m = ReduceMean!<keepdims = 1>(x, _)  q = Moment(x, m)  f = Mul(InverseRoot(q, $e), $w)
+        y = Add(Mul(x, f), Shifted(m, f, $b))
       }
       where   {
         is_float(x); type(x) != double : "known runtimes have no InstanceNormalization of doubles";
@@ -51,6 +52,80 @@ public enum FuseInstanceNormalization {
         y = InstanceNormalization<epsilon = value($e)>(
           x, cast(spread($w, x, [1]), type(x)), cast(spread($b, x, [1]), type(x)))
       }
+    }
+
+    # Channels, or groups of them, behind the spatial axes: two Transposes cost less than the pieces.
+    rule FuseInstanceNormalization level 2 {
+      match   {
+        m = ReduceMean!<keepdims = 1>(x, _)  d = Sub&(x, m)  q = Variance(x, m, d)  y = Normalized(d, q, $e)
+      }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no InstanceNormalization of doubles";
+        operator(q) != "Sub" || type(x) == float :
+          "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";
+        let r = rank(x);
+        let a = axes(m);
+        same_shape(m, q) : "mean and variance are taken over different axes";
+        let kept = without(range(0, r), a);
+        length(kept) == 2 && item(kept, 0) == 0 : "";
+        let k = item(kept, 1);
+        k > 1 : "";
+        known(slice(shape(x), k, k + 1)) : "the number of channels, {dim(x, k)}, is not known";
+        uniform($e) : "epsilon is not one number"
+      }
+      rewrite {
+        t = Transpose<perm = [0] + range(k, r) + range(1, k)>(x)
+        n = InstanceNormalization<epsilon = value($e)>(
+          t, fill(1, type(x), slice(shape(x), k, k + 1)), fill(0, type(x), slice(shape(x), k, k + 1)))
+        y = Transpose<perm = [0] + range(r - k + 1, r) + range(1, r - k + 1)>(n)
+      }
+    }
+
+    rule FuseInstanceNormalization level 2 {
+      match   {
+        m = ReduceMean!<keepdims = 1>(x, _)  q = Moment(x, m)  f = Mul(InverseRoot(q, $e), $w)
+        y = Add(Mul(x, f), Shifted(m, f, $b))
+      }
+      where   {
+        is_float(x); type(x) != double : "known runtimes have no InstanceNormalization of doubles";
+        operator(q) != "Sub" || type(x) == float :
+          "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";
+        let r = rank(x);
+        let a = axes(m);
+        same_shape(m, q) : "mean and variance are taken over different axes";
+        let kept = without(range(0, r), a);
+        length(kept) == 2 && item(kept, 0) == 0 : "";
+        let k = item(kept, 1);
+        k > 1 : "";
+        known(slice(shape(x), k, k + 1)) : "the number of channels, {dim(x, k)}, is not known";
+        uniform($e) : "epsilon is not one number";
+        broadcasts(w, x) && broadcasts(b, x) : "scale or bias give the result another shape"
+      }
+      rewrite {
+        t = Transpose<perm = [0] + range(k, r) + range(1, k)>(x)
+        n = InstanceNormalization<epsilon = value($e)>(
+          t, fill(1, type(x), slice(shape(x), k, k + 1)), fill(0, type(x), slice(shape(x), k, k + 1)))
+        y = Add(Mul(Transpose<perm = [0] + range(r - k + 1, r) + range(1, r - k + 1)>(n), $w), $b)
+      }
+    }
+
+    rule FuseInstanceNormalization level 2 {
+      match   { n = InstanceNormalization!(x, $s, $c)  t = Transpose<perm = $p>(n)  y = Mul(t, $w) }
+      where   {
+        item($p, rank(x) - 1) == 1 : "";
+        along($w, t, [rank(x) - 1]) : "the factor is not one number for each channel";
+        let f = spread($w, t, [rank(x) - 1])
+      }
+      rewrite { y = @t(@n(x, cast($s * f, type(s)), cast($c * f, type(s)))) }
+    }
+
+    rule FuseInstanceNormalization level 2 {
+      match   { n = InstanceNormalization!(x, $s, $c)  t = Transpose<perm = $p>(n)  y = Add(t, $b) }
+      where   {
+        item($p, rank(x) - 1) == 1 : "";
+        along($b, t, [rank(x) - 1]) : "the summand is not one number for each channel"
+      }
+      rewrite { y = @t(@n(x, $s, cast($c + spread($b, t, [rank(x) - 1]), type(s)))) }
     }
 
     rule FuseInstanceNormalization level 2 {

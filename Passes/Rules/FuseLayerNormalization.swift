@@ -10,6 +10,7 @@ public enum FuseLayerNormalization {
     # folded as TensorFlow does it. Half precision is computed in floats between casts, as stash_type says.
     \(RuleForms.normalized)
     \(RuleForms.variance)
+    \(RuleForms.shifted)
 
     rule FuseLayerNormalization level 2 "recognises decomposed LayerNormalization" {
       match   {
@@ -32,8 +33,8 @@ public enum FuseLayerNormalization {
 
     rule FuseLayerNormalization level 2 {
       match   {
-        m = ReduceMean!<keepdims = 1>(x, _)  q = Variance(x, m, Sub&(x, m))  f = Mul(InverseRoot(q, $e), $w)
-        y = Add(Mul(x, f), Sub($b, Mul(m, f)))
+        m = ReduceMean!<keepdims = 1>(x, _)  q = Moment(x, m)  f = Mul(InverseRoot(q, $e), $w)
+        y = Add(Mul(x, f), Shifted(m, f, $b))
       }
       where   {
         is_float(x); type(x) != double : "LayerNormalization computes in floats, x is of doubles";

@@ -11,11 +11,20 @@ enum RuleForms {
     }
     """
 
-  /// The variance of x, m its mean and d = x - m: mean(d^2), or mean(x^2) - m^2.
+  /// The variance of x, m its mean and d = x - m: mean(d^2), or mean(x^2) - m^2. Moment is where d is not read otherwise.
   static let variance = """
     form Variance(x, m, d) {
       ReduceMean<keepdims = 1>(Mul(d, d), _) | Sub(ReduceMean<keepdims = 1>(Mul(x, x), _), Mul(m, m))
     }
+    form Moment(x, m) {
+      d = Sub(x, m)  ReduceMean<keepdims = 1>(Mul(d, d), _)
+      | Sub(ReduceMean<keepdims = 1>(Mul(x, x), _), Mul(m, m))
+    }
+    """
+
+  /// b - m * f.
+  static let shifted = """
+    form Shifted(m, f, b) { Sub($b, Mul(m, f)) | Add(Mul(Neg(m), f), $b) }
     """
 
   /// x > 0 or x >= 0: the rules that use it choose between branches that meet at 0.
