@@ -40,6 +40,8 @@ final class Matcher {
   /// The furthest failure, for near misses.
   private(set) var deepest: (matched: Int, refusal: Refusal)?
   private var budget = 20_000
+  /// Nodes that must have matched before a failure is told.
+  private let keys: [Int]
   /// A match stays in the anchor's graph or body.
   private var region = RegionID.main
 
@@ -51,6 +53,7 @@ final class Matcher {
       for (output, name) in node.outputs.enumerated() { if let name { definitions[name] = (index, output) } }
     }
     self.definitions = definitions
+    keys = pattern.nodes.indices.filter { pattern.nodes[$0].isKey }
   }
 
   private struct State {
@@ -58,8 +61,10 @@ final class Matcher {
     var skipped: [Bool]
     var bindings: [String: Operand]
     var movements: [String: [NodeID]] = [:]
-    var keyMatched = false
+    var keysMatched = 0
     var matched = 0
+    /// The one constant of another number that stands in the way. The search goes on to see whether it is all that does.
+    var mismatch: Refusal?
   }
 
   private enum Goal {
@@ -82,9 +87,13 @@ final class Matcher {
   }
 
   private func fail(_ state: State, _ reason: @autoclosure () -> String, _ node: NodeID?) {
-    guard state.keyMatched, state.matched > (deepest?.matched ?? 0) else { return }
-    deepest = (state.matched, Refusal(reason(), at: node))
+    guard state.mismatch == nil, isCandidate(state), state.matched > (deepest?.matched ?? 0) else { return }
+    var refusal = Refusal(reason(), at: node)
+    refusal.key = state.nodes[keys[0]]
+    deepest = (state.matched, refusal)
   }
+
+  private func isCandidate(_ state: State) -> Bool { state.keysMatched > 0 && state.keysMatched == keys.count }
 
   private func match(_ id: NodeID, _ index: Int, _ state: State, _ goals: [Goal]) -> State? {
     budget -= 1
@@ -104,7 +113,7 @@ final class Matcher {
     for view in CanonicalView.views(of: id, in: context) where wanted.operators.contains(view.operatorName) {
       sawOperator = true
       var next = state
-      next.keyMatched = state.keyMatched || wanted.isKey
+      if wanted.isKey { next.keysMatched += 1 }
       next.matched += 1
       if let attribute = wanted.attributes.first(where: { !accepts(node, $0) }) {
         fail(next, "attribute \(attribute.name) of \(view.operatorName) is not what the rule needs", id)
@@ -191,8 +200,14 @@ final class Matcher {
         return nil
       case .constant(let name, let test):
         guard let operand, test.accepts(operand, context, type: type(of: operand, reader)) else {
-          fail(state, explain(operand, test), operand?.valueID.flatMap { context.graph.producer($0) } ?? reader)
-          return nil
+          let place = operand?.valueID.flatMap { context.graph.producer($0) } ?? reader
+          fail(state, explain(operand, test), place)
+          guard !keys.isEmpty, state.mismatch == nil, case .equal = test, operand?.isConstant(context) ?? false else {
+            return nil
+          }
+          var next = state
+          next.mismatch = Refusal(explain(operand, test), at: place)
+          return solve(rest, next)
         }
         var next = state
         if let name {
@@ -243,7 +258,10 @@ final class Matcher {
     guard let (index, output) = definitions[name] else {
       if let bound = state.bindings[name] {
         if bound.isSame(as: operand, context) { return solve(rest, state) }
-        fail(state, "two different values stand where one was expected (\(name))", reader)
+        // Where one is a constant the operands were taken in the wrong order.
+        if !bound.isConstant(context), !operand.isConstant(context) {
+          fail(state, "\(text(bound)) and \(text(operand)) stand where one value was expected (\(name))", reader)
+        }
         return nil
       }
       var next = state
@@ -272,7 +290,7 @@ final class Matcher {
     return nil
   }
 
-  /// All goals met: look for pattern nodes that no result reached, then check that inner values are not read elsewhere.
+  /// All goals met: look for pattern nodes that no result reached.
   private func finish(_ state: State) -> State? {
     for (index, node) in pattern.nodes.enumerated()
     where state.nodes[index] == nil && !state.skipped[index] && !node.isOptional {
@@ -285,12 +303,19 @@ final class Matcher {
       }
       return nil
     }
-    return state
+    guard var refusal = state.mismatch else { return state }
+    if isCandidate(state), state.matched >= (deepest?.matched ?? 0) {
+      refusal.key = state.nodes[keys[0]]
+      deepest = (state.matched, refusal)
+    }
+    return nil
   }
+
+  private func text(_ operand: Operand) -> String { operand.valueID.map { context.graph[$0].name } ?? "a constant" }
 
   private func explain(_ operand: Operand?, _ test: ConstantTest) -> String {
     guard let operand else { return "a constant was expected, the input is left out" }
-    guard operand.isConstant(context) else { return "a constant was expected, a computed value is there" }
+    guard operand.isConstant(context) else { return "a constant was expected, \(text(operand)) is computed" }
     switch test {
     case .equal(let number):
       return "the constant is \(operand.uniform(context).map { "\($0)" } ?? "not one number"), \(number) was expected"
