@@ -49,7 +49,7 @@ public struct RewritePass: Pass {
             present.formUnion(new)
             (byOperator, general) = table(present)
           }
-          var again = result.added + result.touched
+          var again = result.added + result.touched + result.released
           for added in result.added {
             for case .some(let output) in context.graph[added].outputs { again += context.graph.consumers(output) }
           }
