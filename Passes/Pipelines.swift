@@ -25,7 +25,7 @@ public enum Pipelines {
       FuseRelu.pass, FuseGelu.pass, FuseHardSwish.pass, FuseHardSigmoid.pass, FuseSwish.pass, FuseMish.pass,
       FuseSoftsign.pass, FuseElu.pass, FuseLeakyRelu.pass, FusePRelu.pass, FuseThresholdedRelu.pass,
       // Normalizations.
-      FuseInstanceNormalization.pass, FuseLayerNormalization.pass, FuseRMSNormalization.pass,
+      FuseLayerNormalization.pass, FuseRMSNormalization.pass, FuseInstanceNormalization.pass,
       FuseGroupNormalization.pass, FuseChannelNormalization.pass, FuseLpNormalization.pass,
       FuseRotaryEmbedding.pass, FuseSoftmax.pass, FuseAttention.pass, AbsorbScale.pass, ReduceMask.pass,
       ShareKeyHeads.pass, AbsorbCache.pass,

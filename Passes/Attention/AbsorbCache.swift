@@ -70,7 +70,9 @@ public enum AbsorbCache {
       if context.graph[id].input(6) != nil {
         throw Refusal("nonpad_kv_seqlen cannot stand beside past_key and past_value", at: id)
       }
-      guard let past = context.shape(keys.past), let other = context.shape(values.past), past[2] == other[2] else {
+      guard let past = context.shape(keys.past), let other = context.shape(values.past), past.count == 4, other.count == 4,
+        past[2] == other[2]
+      else {
         throw Refusal("past keys and past values are not known to be of one length", at: keys.concat)
       }
       if past[2] == 0 { return }
