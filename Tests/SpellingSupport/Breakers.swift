@@ -118,7 +118,8 @@ enum Breakers {
     }
     let (draw, flaw) = try Self.draw(
       draw,
-      both("axis", ["axis", "axes", "last", "dimension"], ["rank": "3"])
+      // At rank 3 the other axis is that of an InstanceNormalization with its channels last.
+      both("axis", ["axis", "axes", "last", "dimension"], ["rank": "4"])
         + both("epsilonInput", ["epsilon", "constant"])
         + both("epsilonVector", ["epsilon", "constant", "scalar", "shape"])
         + both("readVariance", ["read", "output"]) + both("sum", ["ReduceMean", "ReduceSum"])

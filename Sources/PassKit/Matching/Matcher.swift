@@ -40,6 +40,8 @@ final class Matcher {
   /// The furthest failure, for near misses.
   private(set) var deepest: (matched: Int, refusal: Refusal)?
   private var budget = 20_000
+  /// Nodes that must have matched before a failure is told.
+  private let keys: [Int]
   /// A match stays in the anchor's graph or body.
   private var region = RegionID.main
   /// The second search, once nothing has matched: one constant may be another number, or one variable stand for two
@@ -54,6 +56,7 @@ final class Matcher {
       for (output, name) in node.outputs.enumerated() { if let name { definitions[name] = (index, output) } }
     }
     self.definitions = definitions
+    keys = pattern.nodes.indices.filter { pattern.nodes[$0].isKey }
   }
 
   private struct State {
@@ -61,7 +64,7 @@ final class Matcher {
     var skipped: [Bool]
     var bindings: [String: Operand]
     var movements: [String: [NodeID]] = [:]
-    var keyMatched = false
+    var keysMatched = 0
     var matched = 0
     /// What is wrong with the one operand that is not as the pattern says.
     var stray: Refusal?
@@ -91,10 +94,13 @@ final class Matcher {
 
   /// The graph may be what the pattern says in all but one operand: no other failure says more.
   private func lookForStray(from anchor: NodeID, _ index: Int, _ state: State) {
-    guard pattern.nodes.count > 2, pattern.nodes.contains(where: \.isKey) else { return }
+    guard pattern.nodes.count > 2, let key = keys.first else { return }
     toleratesStray = true
     budget = 2_000
-    if let refusal = match(anchor, index, state, [])?.stray { deepest = (pattern.nodes.count + 1, refusal) }
+    if let match = match(anchor, index, state, []), var refusal = match.stray {
+      refusal.key = match.nodes[key]
+      deepest = (pattern.nodes.count + 1, refusal)
+    }
   }
 
   /// What is wrong with a constant that could be a mistyped one: it is at most by half another number than is expected.
@@ -113,9 +119,13 @@ final class Matcher {
   }
 
   private func fail(_ state: State, _ reason: @autoclosure () -> String, _ node: NodeID?) {
-    guard state.keyMatched, !toleratesStray, state.matched > (deepest?.matched ?? 0) else { return }
-    deepest = (state.matched, Refusal(reason(), at: node))
+    guard !toleratesStray, isCandidate(state), state.matched > (deepest?.matched ?? 0) else { return }
+    var refusal = Refusal(reason(), at: node)
+    refusal.key = state.nodes[keys[0]]
+    deepest = (state.matched, refusal)
   }
+
+  private func isCandidate(_ state: State) -> Bool { state.keysMatched > 0 && state.keysMatched == keys.count }
 
   private func match(_ id: NodeID, _ index: Int, _ state: State, _ goals: [Goal]) -> State? {
     budget -= 1
@@ -135,7 +145,7 @@ final class Matcher {
     for view in CanonicalView.views(of: id, in: context) where wanted.operators.contains(view.operatorName) {
       sawOperator = true
       var next = state
-      next.keyMatched = state.keyMatched || wanted.isKey
+      if wanted.isKey { next.keysMatched += 1 }
       next.matched += 1
       if let attribute = wanted.attributes.first(where: { !accepts(node, $0) }) {
         fail(next, "attribute \(attribute.name) of \(view.operatorName) is not what the rule needs", id)
@@ -281,10 +291,13 @@ final class Matcher {
         if bound.isSame(as: operand, context) { return solve(rest, state) }
         if state.stray == nil, toleratesStray, isKin(bound, operand) {
           var next = state
-          next.stray = Refusal("two different values stand where one was expected (\(name))", at: reader)
+          next.stray = Refusal(explain(bound, operand, name), at: reader)
           return solve(rest, next)
         }
-        fail(state, "two different values stand where one was expected (\(name))", reader)
+        // Where one is a constant the operands were taken in the wrong order.
+        if !bound.isConstant(context), !operand.isConstant(context) {
+          fail(state, explain(bound, operand, name), reader)
+        }
         return nil
       }
       var next = state
@@ -313,7 +326,7 @@ final class Matcher {
     return nil
   }
 
-  /// All goals met: look for pattern nodes that no result reached, then check that inner values are not read elsewhere.
+  /// All goals met: look for pattern nodes that no result reached.
   private func finish(_ state: State) -> State? {
     for (index, node) in pattern.nodes.enumerated()
     where state.nodes[index] == nil && !state.skipped[index] && !node.isOptional {
@@ -329,9 +342,15 @@ final class Matcher {
     return state
   }
 
+  private func text(_ operand: Operand) -> String { operand.valueID.map { context.graph[$0].name } ?? "a constant" }
+
+  private func explain(_ one: Operand, _ other: Operand, _ name: String) -> String {
+    "\(text(one)) and \(text(other)) stand where one value was expected (\(name))"
+  }
+
   private func explain(_ operand: Operand?, _ test: ConstantTest, _ reader: NodeID) -> String {
     guard let operand else { return "a constant was expected, the input is left out" }
-    guard operand.isConstant(context) else { return "a constant was expected, a computed value is there" }
+    guard operand.isConstant(context) else { return "a constant was expected, \(text(operand)) is computed" }
     switch test {
     case .equal(let number):
       guard let found = operand.uniform(context) else {
