@@ -17,6 +17,7 @@ struct Unsupported {
     batchnorm folded order=before
     break-batchnorm silent flaw=padding
     break-batchnorm silent flaw=spatial
+    break-activation silent flaw=otherFactor
     """.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
 
   /// At least so many of the first 150 seeds are as expected, whatever is excused: raised with what is supported.
