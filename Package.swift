@@ -124,6 +124,9 @@ let package = Package(
     .executableTarget(
       name: "spelling-runner", dependencies: ["SpellingSupport", "PassKit", "Tensors"], path: "Tools/SpellingRunner"),
     .testTarget(name: "SpellingTests", dependencies: ["SpellingSupport", "TestSupport"]),
+    .testTarget(
+      name: "InvariantTests",
+      dependencies: ["SpellingSupport", "TestSupport", "Cameo", "Passes", "PassKit", "ONNXFormat", "GraphIR", "Tensors"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -27,7 +27,7 @@ public enum Pipelines {
       // Normalizations.
       FuseLayerNormalization.pass, FuseRMSNormalization.pass, FuseInstanceNormalization.pass,
       FuseGroupNormalization.pass, FuseChannelNormalization.pass, FuseLpNormalization.pass,
-      FuseRotaryEmbedding.pass, FuseSoftmax.pass, FuseAttention.pass, ReduceMask.pass, ShareKeyHeads.pass,
+      FuseRotaryEmbedding.pass, FuseSoftmax.pass, FuseAttention.pass, AbsorbScale.pass, ReduceMask.pass, ShareKeyHeads.pass,
       AbsorbCache.pass,
       FuseSwiGLU.pass,
       // Into products.
@@ -62,7 +62,7 @@ public enum Pipelines {
   }
 
   /// What takes apart again what the output may not hold: after everything else.
-  private static var legalization: [any Pass] { [LegalizeActivations.pass] }
+  private static var legalization: [any Pass] { [LegalizeActivations.pass, StateAttentionTypes.pass] }
 
   private static var machine: [any Pass] { [FuseEpilogue.pass] }
 

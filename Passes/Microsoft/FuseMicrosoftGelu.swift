@@ -14,12 +14,12 @@ public enum FuseMicrosoftGelu {
     "FuseMicrosoftGelu", level: 2, summary: "writes com.microsoft's BiasGelu, FastGelu and QuickGelu (target ort)",
     rules: [
       Bias(), Swish(),
-      sigmoid("MicrosoftQuickGeluPlain", [PatternNode("Sigmoid", inputs: [.value("x")], outputs: ["s"]).key()]),
+      sigmoid("MicrosoftQuickGeluPlain", [PatternNode("Sigmoid", inputs: [.value("x")], outputs: ["s"])]),
       sigmoid(
         "MicrosoftQuickGeluScaled",
         [
           PatternNode("Mul", inputs: [.value("x"), .constant("alpha", .uniform)], outputs: ["v"]),
-          PatternNode("Sigmoid", inputs: [.value("v")], outputs: ["s"]).key(),
+          PatternNode("Sigmoid", inputs: [.value("v")], outputs: ["s"]),
         ]),
     ])
 

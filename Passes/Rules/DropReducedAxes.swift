@@ -7,12 +7,12 @@ public enum DropReducedAxes {
     rule DropReducedAxes level 1 "lets reductions drop axes that are squeezed away, and keep those that are put back" {
       match   {
         r = (ReduceSum|ReduceMean|ReduceMax|ReduceMin|ReduceProd|ReduceL1|ReduceL2|ReduceSumSquare|ReduceLogSum
-          |ReduceLogSumExp|ArgMax|ArgMin)!<keepdims = 1>(x, ...)
+          |ReduceLogSumExp|ArgMax|ArgMin)<keepdims = 1>(x, ...)
         y = (Squeeze|Reshape)(r, ...)
       }
       where   {
         let a = axes(r);
-        shape(y) == without(shape(x), a) : "other axes are removed than those of the reduction"
+        shape(y) == without(shape(x), a) : ""
       }
       rewrite { y = @r<keepdims = 0>(x) }
     }

@@ -10,7 +10,7 @@ public enum FuseElu {
     \(RuleForms.positive)
 
     rule FuseElu level 2 "recognises the spellings of Elu, Celu and Selu" {
-      match   { y = Where(IsPositive(x), x, Mul(Sub(Exp(x), 1), $a)) }
+      match   { y = Where(IsPositive(x), x, Mul(Sub(Exp!(x), 1), $a)) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no Elu of doubles";
         keeps("Elu") : "known runtimes take longer for Elu than for its parts (--prefer-standard makes it)";
@@ -21,7 +21,7 @@ public enum FuseElu {
     }
 
     rule FuseElu level 2 {
-      match   { y = Where(IsPositive(x), x, Sub(Exp(x), 1)) }
+      match   { y = Where(IsPositive(x), x, Sub(Exp!(x), 1)) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no Elu of doubles";
         keeps("Elu") : "known runtimes take longer for Elu than for its parts (--prefer-standard makes it)"
@@ -30,7 +30,7 @@ public enum FuseElu {
     }
 
     rule FuseElu level 2 {
-      match   { y = Where(IsNegative(x), Mul(Sub(Exp(x), 1), $a), x) }
+      match   { y = Where(IsNegative(x), Mul(Sub(Exp!(x), 1), $a), x) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no Elu of doubles";
         keeps("Elu") : "known runtimes take longer for Elu than for its parts (--prefer-standard makes it)";
@@ -41,7 +41,7 @@ public enum FuseElu {
     }
 
     rule FuseElu level 2 {
-      match   { y = Where(IsNegative(x), Sub(Exp(x), 1), x) }
+      match   { y = Where(IsNegative(x), Sub(Exp!(x), 1), x) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no Elu of doubles";
         keeps("Elu") : "known runtimes take longer for Elu than for its parts (--prefer-standard makes it)"

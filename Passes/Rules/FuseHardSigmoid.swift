@@ -6,7 +6,7 @@ public enum FuseHardSigmoid {
     """
     # Clip(a * x + b, 0, 1), and Clip(x + b, 0, h) / h.
     rule FuseHardSigmoid level 2 "recognises a line clipped to 0..1" {
-      match   { s = Mul(x, $a)  t = Add(s, $b)  y = Clip!(t, 0, 1) }
+      match   { s = Mul(x, $a)  t = Add(s, $b)  y = Clip(t, 0, 1) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no HardSigmoid of doubles";
         uniform($a) && uniform($b) : "the line is not the same for all elements";
@@ -16,7 +16,7 @@ public enum FuseHardSigmoid {
     }
 
     rule FuseHardSigmoid level 2 {
-      match   { t = Add(x, $b)  y = Mul(Clip!(t, 0, $h), $k) }
+      match   { t = Add(x, $b)  y = Mul(Clip(t, 0, $h), $k) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no HardSigmoid of doubles";
         uniform($b) && uniform($h) && uniform($k) : "the line is not the same for all elements";

@@ -10,13 +10,13 @@ public enum FuseHardSwish {
     }
 
     rule FuseHardSwish level 2 "recognises the spellings of HardSwish" {
-      match   { y = Gated(x, Clip!(Add(x, 3), 0, 6)) }
-      where   { is_float(x); type(x) != double : "known runtimes have no HardSwish of doubles" }
+      match   { y = Gated(x, Clip!(Add(z, 3), 0, 6)) }
+      where   { x == z : ""; is_float(x); type(x) != double : "known runtimes have no HardSwish of doubles" }
       rewrite { y = HardSwish(x) }
     }
 
     rule FuseHardSwish level 2 {
-      match   { h = HardSigmoid!<alpha = $a, beta = $b>(x)  y = Mul(x, h) }
+      match   { h = HardSigmoid<alpha = $a, beta = $b>(x)  y = Mul(x, h) }
       where   {
         type(x) != double : "known runtimes have no HardSwish of doubles";
         abs($a - 1 / 6) < 0.000001 : "the slope of the gate is {$a}, not 1/6";

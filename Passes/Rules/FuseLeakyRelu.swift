@@ -14,7 +14,7 @@ public enum FuseLeakyRelu {
     \(RuleForms.minus)
 
     rule FuseLeakyRelu level 2 "recognises the spellings of LeakyRelu" {
-      match   { y = Where(IsPositive(x), x, Mul(x, $a)) }
+      match   { y = Where(IsPositive(x), x, Mul!(x, $a)) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
         uniform($a) : "the slope is not one number";
@@ -24,7 +24,7 @@ public enum FuseLeakyRelu {
     }
 
     rule FuseLeakyRelu level 2 {
-      match   { y = Where(IsNegative(x), Mul(x, $a), x) }
+      match   { y = Where(IsNegative(x), Mul!(x, $a), x) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
         uniform($a) : "the slope is not one number";

@@ -6,18 +6,18 @@ public enum FuseMatMulBias {
     """
     # Products of higher rank keep their MatMul: flattening them would cost reshapes.
     rule FuseMatMulBias level 2 "turns MatMul and bias of matrices into Gemm" {
-      match   { m = MatMul!(a, b)  y = Add(m, $c) }
+      match   { m = MatMul(a, b)  y = Add(m, $c) }
       where   {
-        rank(a) == 2 && rank(b) == 2 : "the product is not one of matrices";
-        is_float(m);
-        broadcasts(c, m) : "the bias does not broadcast to the product"
+        rank(a) == 2 && rank(b) == 2 : "";
+        is_float(m) : "";
+        broadcasts(c, m) : ""
       }
       rewrite { y = Gemm(a, b, $c) }
     }
 
     rule FuseMatMulBias level 2 {
-      match   { m = Gemm!(a, b)  y = Add(m, $c) }
-      where   { is_float(m); broadcasts(c, m) : "the bias does not broadcast to the product" }
+      match   { m = Gemm(a, b)  y = Add(m, $c) }
+      where   { is_float(m) : ""; broadcasts(c, m) : "" }
       rewrite { y = @m<beta = absent>(a, b, $c) }
     }
 

@@ -8,25 +8,23 @@ public enum FuseReduction {
     # ReduceLogSumExp (also shifted by the maximum, also by ReduceMax), Log(ReduceSum(x)) ReduceLogSum, ReduceSum(x)
     # / n ReduceMean.
     rule FuseReduction level 2 "merges reductions with what is computed element by element around them" {
-      match   { m = ReduceMax<keepdims = 1>(x, _)  s = ReduceLogSumExp!<keepdims = 1>(Sub(x, m), _)  y = Add(s, m) }
+      match   { m = ReduceMax<keepdims = 1>(x, _)  s = ReduceLogSumExp<keepdims = 1>(Sub(x, m), _)  y = Add(s, m) }
       where   {
-        is_float(x);
+        is_float(x) : "";
         let a = axes(s);
-        axes(m) == a : "maximum and sum are taken over different axes";
-        keeps("ReduceLogSumExp") :
-          "known runtimes take longer for ReduceLogSumExp than for its parts (--prefer-standard makes it)"
+        axes(m) == a : "";
+        keeps("ReduceLogSumExp") : ""
       }
       rewrite { y = ReduceLogSumExp<keepdims = 1>(x, a) }
     }
 
     rule FuseReduction level 2 {
-      match   { s = ReduceSum!<keepdims = $k>(Exp(x), _)  y = Log(s) }
+      match   { s = ReduceSum<keepdims = $k>(Exp(x), _)  y = Log(s) }
       where   {
-        is_float(x);
+        is_float(x) : "";
         let a = axes(s);
         length(a) > 0 : "";
-        keeps("ReduceLogSumExp") :
-          "known runtimes take longer for ReduceLogSumExp than for its parts (--prefer-standard makes it)"
+        keeps("ReduceLogSumExp") : ""
       }
       rewrite { y = ReduceLogSumExp<keepdims = $k>(x, a) }
     }
@@ -34,35 +32,32 @@ public enum FuseReduction {
     rule FuseReduction level 2 {
       match   { s = ReduceSum<keepdims = $k>(x, _)  y = Log(s) }
       where   {
-        is_float(x);
+        is_float(x) : "";
         let a = axes(s);
         length(a) > 0 : "";
-        keeps("ReduceLogSum") :
-          "known runtimes take longer for ReduceLogSum than for its parts (--prefer-standard makes it)"
+        keeps("ReduceLogSum") : ""
       }
       rewrite { y = ReduceLogSum<keepdims = $k>(x, a) }
     }
 
     rule FuseReduction level 2 {
-      match   { s = ReduceSumSquare!<keepdims = $k>(x, _)  y = Sqrt(s) }
+      match   { s = ReduceSumSquare<keepdims = $k>(x, _)  y = Sqrt(s) }
       where   {
-        is_float(x);
+        is_float(x) : "";
         let a = axes(s);
         length(a) > 0 : "";
-        keeps("ReduceL2") :
-          "known runtimes take longer for ReduceL2 than for its parts (--prefer-standard makes it)"
+        keeps("ReduceL2") : ""
       }
       rewrite { y = ReduceL2<keepdims = $k>(x, a) }
     }
 
     rule FuseReduction level 2 {
-      match   { s = ReduceL2!<keepdims = $k>(x, _)  y = Mul(s, s) }
+      match   { s = ReduceL2<keepdims = $k>(x, _)  y = Mul(s, s) }
       where   {
-        is_float(x);
+        is_float(x) : "";
         let a = axes(s);
         length(a) > 0 : "";
-        keeps("ReduceSumSquare") :
-          "known runtimes take longer for ReduceSumSquare than for its parts (--prefer-standard makes it)"
+        keeps("ReduceSumSquare") : ""
       }
       rewrite { y = ReduceSumSquare<keepdims = $k>(x, a) }
     }
@@ -70,11 +65,10 @@ public enum FuseReduction {
     rule FuseReduction level 2 {
       match   { y = ReduceSum<keepdims = $k>(Mul(x, x), _) }
       where   {
-        is_float(x);
+        is_float(x) : "";
         let a = axes(y);
         length(a) > 0 : "";
-        keeps("ReduceSumSquare") :
-          "known runtimes take longer for ReduceSumSquare than for its parts (--prefer-standard makes it)"
+        keeps("ReduceSumSquare") : ""
       }
       rewrite { y = ReduceSumSquare<keepdims = $k>(x, a) }
     }
@@ -82,11 +76,10 @@ public enum FuseReduction {
     rule FuseReduction level 2 {
       match   { y = ReduceSum<keepdims = $k>(Abs(x), _) }
       where   {
-        is_float(x);
+        is_float(x) : "";
         let a = axes(y);
         length(a) > 0 : "";
-        keeps("ReduceL1") :
-          "known runtimes take longer for ReduceL1 than for its parts (--prefer-standard makes it)"
+        keeps("ReduceL1") : ""
       }
       rewrite { y = ReduceL1<keepdims = $k>(x, a) }
     }
@@ -94,10 +87,10 @@ public enum FuseReduction {
     rule FuseReduction level 2 {
       match   { s = ReduceSum<keepdims = $k>(x, _)  y = Mul(s, $c) }
       where   {
-        is_float(x);
+        is_float(x) : "";
         let a = axes(s);
-        uniform($c) && abs(value($c) * span(x, a) - 1) < 0.000001 : "the factor is not one over the number of elements";
-        same_shape(s, y) : "the factor gives the result another shape"
+        uniform($c) && abs(value($c) * span(x, a) - 1) < 0.000001 : "";
+        same_shape(s, y) : ""
       }
       rewrite { y = ReduceMean<keepdims = $k>(x, a) }
     }

@@ -9,13 +9,13 @@ public enum FuseSwish {
     \(RuleForms.negated)
 
     rule FuseSwish level 2 "recognises x * sigmoid(alpha * x)" {
-      match   { y = Mul(x, Sigmoid!(x)) }
+      match   { y = Mul(x, Sigmoid(x)) }
       where   { is_float(x) }
       rewrite { y = Swish(x) }
     }
 
     rule FuseSwish level 2 {
-      match   { s = Mul(x, $a)  y = Mul(x, Sigmoid!(s)) }
+      match   { s = Mul(x, $a)  y = Mul(x, Sigmoid(s)) }
       where   {
         is_float(x);
         uniform($a) : "the slope of the gate is not one number";

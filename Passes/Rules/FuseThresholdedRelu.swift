@@ -4,7 +4,7 @@ import PassKit
 public enum FuseThresholdedRelu {
   public static let pass = RulePass(
     """
-    form Above(x, t) { Greater!(x, $t) | Less!($t, x) | Not(LessOrEqual!(x, $t)) }
+    form Above(x, t) { Greater(x, $t) | Less($t, x) | Not(LessOrEqual(x, $t)) }
 
     rule FuseThresholdedRelu level 2 "recognises Where(x > t, x, 0)" {
       match   { y = Where(Above(x, $t), x, 0) }

@@ -8,7 +8,7 @@ public enum MergeScalars {
     rule MergeScalars level 2 "makes one factor of two constant ones" {
       match   { m = Mul(x, $a)  y = Mul(m, $b) }
       where   {
-        is_float(x);
+        is_float(x) : "";
         uniform($a) && uniform($b) : "a factor is not one number";
         let p = value($a) * value($b);
         abs(p) > 1e-30 && abs(p) < 1e30 : "the product {p} of the factors is out of range";

@@ -30,14 +30,14 @@ enum RuleForms {
   /// x > 0 or x >= 0: the rules that use it choose between branches that meet at 0.
   static let isPositive = """
     form IsPositive(x) {
-      Greater!(x, 0) | GreaterOrEqual!(x, 0) | Less!(0, x) | LessOrEqual!(0, x)
-      | Not(Less!(x, 0)) | Not(LessOrEqual!(x, 0))
+      Greater(x, 0) | GreaterOrEqual(x, 0) | Less(0, x) | LessOrEqual(0, x)
+      | Not(Less(x, 0)) | Not(LessOrEqual(x, 0))
     }
     """
 
   /// x < 0 or x <= 0.
   static let isNegative = """
-    form IsNegative(x) { Less!(x, 0) | LessOrEqual!(x, 0) | Greater!(0, x) | GreaterOrEqual!(0, x) }
+    form IsNegative(x) { Less(x, 0) | LessOrEqual(x, 0) | Greater(0, x) | GreaterOrEqual(0, x) }
     """
 
   /// max(x, 0).

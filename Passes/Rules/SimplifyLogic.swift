@@ -16,16 +16,16 @@ public enum SimplifyLogic {
 
     rule SimplifyLogic level 1 {
       match   { y = Where(c, x, x) }
-      where   { same_shape(x, y) : "the condition gives the result another shape" }
+      where   { same_shape(x, y) : "" }
       rewrite { y = x }
     }
 
     rule SimplifyLogic level 1 {
       match   { y = Where($c, a, b) }
       where   {
-        uniform($c) : "the condition is not the same everywhere";
+        uniform($c) : "";
         value($c) == 1 : "";
-        same_shape(a, y) : "the other operands give the result another shape"
+        same_shape(a, y) : ""
       }
       rewrite { y = a }
     }
@@ -33,22 +33,22 @@ public enum SimplifyLogic {
     rule SimplifyLogic level 1 {
       match   { y = Where($c, a, b) }
       where   {
-        uniform($c) : "the condition is not the same everywhere";
+        uniform($c) : "";
         value($c) == 0 : "";
-        same_shape(b, y) : "the other operands give the result another shape"
+        same_shape(b, y) : ""
       }
       rewrite { y = b }
     }
 
     rule SimplifyLogic level 1 {
       match   { y = And(x, $c) }
-      where   { uniform($c) && value($c) == 1; same_shape(x, y) }
+      where   { uniform($c) && value($c) == 1 && same_shape(x, y) : "" }
       rewrite { y = x }
     }
 
     rule SimplifyLogic level 1 {
       match   { y = Or(x, $c) }
-      where   { uniform($c) && value($c) == 0; same_shape(x, y) }
+      where   { uniform($c) && value($c) == 0 && same_shape(x, y) : "" }
       rewrite { y = x }
     }
 

@@ -34,7 +34,7 @@ public enum FormSplits {
       .sorted { ($0.range.lowerBound, $0.node) < ($1.range.lowerBound, $1.node) }
       guard parts.count >= 2, parts.map(\.node).min() == id, let length = shape[mine.axis].value else { return nil }
       let ranges = try stretches(parts, length, axis: mine.axis)
-      try checkCount(parts, context)
+      guard savesNodes(parts, context) else { return nil }
       var change = GraphChange(rule: name, covers: parts.map(\.node), region: graph[id].region)
       let sizes = change.constant(try .ints(ranges.map(\.count)))
       let outputs = change.nodes(
@@ -74,12 +74,8 @@ public enum FormSplits {
     }
 
     /// A Split must save nodes: a Squeeze that stays counts.
-    private func checkCount(_ parts: [AxisPart], _ context: PassContext) throws {
-      let squeezes = parts.filter { $0.dropsAxis && !absorbs($0.output, context) }.count
-      if 1 + squeezes >= parts.count {
-        throw Refusal(
-          "a Split and \(squeezes) Squeezes are no fewer nodes than \(parts.count) Gathers", at: parts[0].node)
-      }
+    private func savesNodes(_ parts: [AxisPart], _ context: PassContext) -> Bool {
+      1 + parts.filter { $0.dropsAxis && !absorbs($0.output, context) }.count < parts.count
     }
 
     /// True where the only reader is one that `MergeReshapes` will merge with a Squeeze.

@@ -59,9 +59,7 @@ struct ParallelProduct {
       weightAxis = try attributes.int("transB", default: 0) == 0 ? 1 : 0
       outputAxis = 1
     default:
-      guard weight.rank >= 3, try attributes.int("group", default: 1) == 1 else {
-        throw Refusal("a Conv of groups cannot be put beside others", at: id)
-      }
+      guard weight.rank >= 3, try attributes.int("group", default: 1) == 1 else { return nil }
       weightAxis = 0
       outputAxis = 1
     }

@@ -22,6 +22,13 @@ public struct Model: Sendable {
 
   public init(graph: Graph) { self.graph = graph }
 
+  /// The name of a source node; `Add#7` where it has none.
+  public func sourceLabel(_ index: UInt32) -> String {
+    guard Int(index) < sourceNodes.count else { return "#\(index)" }
+    let source = sourceNodes[Int(index)]
+    return source.name.isEmpty ? "\(source.operatorName)#\(index)" : source.name
+  }
+
   public func function(_ name: OperatorName, overload: String = "") -> Function? {
     functions.first { $0.operatorName == name && $0.overload == overload }
   }

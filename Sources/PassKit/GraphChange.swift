@@ -146,6 +146,8 @@ public struct AppliedChange: Sendable {
   public var removed: [NodeID] = []
   /// Nodes that read something else now.
   public var touched: [NodeID] = []
+  /// Nodes that are the only reader of a value now, and were not before.
+  var released: [NodeID] = []
   /// Values whose readers read another one now.
   public internal(set) var replaced: [(old: ValueID, new: ValueID)] = []
 }
@@ -180,8 +182,12 @@ extension Graph {
       result.added.append(id)
     }
     var orphans: [NodeID] = []
+    // What nodes read that may go.
+    var read: Set<ValueID> = []
+    for id in change.covers + change.inlinings.map(\.node) { read.formUnion(self[id].inputs.compactMap { $0 }) }
     for edit in change.inputEdits {
       if let old = producer(self[edit.node].input(edit.index)) { orphans.append(old) }
+      if let old = self[edit.node].input(edit.index) { read.insert(old) }
       var inputs = self[edit.node].inputs
       while inputs.count <= edit.index { inputs.append(nil) }
       inputs[edit.index] = resolve(edit.value)
@@ -224,8 +230,11 @@ extension Graph {
       }
     }
     let made = Array(zip(result.added, change.nodes))
-    let folded = Set(change.covers.flatMap { self[$0].inputs.compactMap { $0 } }.filter { !self[$0].origins.isEmpty })
-    result.removed += removeDead(candidates)
+    result.removed += removeDead(candidates, &read)
+    for value in read.sorted() where self[value].isAlive && self[value].uses.count == 1 {
+      if let reader = consumers(value).first { result.released.append(reader) }
+    }
+    let folded = read.filter { !self[$0].origins.isEmpty }
     result.added.removeAll { !self[$0].isAlive }
     result.touched.removeAll { !self[$0].isAlive }
     handOverOrigins(change, made, slots, folded, result)
@@ -280,14 +289,15 @@ extension Graph {
     return copy
   }
 
-  /// Removes those of `candidates` whose outputs nobody reads, then their producers likewise.
-  mutating func removeDead(_ candidates: [NodeID]) -> [NodeID] {
+  /// Removes those of `candidates` whose outputs nobody reads, then their producers likewise. `read` takes what they read.
+  mutating func removeDead(_ candidates: [NodeID], _ read: inout Set<ValueID>) -> [NodeID] {
     var removed: [NodeID] = []
     var work = candidates
     while let id = work.popLast() {
       guard self[id].isAlive else { continue }
       let isRead = self[id].outputs.contains { output in output.map { !self[$0].uses.isEmpty } ?? false }
       if isRead { continue }
+      read.formUnion(self[id].inputs.compactMap { $0 })
       var producers: Set<NodeID> = Set(self[id].inputs.compactMap { producer($0) })
       for region in self[id].regions { producers.formUnion(capturedValues(of: region).compactMap { producer($0) }) }
       removeNode(id)
@@ -316,6 +326,7 @@ extension Graph {
         moved += added.added
         setName(self[output].name, of: carrier)
       }
+      if self[carrier].type == nil { setType(self[output].type, of: carrier) }
       replaceAllUses(of: output, with: carrier)
     }
     // Constants of the body keep living where their readers are.

@@ -27,6 +27,10 @@ public struct Refusal: Error, Sendable {
   public let node: NodeID?
   /// Nodes of a pattern that had matched; a guard's refusal comes after all of them.
   var depth = Int.max
+  /// How far a pattern came in nodes, a guard's refusal one further; Int.max for rules that are no patterns.
+  var reach = Int.max
+  /// The node that makes it a candidate, where that is not the one the rule was tried on.
+  var key: NodeID?
 
   public init(_ reason: String, at node: NodeID? = nil) {
     self.reason = reason

@@ -32,6 +32,8 @@ public final class PassContext {
     public let isFusion: Bool
     public let added: [NodeID]
     public let before: [SubgraphNode]
+    /// Results of covered nodes that are gone.
+    let consumed: [Int32]
   }
 
   public init(graph: Graph, functions: [Function], options: OptimizationOptions, sourceOpset: Int) throws {
@@ -116,6 +118,7 @@ public final class PassContext {
     }
     try graph.check(change)
     let before = change.isFusion ? describe(change.covers) : []
+    let covered = change.isFusion ? change.covers.flatMap { graph[$0].outputs.compactMap { $0 } } : []
     let known = Dictionary(change.replacements.map { ($0.old, inference[$0.old]) }, uniquingKeysWith: { a, _ in a })
     inference.release()
     let result = graph.apply(change)
@@ -136,18 +139,25 @@ public final class PassContext {
       damage = error
       throw error
     }
-    applied.append(AppliedRecord(rule: change.rule, isFusion: change.isFusion, added: result.added, before: before))
+    // A program takes what no other form has taken: what hindered the others is still of interest.
+    let isProgram = result.added.contains { FusedElementwise.is(graph[$0]) }
+    applied.append(
+      AppliedRecord(
+        rule: change.rule, isFusion: change.isFusion, added: result.added, before: before,
+        consumed: isProgram ? [] : covered.filter { !graph[$0].isAlive }.map(\.index)))
     return result
   }
 
   /// Records that `rule` almost applied at `node`. Once per rule and node.
   public func refuse(_ rule: String, at node: NodeID, _ refusal: Refusal) {
     guard refused.insert(RefusalKey(rule: rule, node: node)).inserted else { return }
+    func result(_ id: NodeID) -> Int32 { graph[id].outputs.lazy.compactMap { $0 }.first?.index ?? -1 }
     nearMisses.append(
       NearMiss(
         rule: rule, node: graph.describe(node), reason: refusal.reason,
         obstacle: refusal.node.flatMap { graph[$0].isAlive ? graph.describe($0) : nil },
-        origins: graph[node].origins.indices.map { Int($0) }, id: node))
+        origins: graph[node].origins.indices.map { Int($0) }, place: result(node), key: result(refusal.key ?? node),
+        reach: refusal.reach))
   }
 
   /// Edits the graph by its primitives, for passes that renumber nothing and only tidy (sorting, names).

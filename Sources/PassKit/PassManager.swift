@@ -49,7 +49,8 @@ public struct PassManager {
     var records: [String: PassRecord] = [:]
     var order: [String] = []
     var fusions: [PendingFusion] = []
-    var misses: [String: [NearMiss]] = [:]
+    var misses = NearMissList()
+    var ledger = ProvenanceLedger(model.graph, sourceNodes: model.sourceNodes.count)
     var broken: Set<String> = []
     for stage in stages {
       let active = stage.passes.filter(isActive)
@@ -74,7 +75,8 @@ public struct PassManager {
           record.milliseconds += elapsed
           record.nodesAfter = context.graph.countedNodes
           records[pass.name] = record
-          misses[pass.name] = outcome.misses
+          misses.note(pass.name, outcome.misses, consumed: Set(outcome.applied.flatMap(\.consumed)))
+          if !outcome.applied.isEmpty { ledger.note(pass.name, context.graph) }
           fusions += outcome.fusions
           changed = changed || !outcome.applied.isEmpty
         }
@@ -82,18 +84,15 @@ public struct PassManager {
       }
       model.graph = context.graph
       context.discard()
-      if let renumbering = model.graph.compact() { auditor?.didCompact(renumbering) }
+      if let renumbering = model.graph.compact() {
+        auditor?.didCompact(renumbering)
+        misses.renumber(renumbering)
+      }
     }
     report.passes = order.compactMap { records[$0] }
     report.fusions = fusions.map { $0.record }
-    report.nearMisses = order.flatMap { name in
-      (misses[name] ?? []).map { miss in
-        var miss = miss
-        miss.pass = name
-        miss.originNames = miss.origins.compactMap { $0 < model.sourceNodes.count ? model.sourceNodes[$0].name : nil }
-        return miss
-      }
-    }
+    report.nearMisses = misses.settled(model)
+    report.departures = ledger.departures(model)
     report.nodesAfter = model.graph.countedNodes
     report.bytesAfter = model.graph.constantBytes
     report.operatorsAfter = model.graph.operatorCounts
@@ -157,9 +156,7 @@ public struct PassManager {
       return PendingFusion(
         record: FusionRecord(
           pass: pass.name, rule: applied.rule, operatorName: node.operatorName.description, node: name,
-          origins: origins.indices.compactMap {
-            Int($0) < model.sourceNodes.count ? model.sourceNodes[Int($0)].name : nil
-          },
+          origins: origins.indices.map(model.sourceLabel),
           before: applied.before, after: context.describe(applied.added.filter { context.graph[$0].isAlive })))
     }
   }

@@ -37,7 +37,7 @@ import Testing
           after: [node("Gelu", "", ["x"], ["m"])]))
       var miss = NearMiss(
         rule: "Gelu", node: "\(stem)Mul", reason: "the constant is \(index % 5)", obstacle: "\(stem)Add", origins: [],
-        id: .init(index))
+        place: Int32(index), key: Int32(index), reach: 1)
       miss.pass = "FuseGelu"
       miss.originNames = ["\(stem)Mul"]
       report.nearMisses.append(miss)

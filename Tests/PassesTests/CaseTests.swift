@@ -7,25 +7,11 @@ import TestSupport
 import Testing
 
 enum Cases {
-  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Cases")
-
-  static func of(_ pass: String) -> [RewriteCase] {
-    let file = folder.appendingPathComponent(pass + ".onnxtxt")
-    guard let text = try? String(contentsOf: file, encoding: .utf8) else { return [] }
-    return RewriteCase.parse(text, pass: pass)
-  }
+  static func of(_ pass: String) -> [RewriteCase] { RewriteCase.of(pass) }
 
   static let all = Pipelines.all.flatMap { of($0.name) }
 
-  static func options(_ item: RewriteCase) -> OptimizationOptions {
-    var options = OptimizationOptions()
-    options.target = item.target ?? .cameo
-    options.level = item.level ?? (item.target == .onnx ? 2 : 3)
-    options.prefersStandard = item.prefersStandard
-    options.maximumOpset = item.opset
-    options.enabled = [item.pass]
-    return options
-  }
+  static func options(_ item: RewriteCase) -> OptimizationOptions { item.options }
 }
 
 @Suite struct CaseTests {

@@ -8,8 +8,7 @@ import Testing
 
 /// The rules in Passes/Examples against the passes that they restate.
 @Suite struct ExampleRuleTests {
-  static let folder = Cases.folder.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("Passes/Examples")
+  static let folder = Repository.root.appending(path: "Passes/Examples")
 
   static func passes(_ file: String) throws -> [any Pass] {
     let text = try String(contentsOf: folder.appendingPathComponent(file + ".rules"), encoding: .utf8)

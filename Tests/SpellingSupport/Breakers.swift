@@ -94,6 +94,10 @@ enum Breakers {
         Flaw(
           name: "quarter", needs: ["rope": "halfSlice"],
           expectation: .refused(op, ["half", "halves", "Slice", "slice"])),
+        Flaw(name: "order", needs: ["rope": "halfSplit"], expectation: .refused(op, ["itself"])),
+        Flaw(name: "otherValue", needs: ["rope": "halfSplit"], expectation: .refused(op, ["those of"])),
+        Flaw(
+          name: "axis", needs: ["rope": "halfSplit", "dynamic": "static"], expectation: .refused(op, ["axis"])),
         Flaw(
           name: "fullInput", needs: ["rope": "halfSlice"],
           expectation: .refused(op, ["half", "halves", "constant", "known", "proved"])),

@@ -1,3 +1,4 @@
+import Foundation
 public import PassKit
 
 /// A file of named rewrites:
@@ -27,6 +28,24 @@ public struct RewriteCase: Sendable, CustomStringConvertible {
   public var prefersStandard = false
 
   public var description: String { "\(pass): \(name)" }
+
+  /// The cases of a pass; none where it has no file.
+  public static func of(_ pass: String) -> [RewriteCase] {
+    let file = Repository.root.appending(path: "Tests/PassesTests/Cases/\(pass).onnxtxt")
+    guard let text = try? String(contentsOf: file, encoding: .utf8) else { return [] }
+    return parse(text, pass: pass)
+  }
+
+  /// What the optimizer is asked for where the case is tried.
+  public var options: OptimizationOptions {
+    var options = OptimizationOptions()
+    options.target = target ?? .cameo
+    options.level = level ?? (target == .onnx ? 2 : 3)
+    options.prefersStandard = prefersStandard
+    options.maximumOpset = opset
+    options.enabled = [pass]
+    return options
+  }
 
   public static func parse(_ text: String, pass: String) -> [RewriteCase] {
     var cases: [RewriteCase] = []

@@ -1,9 +1,9 @@
 // Draws spellings of attention, norms and activations, optimizes each and says which were not seen through.
 //   spelling-runner [--seed N] [--count N] [--family NAME]... [--axis NAME=VALUE]... [--write DIR] [--jobs N]
-//     [--target onnx|ort|cameo] [--full] [--summary] [--item NAME] [--plain PERCENT]
+//     [--target onnx|ort|cameo] [--full] [--summary] [--item NAME] [--plain PERCENT] [--misses]
 // Seeds N ..< N + count of each family. --write stores model.onnx, optimized.onnx and inputs of each seed under DIR.
 // --plain takes the plainest value of an axis in PERCENT of the draws: 100 and one --axis tries that axis alone.
-// --item lists only failures of that kind. Exit code 1 where an expectation was not met.
+// --misses counts the near misses' sentences, numbers and names left out. --item lists only failures of that kind. Exit code 1 where an expectation was not met.
 import Foundation
 import PassKit
 import SpellingSupport
@@ -50,6 +50,8 @@ final class Results: @unchecked Sendable {
   private let lock = NSLock()
   var totals = SpellingTotals()
   var lines: [(UInt64, String)] = []
+  /// By near miss: how many seeds have it, and one of them.
+  private var misses: [String: (count: Int, seed: UInt64)] = [:]
   private var next: UInt64 = 0
   private let forced: [String: String]
   private let item: String?
@@ -70,12 +72,28 @@ final class Results: @unchecked Sendable {
   func note(_ spelling: Spelling, _ outcome: SpellingOutcome) {
     lock.withLock {
       totals.note(spelling, outcome)
+      for miss in Set(outcome.nearMisses.map(general)) {
+        misses[miss] = ((misses[miss]?.count ?? 0) + 1, misses[miss]?.seed ?? spelling.seed)
+      }
       let shown = outcome.failures.filter { item == nil || $0.item == item }
       guard !shown.isEmpty else { return }
       let what = shown.map { "\($0.item): \($0.detail)" }.joined(separator: "; ")
       let axes = spelling.axes.filter { forced[$0.axis] == nil }.map { "\($0.axis)=\($0.value)" }.joined(separator: " ")
       let misses = outcome.nearMisses.isEmpty ? "" : "\n    near misses: " + outcome.nearMisses.joined(separator: " | ")
       lines.append((spelling.seed, "\(spelling.family) seed \(spelling.seed): \(what)\n    \(axes)\(misses)"))
+    }
+  }
+
+  /// The sentence with N for each number and name of a value.
+  private func general(_ miss: String) -> String {
+    miss.split(separator: " ", omittingEmptySubsequences: false).map { word in
+      word.contains { $0.isNumber || $0 == "_" || $0 == "/" } ? "N" : String(word)
+    }.joined(separator: " ")
+  }
+
+  var missLines: [String] {
+    misses.sorted { (-$0.value.count, $0.key) < (-$1.value.count, $1.key) }.map {
+      "  \($0.value.count) x  \($0.key)  (seed \($0.value.seed))"
     }
   }
 
@@ -127,6 +145,7 @@ for family in families {
   }
   if !arguments.contains("--summary") { for line in results.lines.sorted(by: { $0.0 < $1.0 }) { print(line.1) } }
   print("\(family): \(results.totals.text)")
+  if arguments.contains("--misses") { for line in results.missLines { print(line) } }
   print("  \(start.duration(to: .now))")
   if !results.lines.isEmpty { isGood = false }
 }

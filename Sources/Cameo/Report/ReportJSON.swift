@@ -25,6 +25,15 @@ public enum ReportJSON {
       ),
       ("fusions", .array(report.fusions.map(fusion))),
       ("near_misses", .array(report.nearMisses.map(nearMiss))),
+      (
+        "departures",
+        .array(
+          report.departures.map {
+            .object([
+              ("pass", .string($0.pass)), ("how", .string($0.isFolded ? "folded" : "removed")), ("nodes", JSON($0.nodes)),
+            ])
+          })
+      ),
       ("failures", JSON(report.failures)),
       ("verified", .bool(verification?.passed ?? false)),
       ("max_abs", JSON(verification?.maxAbs)), ("max_rel", JSON(verification?.maxRel)),

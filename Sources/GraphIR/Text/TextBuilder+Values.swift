@@ -203,9 +203,12 @@ extension Tensor {
   func code(at index: Int) -> UInt64 {
     withUnsafeBytes { bytes in
       if dataType.isSubByte {
-        let perByte = 8 / dataType.bitWidth
-        let shift = UInt8(index % perByte * dataType.bitWidth)
-        return UInt64(bytes[index / perByte] >> shift & UInt8((1 << dataType.bitWidth) - 1))
+        // Packed from the lowest bit on; elements of six bits cross bytes.
+        let first = index * dataType.bitWidth
+        let last = first + dataType.bitWidth - 1
+        let pair = UInt64(bytes[first / 8]) | UInt64(bytes[last / 8]) << 8
+        let code = first / 8 == last / 8 ? pair & 0xff : pair
+        return code >> UInt64(first % 8) & (1 << UInt64(dataType.bitWidth) - 1)
       }
       let width = dataType.bitWidth / 8
       var code: UInt64 = 0

@@ -213,7 +213,7 @@ struct MessageWriter {
     }
     if sources.count == 1, sources[0].1.name == node.name, sources[0].1.operatorName == node.operatorName { return nil }
     if sources.isEmpty { return nil }
-    let names = sources.map { index, source in source.name.isEmpty ? "\(source.operatorName)#\(index)" : source.name }
+    let names = sources.map { index, _ in model.sourceLabel(index) }
     return MetadataEntry(key: Self.provenanceKey, value: names.joined(separator: "\n"))
   }
 

@@ -40,8 +40,13 @@ final class Matcher {
   /// The furthest failure, for near misses.
   private(set) var deepest: (matched: Int, refusal: Refusal)?
   private var budget = 20_000
+  /// Nodes that must have matched before a failure is told.
+  private let keys: [Int]
   /// A match stays in the anchor's graph or body.
   private var region = RegionID.main
+  /// The second search, once nothing has matched: one constant may be another number, or one variable stand for two values,
+  /// for the sentence that says so.
+  private var toleratesStray = false
 
   init(_ pattern: Pattern, _ context: PassContext) {
     self.pattern = pattern
@@ -51,6 +56,7 @@ final class Matcher {
       for (output, name) in node.outputs.enumerated() { if let name { definitions[name] = (index, output) } }
     }
     self.definitions = definitions
+    keys = pattern.nodes.indices.filter { pattern.nodes[$0].isKey }
   }
 
   private struct State {
@@ -58,8 +64,10 @@ final class Matcher {
     var skipped: [Bool]
     var bindings: [String: Operand]
     var movements: [String: [NodeID]] = [:]
-    var keyMatched = false
+    var keysMatched = 0
     var matched = 0
+    /// What is wrong with the one operand that is not as the pattern says.
+    var stray: Refusal?
   }
 
   private enum Goal {
@@ -77,14 +85,47 @@ final class Matcher {
     guard let value = context.graph[anchor].output(output) else { return nil }
     region = context.graph[anchor].region
     state.bindings[result] = .value(value)
-    guard let final = match(anchor, index, state, []) else { return nil }
+    guard let final = match(anchor, index, state, []) else {
+      lookForStray(from: anchor, index, state)
+      return nil
+    }
     return Match(nodes: final.nodes, movements: final.movements, bindings: final.bindings, pattern: pattern)
   }
 
-  private func fail(_ state: State, _ reason: @autoclosure () -> String, _ node: NodeID?) {
-    guard state.keyMatched, state.matched > (deepest?.matched ?? 0) else { return }
-    deepest = (state.matched, Refusal(reason(), at: node))
+  /// The graph may be what the pattern says in all but one operand: no other failure says more.
+  private func lookForStray(from anchor: NodeID, _ index: Int, _ state: State) {
+    guard pattern.nodes.count > 2, let key = keys.first else { return }
+    toleratesStray = true
+    budget = 2_000
+    if let match = match(anchor, index, state, []), var refusal = match.stray {
+      refusal.key = match.nodes[key]
+      deepest = (pattern.nodes.count + 1, refusal)
+    }
   }
+
+  /// What is wrong with a constant that could be a mistyped one: it is at most by half another number than is expected.
+  private func stray(_ operand: Operand?, _ test: ConstantTest, _ reader: NodeID) -> Refusal? {
+    guard toleratesStray, case .equal(let wanted) = test, let found = operand?.uniform(context),
+      (found - wanted).magnitude <= 0.5 * wanted.magnitude
+    else { return nil }
+    let place = operand?.valueID.flatMap { context.graph.producer($0) } ?? reader
+    return Refusal(explain(operand, test, reader), at: place)
+  }
+
+  /// True for two values of one type and shape.
+  private func isKin(_ a: Operand, _ b: Operand) -> Bool {
+    guard let a = a.valueID, let b = b.valueID, let shape = context.shape(a) else { return false }
+    return context.shape(b) == shape && context.dataType(a) == context.dataType(b)
+  }
+
+  private func fail(_ state: State, _ reason: @autoclosure () -> String, _ node: NodeID?) {
+    guard !toleratesStray, isCandidate(state), state.matched > (deepest?.matched ?? 0) else { return }
+    var refusal = Refusal(reason(), at: node)
+    refusal.key = state.nodes[keys[0]]
+    deepest = (state.matched, refusal)
+  }
+
+  private func isCandidate(_ state: State) -> Bool { state.keysMatched > 0 && state.keysMatched == keys.count }
 
   private func match(_ id: NodeID, _ index: Int, _ state: State, _ goals: [Goal]) -> State? {
     budget -= 1
@@ -104,7 +145,7 @@ final class Matcher {
     for view in CanonicalView.views(of: id, in: context) where wanted.operators.contains(view.operatorName) {
       sawOperator = true
       var next = state
-      next.keyMatched = state.keyMatched || wanted.isKey
+      if wanted.isKey { next.keysMatched += 1 }
       next.matched += 1
       if let attribute = wanted.attributes.first(where: { !accepts(node, $0) }) {
         fail(next, "attribute \(attribute.name) of \(view.operatorName) is not what the rule needs", id)
@@ -191,7 +232,12 @@ final class Matcher {
         return nil
       case .constant(let name, let test):
         guard let operand, test.accepts(operand, context, type: type(of: operand, reader)) else {
-          fail(state, explain(operand, test), operand?.valueID.flatMap { context.graph.producer($0) } ?? reader)
+          if state.stray == nil, let stray = stray(operand, test, reader) {
+            var next = state
+            next.stray = stray
+            return solve(rest, next)
+          }
+          fail(state, explain(operand, test, reader), operand?.valueID.flatMap { context.graph.producer($0) } ?? reader)
           return nil
         }
         var next = state
@@ -243,7 +289,15 @@ final class Matcher {
     guard let (index, output) = definitions[name] else {
       if let bound = state.bindings[name] {
         if bound.isSame(as: operand, context) { return solve(rest, state) }
-        fail(state, "two different values stand where one was expected (\(name))", reader)
+        if state.stray == nil, toleratesStray, isKin(bound, operand) {
+          var next = state
+          next.stray = Refusal(explain(bound, operand, name), at: reader)
+          return solve(rest, next)
+        }
+        // Where one is a constant the operands were taken in the wrong order.
+        if !bound.isConstant(context), !operand.isConstant(context) {
+          fail(state, explain(bound, operand, name), reader)
+        }
         return nil
       }
       var next = state
@@ -272,7 +326,7 @@ final class Matcher {
     return nil
   }
 
-  /// All goals met: look for pattern nodes that no result reached, then check that inner values are not read elsewhere.
+  /// All goals met: look for pattern nodes that no result reached.
   private func finish(_ state: State) -> State? {
     for (index, node) in pattern.nodes.enumerated()
     where state.nodes[index] == nil && !state.skipped[index] && !node.isOptional {
@@ -288,12 +342,26 @@ final class Matcher {
     return state
   }
 
-  private func explain(_ operand: Operand?, _ test: ConstantTest) -> String {
+  private func text(_ operand: Operand) -> String { operand.valueID.map { context.graph[$0].name } ?? "a constant" }
+
+  private func explain(_ one: Operand, _ other: Operand, _ name: String) -> String {
+    "\(text(one)) and \(text(other)) stand where one value was expected (\(name))"
+  }
+
+  private func explain(_ operand: Operand?, _ test: ConstantTest, _ reader: NodeID) -> String {
     guard let operand else { return "a constant was expected, the input is left out" }
-    guard operand.isConstant(context) else { return "a constant was expected, a computed value is there" }
+    guard operand.isConstant(context) else { return "a constant was expected, \(text(operand)) is computed" }
     switch test {
     case .equal(let number):
-      return "the constant is \(operand.uniform(context).map { "\($0)" } ?? "not one number"), \(number) was expected"
+      guard let found = operand.uniform(context) else { return "the constant is not one number, \(number) was expected" }
+      // What the canonical spelling computed is told as it was written.
+      if case .computed = operand, context.graph[reader].is("Div"), found != 0, number != 0 {
+        return "the divisor is \(Float(1 / found)), \(1 / number) was expected"
+      }
+      if case .computed = operand, context.graph[reader].is("Sub") {
+        return "the subtrahend is \(Float(-found)), \(-number) was expected"
+      }
+      return "the constant is \(Float(found)), \(number) was expected"
     case .uniform: return "the constant is not one number"
     default: return "the constant is not what the rule needs"
     }

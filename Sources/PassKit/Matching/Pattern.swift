@@ -26,7 +26,7 @@ public struct PatternNode: Sendable {
   public var attributes: [PatternAttribute]
   /// May be absent: then its first input stands in for its output.
   public var isOptional = false
-  /// A failure after this node has matched is a near miss worth telling.
+  /// A failure after this node, and every other such node of the pattern, has matched is a near miss worth telling.
   public var isKey = false
   /// Its other readers do not hinder the rewrite.
   public var mayBeShared = false

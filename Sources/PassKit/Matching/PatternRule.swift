@@ -24,20 +24,32 @@ public struct PatternRule: RewriteRule {
   public let pattern: Pattern
   private let isFusion: Bool
   private let outline: PatternOutline
-  private let body: @Sendable (Match, PassContext, inout GraphChange) throws -> Void
+  private let body: Body
   /// Results whose inner values are read elsewhere are refused unless this is set.
   public var allowsSharedInner = false
+
+  /// `checkSharing` throws where values inside the match are read elsewhere.
+  typealias Body =
+    @Sendable (_ match: Match, PassContext, inout GraphChange, _ checkSharing: () throws -> Void) throws -> Void
 
   /// `rewrite` checks its guards (throwing `Refusal`) and fills the change, which already covers the matched nodes.
   public init(
     _ name: String, isFusion: Bool = true, match pattern: Pattern,
     rewrite: @escaping @Sendable (Match, PassContext, inout GraphChange) throws -> Void
   ) {
+    self.init(name, isFusion: isFusion, match: pattern) { match, context, change, checkSharing in
+      try checkSharing()
+      try rewrite(match, context, &change)
+    }
+  }
+
+  /// `body` calls `checkSharing` when the guards hold that say whether the rule is meant at all.
+  init(_ name: String, isFusion: Bool, match pattern: Pattern, body: @escaping Body) {
     self.name = name
     self.pattern = pattern
     self.isFusion = isFusion
     outline = PatternOutline(pattern)
-    body = rewrite
+    self.body = body
   }
 
   public var anchors: Set<OperatorName> { outline.anchors }
@@ -51,14 +63,20 @@ public struct PatternRule: RewriteRule {
       if let deepest = matcher.deepest {
         var refusal = deepest.refusal
         refusal.depth = deepest.matched
+        refusal.reach = deepest.matched
         throw refusal
       }
       return nil
     }
-    if !allowsSharedInner { try checkSharing(match, context) }
     var change = GraphChange(
       rule: name, covers: match.matchedNodes, isFusion: isFusion, region: context.graph[node].region)
-    try body(match, context, &change)
+    do {
+      try body(match, context, &change) { if !allowsSharedInner { try checkSharing(match, context) } }
+    } catch var refusal as Refusal {
+      refusal.reach = match.nodes.count(where: { $0 != nil }) + 1
+      refusal.key = pattern.nodes.indices.first { pattern.nodes[$0].isKey }.flatMap { match.nodes[$0] }
+      throw refusal
+    }
     return change
   }
 

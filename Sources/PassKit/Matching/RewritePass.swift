@@ -49,7 +49,7 @@ public struct RewritePass: Pass {
             present.formUnion(new)
             (byOperator, general) = table(present)
           }
-          var again = result.added + result.touched
+          var again = result.added + result.touched + result.released
           for added in result.added {
             for case .some(let output) in context.graph[added].outputs { again += context.graph.consumers(output) }
           }
@@ -62,7 +62,8 @@ public struct RewritePass: Pass {
       }
     }
     // What was refused and still stands is a near miss; what another rule fused since is not.
-    for (rule, node, refusal) in refusals.items where context.graph[node].isAlive {
+    for (rule, node, refusal) in refusals.items
+    where context.graph[node].isAlive && refusal.key.map({ context.graph[$0].isAlive }) ?? true {
       context.refuse(rule, at: node, refusal)
     }
   }
@@ -90,7 +91,7 @@ public struct RewritePass: Pass {
   }
 }
 
-/// The refusals of a run, one for each rule and node: that of the spelling that came furthest.
+/// The refusals of a run, one for each rule and key node: that of the spelling that came furthest.
 private struct RefusalList {
   private struct Key: Hashable {
     let rule: String
@@ -103,10 +104,11 @@ private struct RefusalList {
   mutating func note(_ rule: String, _ node: NodeID, _ refusal: Refusal) {
     // `Name#2` is another spelling of `Name`.
     let name = rule.split(separator: "#", maxSplits: 1).first.map { String($0) } ?? rule
-    if let place = places[Key(rule: name, node: node)] {
+    let key = Key(rule: name, node: refusal.key ?? node)
+    if let place = places[key] {
       if refusal.depth > items[place].refusal.depth { items[place] = (rule, node, refusal) }
     } else {
-      places[Key(rule: name, node: node)] = items.count
+      places[key] = items.count
       items.append((rule, node, refusal))
     }
   }

@@ -14,6 +14,8 @@ public struct OptimizationReport: Sendable, Codable {
   public var passes: [PassRecord] = []
   public var fusions: [FusionRecord] = []
   public var nearMisses: [NearMiss] = []
+  /// Source nodes that no node stands for any more.
+  public var departures: [DepartureRecord] = []
   public var verification: VerificationRecord?
   /// Passes that failed and were rolled back, or were switched off by verification.
   public var failures: [String] = []
@@ -83,15 +85,22 @@ public struct NearMiss: Sendable, Codable {
   /// Names of the source nodes, filled by the pass manager.
   public var originNames: [String] = []
   public var origins: [Int]
-  var nodeIndex: Int32
+  /// The first results of the node and of the one that makes it a candidate; -1 where they are gone.
+  var place: Int32
+  var key: Int32
+  var reach: Int
 
-  init(rule: String, node: String, reason: String, obstacle: String?, origins: [Int], id: NodeID) {
+  init(
+    rule: String, node: String, reason: String, obstacle: String?, origins: [Int], place: Int32, key: Int32, reach: Int
+  ) {
     self.rule = rule
     self.node = node
     self.reason = reason
     self.obstacle = obstacle
     self.origins = origins
-    nodeIndex = id.index
+    self.place = place
+    self.key = key
+    self.reach = reach
   }
 }
 

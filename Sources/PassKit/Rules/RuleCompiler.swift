@@ -66,10 +66,12 @@ struct RuleCompiler {
     let guards = rule.guards
     let captures = captures
     let isFusion = nodes.count > 1 && rule.level > 1
-    return PatternRule(name, isFusion: isFusion, match: Pattern(nodes, results: results)) { match, context, change in
+    return PatternRule(name, isFusion: isFusion, match: Pattern(nodes, results: results)) {
+      match, context, change, checkSharing in
       var scope = RuleScope(
         match: match, context: context, attributes: try RuleAttributeCapture.bind(captures, match, context))
       for condition in guards { try scope.check(condition) }
+      try checkSharing()
       try rewrite.fill(&change, scope)
     }
   }
