@@ -25,9 +25,9 @@ public enum Pipelines {
       FuseRelu.pass, FuseGelu.pass, FuseHardSwish.pass, FuseHardSigmoid.pass, FuseSwish.pass, FuseMish.pass,
       FuseSoftsign.pass, FuseElu.pass, FuseLeakyRelu.pass, FusePRelu.pass, FuseThresholdedRelu.pass,
       // Normalizations.
-      FuseInstanceNormalization.pass, FuseLayerNormalization.pass, FuseRMSNormalization.pass,
+      FuseLayerNormalization.pass, FuseRMSNormalization.pass, FuseInstanceNormalization.pass,
       FuseGroupNormalization.pass, FuseChannelNormalization.pass, FuseLpNormalization.pass,
-      FuseRotaryEmbedding.pass, FuseSoftmax.pass, FuseAttention.pass, ReduceMask.pass, ShareKeyHeads.pass,
+      FuseRotaryEmbedding.pass, FuseSoftmax.pass, FuseAttention.pass, AbsorbScale.pass, ReduceMask.pass, ShareKeyHeads.pass,
       AbsorbCache.pass,
       FuseSwiGLU.pass,
       // Into products.
@@ -62,7 +62,7 @@ public enum Pipelines {
   }
 
   /// What takes apart again what the output may not hold: after everything else.
-  private static var legalization: [any Pass] { [LegalizeActivations.pass] }
+  private static var legalization: [any Pass] { [LegalizeActivations.pass, StateAttentionTypes.pass] }
 
   private static var machine: [any Pass] { [FuseEpilogue.pass] }
 

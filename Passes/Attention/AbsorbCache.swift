@@ -7,7 +7,8 @@ import Tensors
 ///
 /// Before: `k = Concat<axis=-2>(past_k, new_k)`, `v` alike, `Attention(q, k, v)`.
 /// After: `y, k, v = Attention(q, new_k, new_v, mask, past_k, past_v)`; whatever read the Concats reads present_key and
-/// present_value.
+/// present_value. A Cast behind the Concats goes in front of them, where it loses nothing; lengths that the mask needs of the whole
+/// keys are counted of the parts (`EarlyShapes`).
 public enum AbsorbCache {
   public static let pass = RewritePass(
     "AbsorbCache", level: 2, summary: "gives Attention the cache that its keys and values are appended to",
@@ -15,6 +16,7 @@ public enum AbsorbCache {
       Before: k = Concat <axis = -2> (past_k, new_k)  v = Concat <axis = -2> (past_v, new_v)  y = Attention (q, k, v, mask)
       After:  y, k, v = Attention (q, new_k, new_v, mask, past_k, past_v)
       The first operand of each Concat is an input of the graph (or body), or only moved, picked or cast since then.
+      Before: m depends on Shape (k). After: on the sum of the lengths in Shape (past_k) and Shape (new_k).
       """, rules: [Rule()])
 
   struct Rule: RewriteRule {
@@ -39,16 +41,24 @@ public enum AbsorbCache {
         throw Refusal("the cache is also input \(index) of the attention", at: id)
       }
       try checkMask(id, keys, values, context)
-      try checkOrder(id, [keys, values], context)
-      var change = GraphChange(rule: name, covers: [id, keys.concat, values.concat], isFusion: false)
+      let shapes = try EarlyShapes(id, [keys, values], context)
+      var change = GraphChange(rule: name, covers: [id] + keys.covers + values.covers, isFusion: false)
+      try shapes.replace(context, in: &change)
       var inputs = node.inputs.map { $0.map { GraphChange.Ref.existing($0) } }
       while inputs.count < 6 { inputs.append(nil) }
-      (inputs[1], inputs[2]) = (.existing(keys.fresh), .existing(values.fresh))
-      (inputs[4], inputs[5]) = (.existing(keys.past), .existing(values.past))
+      for (index, part) in [(1, keys), (2, values)] {
+        inputs[index] = change.repeating(part.casts, on: .existing(part.fresh), in: graph)
+        inputs[index + 3] = change.repeating(part.casts, on: .existing(part.past), in: graph)
+      }
       let kept = node.outputs.indices.filter { $0 != 1 && $0 != 2 }
       let outputs = change.attention(node, inputs: inputs, attributes: node.attributes, count: 3, replacing: kept)
-      change.replace(key, with: outputs[1])
-      change.replace(value, with: outputs[2])
+      for (index, part) in [(1, keys), (2, values)] {
+        change.replace(part.operand, with: outputs[index])
+        if part.casts.isEmpty || !part.isWholeRead(shapes, context) { continue }
+        guard let type = context.dataType(part.whole) else { return nil }
+        let to = NamedAttribute("to", .int(Int64(type.rawValue)))
+        change.replace(part.whole, with: change.node("Cast", [outputs[index]], [to], covers: []))
+      }
       if let present = node.output(1) { change.replace(present, with: outputs[1]) }
       if let present = node.output(2) { change.replace(present, with: outputs[2]) }
       return change
@@ -60,7 +70,9 @@ public enum AbsorbCache {
       if context.graph[id].input(6) != nil {
         throw Refusal("nonpad_kv_seqlen cannot stand beside past_key and past_value", at: id)
       }
-      guard let past = context.shape(keys.past), let other = context.shape(values.past), past[2] == other[2] else {
+      guard let past = context.shape(keys.past), let other = context.shape(values.past), past.count == 4, other.count == 4,
+        past[2] == other[2]
+      else {
         throw Refusal("past keys and past values are not known to be of one length", at: keys.concat)
       }
       if past[2] == 0 { return }
@@ -71,45 +83,39 @@ public enum AbsorbCache {
         throw Refusal("the \(side) window counts from the first key, with a cache from its end", at: id)
       }
     }
-
-    /// Readers of the whole keys and values read an output of Attention from now on: none of them may stand before it.
-    private func checkOrder(_ id: NodeID, _ appended: [Append], _ context: PassContext) throws {
-      let graph = context.graph
-      let region = graph[id].region
-      let whole = Set(appended.map(\.whole))
-      let readers = Set(whole.flatMap { graph.consumers($0) }).subtracting([id])
-      if readers.isEmpty { return }
-      var seen: Set<NodeID> = []
-      var work =
-        graph[id].inputs.compactMap { $0 }.filter { !whole.contains($0) } + appended.flatMap { [$0.past, $0.fresh] }
-      while let value = work.popLast() {
-        guard let producer = graph.producer(value), graph[producer].region == region, seen.insert(producer).inserted
-        else { continue }
-        if readers.contains(producer) {
-          throw Refusal("what Attention reads depends on its keys and values joined with the cache", at: producer)
-        }
-        work += graph[producer].inputs.compactMap { $0 }
-        for body in graph[producer].regions {
-          let captured = graph.capturedValues(of: body)
-          if !whole.isDisjoint(with: captured) {
-            throw Refusal("what Attention reads depends on its keys and values joined with the cache", at: producer)
-          }
-          work += captured
-        }
-      }
-    }
   }
 
-  /// `Concat(past, fresh)` along the length.
+  /// `Concat(past, fresh)` along the length, cast to a wider type or not.
   struct Append {
     let concat: NodeID
     let whole: ValueID
     let past: ValueID
     let fresh: ValueID
+    /// What Attention reads: `whole`, or what the casts make of it.
+    let operand: ValueID
+    /// In order.
+    let casts: [NodeID]
+
+    var covers: [NodeID] { casts + [concat] }
+
+    /// True where something else than the casts, and than shapes that are counted otherwise, reads the whole.
+    func isWholeRead(_ shapes: EarlyShapes, _ context: PassContext) -> Bool {
+      context.graph.isRegionOutput(whole)
+        || context.graph.consumers(whole).contains { !casts.contains($0) && !shapes.nodes.contains($0) }
+    }
 
     /// nil where `value` is no Concat of a cache.
-    init?(_ value: ValueID, _ what: String, _ context: PassContext) throws {
+    init?(_ operand: ValueID, _ what: String, _ context: PassContext) throws {
       let graph = context.graph
+      var value = operand
+      var casts: [NodeID] = []
+      while casts.count < 4, let cast = graph.producer(value), graph[cast].is("Cast"), let input = graph[cast].input(0),
+        let from = context.dataType(input), let to = context.dataType(value), from.isNarrower(than: to)
+      {
+        casts.insert(cast, at: 0)
+        value = input
+      }
+      (self.operand, self.casts) = (operand, casts)
       guard let id = graph.producer(value) else { return nil }
       if graph[id].is("Transpose"), let inner = graph[id].input(0), let concat = graph.producer(inner),
         graph[concat].is("Concat"), graph[concat].inputs.count == 2, let past = graph[concat].input(0),

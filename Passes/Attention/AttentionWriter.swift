@@ -44,35 +44,44 @@ struct AttentionWriter {
     let (rows, columns) = (place.shape[place.shape.count - 2], place.shape[place.shape.count - 1])
     let layout = HeadLayout(
       atoms: atoms, split: 0, queries: place.isFlipped ? columns : rows, keys: place.isFlipped ? rows : columns)
-    var firstRefusal: Refusal?
+    var refusal: Refusal?
     // What half precision cannot say (a wider bias, a fill that swallows scores) float32 can.
     let types = try [false, true].map { try AttentionTypes(core, isWide: $0, context) }
     for types in types[0].compute == types[1].compute ? [types[0]] : types {
+      var first: Refusal?
+      defer { refusal = first }
       for split in HeadLayout.splits(atoms: atoms, product: place.lead) {
         do {
           var change = GraphChange(rule: rule, covers: covers, isFusion: true)
           try write(layout.with(split: split), types, &change)
           return change
-        } catch let refusal as Refusal { firstRefusal = firstRefusal ?? refusal }
+        } catch let problem as Refusal { first = first ?? problem }
       }
     }
-    throw firstRefusal ?? Refusal("the heads cannot be told from the batch", at: core.softmax)
+    throw refusal ?? Refusal("the heads cannot be told from the batch", at: core.softmax)
   }
 
-  /// Leading axes that operands had in front of a reshape which keeps their last two axes.
+  /// Leading axes that the queries had in front of a reshape which keeps their last two axes.
   private func leadsBehindMovement() -> [[Dim]] {
     guard let own = context.shape(core.query.value), own.count == 3 else { return [] }
     var value = core.query.value
-    for _ in 0..<2 {
-      guard let id = context.graph.producer(value), let input = context.graph[id].input(0) else { return [] }
-      if context.swapsLastTwo(id) {
-        value = input
-        continue
-      }
-      guard MergeReshapes.kinds.contains(context.graph[id].type), let before = context.shape(input),
-        let after = context.shape(value), before.count == 4, before.suffix(2) == after.suffix(2)
+    for _ in 0..<6 {
+      guard let id = context.graph.producer(value), context.graph[id].domain.isEmpty, let after = context.shape(value)
       else { return [] }
-      return [Array(before.dropLast(2))]
+      let node = context.graph[id]
+      if MergeReshapes.kinds.contains(node.type) {
+        guard let before = context.shape(node.input(0)), before.count == 4, before.suffix(2) == after.suffix(2) else {
+          return []
+        }
+        return [Array(before.dropLast(2))]
+      }
+      let next =
+        context.swapsLastTwo(id)
+        ? node.input(0)
+        : ["Mul", "Div", "Cast", "Neg", "Identity"].contains(node.type)
+          ? node.inputs.lazy.compactMap { $0 }.first { context.shape($0) == after } : nil
+      guard let next else { return [] }
+      value = next
     }
     return []
   }
@@ -138,15 +147,14 @@ struct AttentionWriter {
     if operand.isTurned { swap(&rows, &size) }
     let target = layout.shape(batch: isOneBatch ? 1 : layout.batch, heads: heads, rows, size)
     var (movements, isTurned) = (scaled.movements, operand.isTurned)
-    if isTurned, let last = movements.last, context.swapsLastTwo(last) {
+    if isTurned, let last = movements.last, context.swapsLastTwo(last), context.graph.hasSingleUse(operand.value) {
       movements.removeLast()
       isTurned = false
     }
-    var ref: GraphChange.Ref
+    var ref = scaled.write(movements, context, in: &change)
     if movements.isEmpty && factors.isEmpty {
       ref = try Reshaping.place(scaled.value, isTurned: isTurned, as: target, context, &change)
     } else {
-      ref = change.repeating(movements, on: .existing(scaled.value), in: context.graph)
       for factor in factors {
         guard factor.isScalar(context) || !isTurned && factor.place.lead == lead && shape.count - 2 == lead.count
         else {

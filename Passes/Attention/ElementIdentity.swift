@@ -28,6 +28,7 @@ final class ElementIdentity {
   private let context: PassContext
   private let elements: TrailingElements
   private var numbers: [Origin: Int] = [:]
+  private var origins: [Origin] = []
   private var memo: [Key: [Element]] = [:]
   /// Most elements of a constant table whose columns are compared.
   private static let limit = 1 << 24
@@ -56,8 +57,32 @@ final class ElementIdentity {
 
   private func intern(_ origin: Origin) -> Int {
     if let known = numbers[origin] { return known }
-    numbers[origin] = numbers.count
-    return numbers.count - 1
+    numbers[origin] = origins.count
+    origins.append(origin)
+    return origins.count - 1
+  }
+
+  /// The constant's column that an element is made of by nodes of one operand; nil where there is none.
+  func column(_ number: Int) -> (table: ValueID, index: Int)? {
+    switch origins[number] {
+    case .column(let table, let index): return (table, index)
+    case .computed(_, let parts) where parts.count == 1: return column(parts[0].number)
+    default: return nil
+    }
+  }
+
+  /// What a node does to each of the last `trailing` axes' elements, its first operand left out: equal for equal nodes.
+  private func operation(_ node: Node, _ trailing: Int) -> String {
+    let attributes = node.attributes.map { "\($0.name)=\($0.value)" }.sorted()
+    let others = node.type == "Concat" ? [] : node.inputs.dropFirst()
+    let operands = others.map { operand -> String in
+      guard let operand else { return "" }
+      if let tensor = context.constant(operand), tensor.count <= 64, let numbers = try? tensor.ints() {
+        return "\(tensor.shape)\(numbers)"
+      }
+      return "%\(operand.index)"
+    }
+    return ([node.type, "\(trailing)"] + attributes + operands).joined(separator: " ")
   }
 
   private func compute(_ value: ValueID, _ trailing: Int, _ count: Int, _ depth: Int) throws -> [Element]? {
@@ -83,8 +108,9 @@ final class ElementIdentity {
     }
     if Self.binary.contains(node.type) { return try binary(node, value, trailing, depth) }
     if let inner = reshapedTrailing(node, value, trailing), let input = node.input(0) {
+      let key = operation(node, trailing) + " \(inner)"
       return try of(input, trailing: inner, depth: depth + 1)?.map {
-        Element(number: intern(.computed("#\(id.index)", [$0])), isNegative: false)
+        Element(number: intern(.computed(key, [$0])), isNegative: false)
       }
     }
     guard try Self.isLeading(node, value, trailing, context) else { return nil }
@@ -92,9 +118,10 @@ final class ElementIdentity {
     guard let first = inputs.first, let first, inputs.allSatisfy({ $0?.count == count }), first.count == count else {
       return nil
     }
+    let key = operation(node, trailing)
     return (0..<count).map { index in
       let parts = inputs.compactMap { $0?[index] }
-      return Element(number: intern(.computed("#\(id.index)", parts)), isNegative: false)
+      return Element(number: intern(.computed(key, parts)), isNegative: false)
     }
   }
 

@@ -47,7 +47,7 @@ public enum FuseRotaryEmbedding {
       }
       // Pairs as an axis of their own, whatever becomes of them.
       if graph[id].is("Concat"), last == 2, let rotation = try? Rotation(output, trailing: 2, in: context),
-        rotation.shape.count <= 4, let change = try? change(rotation, output, context)
+        let change = try? change(rotation, output, context)
       {
         return change
       }
@@ -59,8 +59,10 @@ public enum FuseRotaryEmbedding {
       guard context.mayEmit(opset: 23) else {
         throw Refusal("RotaryEmbedding needs opset 23, the output is limited to \(context.options.opsetCeiling)")
       }
-      guard let type = context.dataType(rotation.input), [.float, .float16, .bfloat16].contains(type),
-        context.dataType(rotation.cosine.value) == type, context.dataType(rotation.sine.value) == type
+      guard let type = rotation.inputType ?? context.dataType(rotation.input),
+        [.float, .float16, .bfloat16].contains(type),
+        rotation.cosine.type ?? context.dataType(rotation.cosine.value) == type,
+        rotation.sine.type ?? context.dataType(rotation.sine.value) == type
       else {
         throw Refusal(
           "RotaryEmbedding is not for \(context.dataType(rotation.input)?.name ?? "an unknown type")",
@@ -81,6 +83,9 @@ public enum FuseRotaryEmbedding {
         attributes.append(NamedAttribute("rotary_embedding_dim", .int(Int64(rotation.rotated))))
       }
       var source = GraphChange.Ref.existing(rotation.input)
+      if let type = rotation.inputType {
+        source = change.node("Cast", [source], [NamedAttribute("to", .int(Int64(type.rawValue)))], covers: [])
+      }
       if rotation.trailing > 1 {
         let shape = [Int](repeating: 0, count: frame.shape.count - 1) + [rotation.size]
         source = change.node("Reshape", [source, change.constant(try .ints(shape))], covers: [])

@@ -6,7 +6,7 @@ import Tensors
 /// The end of a chain of nodes that repeats the heads of a [batch, heads, length, size] value for groups of query heads.
 ///
 /// Followed backwards: Transposes, the Reshape that joins heads and group, Expand, Tile, Concat of one value or Gather with
-/// repeated indices, the Unsqueeze before it; on any axes, in any order of the axes.
+/// repeated indices, the Unsqueeze before it; on any axes, in any order of the axes, with Casts anywhere among them.
 struct HeadRepetition {
   /// The value before the repetition, in an order of axes of its own.
   let source: ValueID
@@ -17,6 +17,8 @@ struct HeadRepetition {
   let heads: Int
   let times: Int
   let covers: [NodeID]
+  /// What casts `source` to the type of the value, in order.
+  let casts: [NodeID]
 
   private enum Role { case batch, head, group, length, size }
 
@@ -32,6 +34,7 @@ struct HeadRepetition {
     self.heads = heads
     times = walk.times
     covers = walk.covers
+    casts = walk.casts.reversed()
   }
 
   private struct Walk {
@@ -39,6 +42,8 @@ struct HeadRepetition {
     let context: PassContext
     var roles: [Role] = [.batch, .head, .length, .size]
     var covers: [NodeID] = []
+    /// The nearest first.
+    var casts: [NodeID] = []
     /// Of the source, once it is found.
     var heads: Int?
     var times = 1
@@ -52,7 +57,7 @@ struct HeadRepetition {
 
     mutating func run() throws -> Bool {
       guard context.rank(value) == 4 else { return false }
-      for _ in 0..<8 {
+      for _ in 0..<12 {
         guard let id = context.graph.producer(value), context.graph[id].domain.isEmpty,
           let input = context.graph[id].input(0), let from = context.shape(input), let to = context.shape(value),
           to.count == roles.count, try step(id, from, to)
@@ -70,6 +75,9 @@ struct HeadRepetition {
       let node = context.graph[id]
       switch node.type {
       case "Identity": return true
+      case "Cast":
+        casts.append(id)
+        return true
       case "Transpose":
         guard let order = try AttributeReader(node).optionalInts("perm"), order.count == roles.count else {
           return false

@@ -5,11 +5,15 @@ import Tensors
 
 /// The trailing elements of a value as sums of products of elements of other values: what a rotation consists of.
 final class RotationTerms {
-  /// Element `index` of the last `trailing` axes of `value`.
+  /// Element `index` of the last `trailing` axes of `value`, converted to `type` where there is one.
   struct Factor: Hashable {
     var value: ValueID
     var trailing: Int
     var index: Int
+    var type: DataType?
+
+    /// What it is an element of.
+    var source: Factor { Factor(value: value, trailing: trailing, index: 0, type: type) }
   }
 
   struct Term: Hashable {
@@ -38,6 +42,7 @@ final class RotationTerms {
     if let known = factorMemo[key] { return known }
     guard let count = elements.count(value, trailing) else { return nil }
     var result: [Term]? = depth < 12 ? try signed(value, trailing, count, depth) : nil
+    if result == nil, depth < 12 { result = try widened(value, trailing, depth) }
     if result == nil, depth < 12, let step = try elements.step(value, trailing) {
       let inputs = try step.inputs.map { try factors($0.value, $0.trailing, depth: depth + 1) }
       if !inputs.contains(where: { $0 == nil }), step.sources.count == count {
@@ -57,6 +62,20 @@ final class RotationTerms {
       }
     factorMemo[key] = terms
     return terms
+  }
+
+  /// The factors behind a Cast that keeps each value as it is.
+  private func widened(_ value: ValueID, _ trailing: Int, _ depth: Int) throws -> [Term]? {
+    let graph = context.graph
+    guard let id = graph.producer(value), graph[id].is("Cast"), graph[id].region == elements.region,
+      let input = graph[id].input(0), let from = context.dataType(input), [.float16, .bfloat16].contains(from),
+      let to = context.dataType(value), to == .float
+    else { return nil }
+    return try factors(input, trailing, depth: depth + 1)?.map {
+      var term = $0
+      if term.a.type == nil { term.a.type = to }
+      return term
+    }
   }
 
   /// The factors of `x * c` with a constant of ones and minus ones.
@@ -163,7 +182,7 @@ final class RotationTerms {
   }
 
   private func unit(_ factor: Factor) -> Double? {
-    guard let tensor = context.constant(factor.value), tensor.dataType.isFloatingPoint,
+    guard factor.type == nil, let tensor = context.constant(factor.value), tensor.dataType.isFloatingPoint,
       tensor.shape.dropLast(factor.trailing).allSatisfy({ $0 == 1 }), factor.index < tensor.count, tensor.count <= 4096,
       let view = try? ElementView<Double>(tensor), view[factor.index].magnitude == 1
     else { return nil }
@@ -199,11 +218,26 @@ final class RotationTerms {
     }
   }
 
+  /// The orders in which values met on the way hold at least `count` elements of what `factor` is an element of: its own
+  /// first.
+  func orders(of factor: Factor, atLeast count: Int) -> [[Factor]] {
+    guard let all = elements.count(factor.value, factor.trailing) else { return [] }
+    let own = (0..<all).map {
+      Factor(value: factor.value, trailing: factor.trailing, index: $0, type: factor.type)
+    }
+    let others = factorMemo.filter { _, terms in
+      terms.count >= count && terms.allSatisfy { !$0.isNegative && $0.b == nil && $0.a.source == factor.source }
+        && Set(terms.map(\.a.index)).count == terms.count
+    }
+    let sorted = others.sorted { ($0.key.trailing, $0.key.value) < ($1.key.trailing, $1.key.value) }
+    return [own] + sorted.map { $0.value.map(\.a) }.filter { $0 != own }
+  }
+
   /// A value met on the way whose last axis (else its last few, the number of which is given) holds exactly these factors.
   func value(holding wanted: [Factor]) -> (value: ValueID, trailing: Int)? {
     guard let first = wanted.first else { return nil }
     let isWhole =
-      first.index == 0 && wanted.count == elements.count(first.value, first.trailing)
+      first.type == nil && first.index == 0 && wanted.count == elements.count(first.value, first.trailing)
       && wanted.indices.allSatisfy {
         wanted[$0] == Factor(value: first.value, trailing: first.trailing, index: $0)
       }
@@ -213,5 +247,13 @@ final class RotationTerms {
     }
     let nearest = found.keys.map { ($0.value, $0.trailing) }.min { ($0.1, $0.0) < ($1.1, $1.0) }
     return nearest ?? (isWhole ? (first.value, first.trailing) : nil)
+  }
+
+  /// The same with what it has to be converted to first.
+  func input(holding wanted: [Factor]) -> (value: ValueID, trailing: Int, type: DataType?)? {
+    if let (value, trailing) = value(holding: wanted) { return (value, trailing, nil) }
+    guard let type = wanted.first?.type, wanted.allSatisfy({ $0.type == type }) else { return nil }
+    let plain = wanted.map { Factor(value: $0.value, trailing: $0.trailing, index: $0.index) }
+    return value(holding: plain).map { ($0.value, $0.trailing, type) }
   }
 }

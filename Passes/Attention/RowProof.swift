@@ -55,12 +55,51 @@ struct RowProof {
     return RowProof.everyRow(lengths) { test.substituting(3, by: $0) }
   }
 
-  /// True for a constant bias that forbids nothing.
+  /// True for a bias that forbids nothing: a constant, or one whose least element is known.
   func isSmall(_ value: ValueID, _ weight: Double) -> Bool {
-    guard let tensor = context.constant(value), tensor.count <= 1 << 22,
-      let numbers = try? tensor.elements(as: Double.self)
-    else { return false }
-    return numbers.allSatisfy { $0 * weight > MaskForm.forbidding / 2 }
+    if let tensor = context.constant(value) {
+      guard tensor.count <= 1 << 22, let numbers = try? tensor.elements(as: Double.self) else { return false }
+      return numbers.allSatisfy { $0 * weight > MaskForm.forbidding / 2 }
+    }
+    guard weight > 0, let least = least(value) else { return false }
+    return least * weight > MaskForm.forbidding / 2
+  }
+
+  /// A number that no element is below; nil where none is known. Positions times slopes (ALiBi) are never negative.
+  private func least(_ value: ValueID, depth: Int = 0) -> Double? {
+    guard depth < 16 else { return nil }
+    if let tensor = context.constant(value) {
+      guard tensor.count <= 1 << 22, let numbers = try? tensor.elements(as: Double.self),
+        numbers.allSatisfy(\.isFinite)
+      else { return nil }
+      return numbers.min()
+    }
+    if let symbols = context.facts(value).symbols, !symbols.isEmpty {
+      return symbols.allSatisfy(\.isNonNegative) ? 0 : nil
+    }
+    guard let id = context.graph.producer(value), context.graph[id].domain.isEmpty else { return nil }
+    let node = context.graph[id]
+    func input(_ index: Int) -> Double? { node.input(index).flatMap { least($0, depth: depth + 1) } }
+    switch node.type {
+    case "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Expand", "Tile", "Gather", "Slice":
+      return input(0)
+    case "Cast":
+      guard let type = context.dataType(value), type.isFloatingPoint || type == .int64 || type == .int32 else {
+        return nil
+      }
+      return input(0)
+    case "Range":
+      guard let step = context.uniform(node.input(2)), step > 0 else { return nil }
+      return input(0)
+    case "Abs": return 0
+    case "Mul":
+      guard let a = input(0), let b = input(1), a >= 0, b >= 0 else { return nil }
+      return a * b
+    case "Add":
+      guard let a = input(0), let b = input(1) else { return nil }
+      return a + b
+    default: return nil
+    }
   }
 
   /// True where for one choice of the key the condition holds in every row.

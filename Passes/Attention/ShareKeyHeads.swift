@@ -8,8 +8,8 @@ import Tensors
 /// Before: `Attention(q, Reshape(Expand(Unsqueeze(k, 2), {B, KV, G, S, D}), {B, KV * G, S, D}), <v alike>)`.
 /// After: `Attention(q, k, v)` with `KV` heads in `k` and `v`.
 ///
-/// Also Tile, Concat of one value, Gather with repeated indices, and any of them before a Transpose. Keys and values must be
-/// repeated alike, and query head h must read key head h / G.
+/// Also Tile, Concat of one value, Gather with repeated indices, and any of them before a Transpose or a Cast. Keys and values
+/// must be repeated alike, and query head h must read key head h / G.
 public enum ShareKeyHeads {
   public static let pass = RewritePass(
     "ShareKeyHeads", level: 2,
@@ -49,7 +49,7 @@ public enum ShareKeyHeads {
       }
       var change = GraphChange(rule: name, covers: [id] + keys.covers + values.covers, isFusion: false)
       func operand(_ part: HeadRepetition) throws -> GraphChange.Ref {
-        var result = GraphChange.Ref.existing(part.source)
+        var result = change.repeating(part.casts, on: .existing(part.source), in: context.graph)
         if let extra = part.extra {
           result = change.node("Squeeze", [result, change.constant(try .ints([extra]))], covers: [])
         }

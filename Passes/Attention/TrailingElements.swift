@@ -89,6 +89,17 @@ struct TrailingElements {
         let sizes = dimensions(input, trailing)
       else { return nil }
       return single(Self.broadcast(sizes, to: to))
+    case "Tile":
+      guard inner == trailing, let repeats = try context.constant(node.input(1))?.ints(), repeats.count == rank,
+        repeats.prefix(leading).allSatisfy({ $0 == 1 }), let sizes = dimensions(input, trailing)
+      else { return nil }
+      let strides = Tensor.strides(sizes)
+      var places = [0]
+      for (axis, size) in sizes.enumerated() {
+        let part = (0..<to[axis]).map { $0 % size * strides[axis] }
+        places = places.flatMap { base in part.map { base + $0 } }
+      }
+      return single(places)
     default: return nil
     }
   }

@@ -9,7 +9,7 @@ import Tensors
 /// After: `MatMul(Transpose <perm = [0, 2, 1, 3]> (q), Transpose <perm = [0, 2, 3, 1]> (k))`.
 ///
 /// Letters in both operands and the result are the batch; those in both but not in the result are summed over; a letter that
-/// one operand alone has is a row or column. Of several letters of rows the outer ones are batch axes that the other operand
+/// one operand alone has is a row or column, or summed over at once where the result lacks it. Of several letters of rows the outer ones are batch axes that the other operand
 /// broadcasts; several letters of columns or of the sum, which would have to be joined, are joined where their sizes are known.
 public enum LowerEinsum {
   public static let pass = RewritePass(
@@ -54,8 +54,10 @@ struct EinsumProduct {
   private let summed: [Character]
   private let rows: [Character]
   private let columns: [Character]
+  /// In one operand and nowhere else: summed over before the product.
+  private let lone: Set<Character>
 
-  /// nil where it is no product: letters twice in one operand, summed over in one alone, or nothing to multiply by.
+  /// nil where it is no product: letters twice in one operand, or nothing to multiply by.
   init?(_ equation: String, ranks: (Int, Int)) {
     let text = equation.filter { $0 != " " }
     let sides = text.split(separator: ">", omittingEmptySubsequences: false)
@@ -81,9 +83,8 @@ struct EinsumProduct {
     summed = a.filter { b.contains($0) && !output.contains($0) }
     rows = output.filter { a.contains($0) && !b.contains($0) }
     columns = output.filter { b.contains($0) && !a.contains($0) }
-    guard batch.count + rows.count + columns.count == output.count, batch.count + rows.count + summed.count == a.count,
-      batch.count + columns.count + summed.count == b.count, !summed.isEmpty
-    else { return nil }
+    lone = Set(a).symmetricDifference(b).subtracting(output)
+    guard batch.count + rows.count + columns.count == output.count, !summed.isEmpty else { return nil }
   }
 
   /// The letters of a term; the axes of an ellipsis are the digits, counted from the last one, so that they align.
@@ -118,6 +119,8 @@ struct EinsumProduct {
     let plain = batch + rows + columns
     let isSwapped = result != plain && result == batch + columns + rows
     let (first, second) = isSwapped ? (columns, rows) : (rows, columns)
+    let (a, left) = try reduced(a, left, x, &change)
+    let (b, right) = try reduced(b, right, y, &change)
     let (p, q) = isSwapped ? (b, a) : (a, b)
     let (pLetters, qLetters) = isSwapped ? (right, left) : (left, right)
     func lengths(_ letters: [Character]) -> [Dim] { letters.map { size($0, x, y) ?? 1 } }
@@ -148,6 +151,19 @@ struct EinsumProduct {
     var shape = lengths(batch + first) + single + [second.isEmpty ? 1 : width]
     guard let split = try reshape(product, &shape, lengths(batch + first + second)) else { return nil }
     return arranged(split, batch + first + second, result, &change)
+  }
+
+  /// An operand without the axes that it alone has.
+  private func reduced(
+    _ ref: GraphChange.Ref, _ letters: [Character], _ shape: [Dim], _ change: inout GraphChange
+  ) throws -> (GraphChange.Ref, [Character]) {
+    let axes = letters.indices.filter { lone.contains(letters[$0]) }
+    if axes.isEmpty { return (ref, letters) }
+    let isPlain = axes.allSatisfy { shape[$0] == 1 }
+    let result = change.node(
+      isPlain ? "Squeeze" : "ReduceSum", [ref, change.constant(try .ints(axes))],
+      isPlain ? [] : [NamedAttribute("keepdims", .int(0))], covers: [])
+    return (result, letters.filter { !lone.contains($0) })
   }
 
   /// The axes `letters` in the order `target`.

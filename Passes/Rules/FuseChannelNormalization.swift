@@ -6,16 +6,19 @@ public enum FuseChannelNormalization {
     """
     # As ConvNeXt has it: mean and variance over axis 1, a factor and a summand for each channel. d / sqrt(q + e).
     \(RuleForms.normalized)
+    \(RuleForms.variance)
 
     rule FuseChannelNormalization level 2 "recognises LayerNormalization over the channel axis" {
       match   {
-        m = ReduceMean!<keepdims = 1>(x, _)  d = Sub&(x, m)
-        q = ReduceMean<keepdims = 1>(Mul(d, d), _)  n = Normalized(d, q, $e)  y = Add(Mul(n, $w), $b)
+        m = ReduceMean!<keepdims = 1>(x, _)  d = Sub&(x, m)  q = Variance(x, m, d)  n = Normalized(d, q, $e)
+        y = Add(Mul(n, $w), $b)
       }
       where   {
         is_float(x); type(x) != double : "LayerNormalization computes in floats, x is of doubles";
+        operator(q) != "Sub" || type(x) == float :
+          "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";
         let a = axes(m);
-        axes(q) == a : "mean and variance are taken over different axes";
+        same_shape(m, q) : "mean and variance are taken over different axes";
         let r = rank(x);
         r >= 3 && a == [1] : "the axes {a} are not the channels of a tensor of rank {rank(x)}";
         uniform($e) : "epsilon is not one number";

@@ -6,8 +6,25 @@ public enum FuseGelu {
     """
     # 0.5 * x * (1 + Erf(x / sqrt(2))) in any grouping is Gelu(x), the same with Tanh(sqrt(2 / pi) * (x + 0.044715 *
     # x^3)) its tanh form, as is x * Sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x^3)).
-    form Half(x, g) { Mul(Mul(x, g), 0.5) | Mul(Mul(x, 0.5), g) | Mul(x, Mul(g, 0.5)) }
-    form ErfGate(x) { Add(Erf!(Mul(x, 0.7071067811865476)), 1) | Sub(1, Erf!(Mul(x, -0.7071067811865476))) }
+    # x * (1 + e) / 2
+    form Gated(x, e) {
+      Mul(Mul(x, Add(e, 1)), 0.5)
+      | Mul(Mul(x, 0.5), Add(e, 1))
+      | Mul(x, Mul(Add(e, 1), 0.5))
+      | Mul(x, Add(Mul(e, 0.5), 0.5))
+      | Mul(Add(Mul(x, e), x), 0.5)
+      | h = Mul(x, 0.5)  Add(Mul(h, e), h)
+      | Add(Mul(x, Mul(e, 0.5)), Mul(x, 0.5))
+      | Add(Mul(Mul(x, e), 0.5), Mul(x, 0.5))
+    }
+    # The same of the negative: x * (1 - e) / 2
+    form GatedNegative(x, e) {
+      Mul(Mul(x, Sub(1, e)), 0.5)
+      | Mul(Mul(x, 0.5), Sub(1, e))
+      | Mul(x, Mul(Sub(1, e), 0.5))
+      | Mul(x, Sub(0.5, Mul(e, 0.5)))
+      | Mul(x, Add(Mul(e, -0.5), 0.5))
+    }
     form Cubic(x) {
       Mul(Pow(x, 3), 0.044715)
       | Mul(Mul(Mul(x, x), x), 0.044715)
@@ -29,13 +46,19 @@ public enum FuseGelu {
     }
 
     rule FuseGelu level 2 "recognises the erf, tanh and sigmoid spellings of Gelu" {
-      match   { y = Half(x, ErfGate(x)) }
+      match   { y = Gated(x, Erf!(Mul(x, 0.7071067811865476))) }
       where   { is_float(x); type(x) != double : "known runtimes have no Gelu of doubles" }
       rewrite { y = Gelu(x) }
     }
 
     rule FuseGelu level 2 {
-      match   { y = Half(x, Add(Tanh!(Bent(x)), 1)) }
+      match   { y = GatedNegative(x, Erf!(Mul(x, -0.7071067811865476))) }
+      where   { is_float(x); type(x) != double : "known runtimes have no Gelu of doubles" }
+      rewrite { y = Gelu(x) }
+    }
+
+    rule FuseGelu level 2 {
+      match   { y = Gated(x, Tanh!(Bent(x))) }
       where   { is_float(x); type(x) != double : "known runtimes have no Gelu of doubles" }
       rewrite { y = Gelu<approximate = "tanh">(x) }
     }

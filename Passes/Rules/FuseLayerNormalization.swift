@@ -4,44 +4,26 @@ import PassKit
 public enum FuseLayerNormalization {
   public static let pass = RulePass(
     """
-    # d = x - mean(x), n = d / sqrt(mean(d^2) + epsilon), then a factor and a summand for each normalised element.
-    # The variance may be written as mean(x^2) - mean(x)^2 (the fused node is the more accurate one), the division
-    # in six ways, scale and bias folded as TensorFlow does it. Half precision is computed in floats between casts,
-    # as stash_type says. d / sqrt(q + e).
+    # d = x - mean(x), n = d / sqrt(variance + epsilon), then a factor and a summand for each normalised element. The
+    # variance may be written as mean(x^2) - mean(x)^2: the fused node is the more accurate one. In half precision that
+    # difference is mostly rounding, and the fused node would give other numbers than the file. Scale and bias may be
+    # folded as TensorFlow does it. Half precision is computed in floats between casts, as stash_type says.
     \(RuleForms.normalized)
+    \(RuleForms.variance)
+    \(RuleForms.shifted)
 
     rule FuseLayerNormalization level 2 "recognises decomposed LayerNormalization" {
       match   {
-        m = ReduceMean!<keepdims = $k>(x, _)  d = Sub&(x, m)
-        q = ReduceMean<keepdims = $l>(Mul(d, d), _)  y = Normalized(d, q, $e)
+        m = ReduceMean!<keepdims = 1>(x, _)  d = Sub&(x, m)  q = Variance(x, m, d)  y = Normalized(d, q, $e)
       }
       where   {
         is_float(x); type(x) != double : "LayerNormalization computes in floats, x is of doubles";
-        $k == 1 && $l == 1 : "the reduction drops its axes";
+        operator(q) != "Sub" || type(x) == float :
+          "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";
         let a = axes(m);
-        axes(q) == a : "mean and variance are taken over different axes";
-        length(a) > 0 && a == range(rank(x) - length(a), rank(x)) :
-          "the axes {a} are not the last ones of a tensor of rank {rank(x)}";
-        let s = slice(shape(x), -length(a), rank(x));
-        known(s) : "the normalised dimensions are not known";
-        uniform($e) : "epsilon is not one number"
-      }
-      rewrite { y = LayerNormalization<axis = -length(a), epsilon = value($e)>(x, fill(1, type(x), s)) }
-    }
-
-    rule FuseLayerNormalization level 2 {
-      match   {
-        m = ReduceMean!<keepdims = $k>(x, _)
-        q = Sub(ReduceMean<keepdims = $l>(Mul(x, x), _), Mul(m, m))  y = Normalized(Sub&(x, m), q, $e)
-      }
-      where   {
-        is_float(x); type(x) != double : "LayerNormalization computes in floats, x is of doubles";
-        type(x) == float : "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";
-        $k == 1 && $l == 1 : "the reduction drops its axes";
-        let a = axes(m);
-        length(a) > 0 && a == range(rank(x) - length(a), rank(x)) :
-          "the axes {a} are not the last ones of a tensor of rank {rank(x)}";
         same_shape(m, q) : "mean and variance are taken over different axes";
+        length(a) > 0 && a == range(rank(x) - length(a), rank(x)) :
+          "the axes {a} are not the last ones of a tensor of rank {rank(x)}";
         let s = slice(shape(x), -length(a), rank(x));
         known(s) : "the normalised dimensions are not known";
         uniform($e) : "epsilon is not one number"
@@ -49,21 +31,17 @@ public enum FuseLayerNormalization {
       rewrite { y = LayerNormalization<axis = -length(a), epsilon = value($e)>(x, fill(1, type(x), s)) }
     }
 
-    form InverseRoot(q, e) {
-      Reciprocal(Sqrt(Add(q, $e))) | Div(1, Sqrt(Add(q, $e))) | Pow(Add(q, $e), -0.5) | Sqrt(Reciprocal(Add(q, $e)))
-    }
-
     rule FuseLayerNormalization level 2 {
       match   {
-        m = ReduceMean!<keepdims = $k>(x, _)  d = Sub&(x, m)
-        q = ReduceMean<keepdims = $l>(Mul(d, d), _)  f = Mul(InverseRoot(q, $e), $w)
-        y = Add(Mul(x, f), Sub($b, Mul(m, f)))
+        m = ReduceMean!<keepdims = 1>(x, _)  q = Moment(x, m)  f = Mul(InverseRoot(q, $e), $w)
+        y = Add(Mul(x, f), Shifted(m, f, $b))
       }
       where   {
         is_float(x); type(x) != double : "LayerNormalization computes in floats, x is of doubles";
-        $k == 1 && $l == 1 : "the reduction drops its axes";
+        operator(q) != "Sub" || type(x) == float :
+          "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";
         let a = axes(m);
-        axes(q) == a : "mean and variance are taken over different axes";
+        same_shape(m, q) : "mean and variance are taken over different axes";
         length(a) > 0 && a == range(rank(x) - length(a), rank(x)) :
           "the axes {a} are not the last ones of a tensor of rank {rank(x)}";
         let s = slice(shape(x), -length(a), rank(x));

@@ -22,6 +22,23 @@ public enum FuseLpNormalization {
       rewrite { y = LpNormalization<axis = item(a, 0), p = 2>(x) }
     }
 
+    form Scaled(x, n, c) {
+      n = ReduceL2!<keepdims = 1>(x, _)  Mul(n, $c)
+      | n = ReduceSumSquare!<keepdims = 1>(x, _)  Mul(Sqrt(n), $c)
+      | n = ReduceSum<keepdims = 1>(Mul!(x, x), _)  Mul(Sqrt(n), $c)
+    }
+
+    rule FuseLpNormalization level 2 {
+      match   { y = Over(x, Scaled(x, n, $c)) }
+      where   {
+        let a = axes(n);
+        length(a) == 1 : "LpNormalization runs over one axis, the norm over {a}";
+        uniform($c) && value($c) > 0 : "the unit of the norm is not one positive number";
+        same_shape(x, y) : "the unit gives the result another shape"
+      }
+      rewrite { y = Mul(LpNormalization<axis = item(a, 0), p = 2>(x), 1 / value($c)) }
+    }
+
     rule FuseLpNormalization level 2 {
       match   { n = ReduceL1!<keepdims = 1>(x, _)  y = Div(x, n) }
       where   {

@@ -95,5 +95,16 @@ public enum FuseReduction {
       rewrite { y = ReduceMean<keepdims = $k>(x, a) }
     }
 
+    rule FuseReduction level 2 {
+      match   { s = ReduceSumSquare<keepdims = $k>(x, _)  y = Mul(s, $c) }
+      where   {
+        is_float(x);
+        let a = axes(s);
+        uniform($c) && abs(value($c) * span(x, a) - 1) < 0.000001 : "the factor is not one over the number of elements";
+        same_shape(s, y) : "the factor gives the result another shape"
+      }
+      rewrite { y = ReduceMean<keepdims = $k>(Mul(x, x), a) }
+    }
+
     """)
 }

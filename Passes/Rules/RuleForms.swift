@@ -1,15 +1,30 @@
 /// Forms that several rule files share. Each pass's text holds them as its own: it can be printed, saved and read again by itself.
 enum RuleForms {
-  /// n = d / sqrt(q + e), with e a constant.
+  /// n = d / sqrt(q + e), with e a constant, and 1 / sqrt(q + e).
   static let normalized = """
-    form Normalized(d, q, e) {
-      Div(d, Sqrt(Add(q, $e)))
-      | Mul(d, Reciprocal(Sqrt(Add(q, $e))))
-      | Mul(d, Div(1, Sqrt(Add(q, $e))))
-      | Mul(d, Pow(Add(q, $e), -0.5))
-      | Mul(d, Sqrt(Reciprocal(Add(q, $e))))
-      | Div(d, Pow(Add(q, $e), 0.5))
+    form InverseRoot(q, e) {
+      Reciprocal(Sqrt(Add(q, $e))) | Div(1, Sqrt(Add(q, $e))) | Pow(Add(q, $e), -0.5) | Sqrt(Reciprocal(Add(q, $e)))
+      | Reciprocal(Pow(Add(q, $e), 0.5)) | Div(1, Pow(Add(q, $e), 0.5))
     }
+    form Normalized(d, q, e) {
+      Div(d, Sqrt(Add(q, $e))) | Div(d, Pow(Add(q, $e), 0.5)) | Mul(d, InverseRoot(q, $e))
+    }
+    """
+
+  /// The variance of x, m its mean and d = x - m: mean(d^2), or mean(x^2) - m^2. Moment is where d is not read otherwise.
+  static let variance = """
+    form Variance(x, m, d) {
+      ReduceMean<keepdims = 1>(Mul(d, d), _) | Sub(ReduceMean<keepdims = 1>(Mul(x, x), _), Mul(m, m))
+    }
+    form Moment(x, m) {
+      d = Sub(x, m)  ReduceMean<keepdims = 1>(Mul(d, d), _)
+      | Sub(ReduceMean<keepdims = 1>(Mul(x, x), _), Mul(m, m))
+    }
+    """
+
+  /// b - m * f.
+  static let shifted = """
+    form Shifted(m, f, b) { Sub($b, Mul(m, f)) | Add(Mul(Neg(m), f), $b) }
     """
 
   /// x > 0 or x >= 0: the rules that use it choose between branches that meet at 0.

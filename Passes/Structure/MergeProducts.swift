@@ -40,7 +40,6 @@ public enum MergeProducts {
       let before = products.reduce(0) { $0 + $1.nodes.count }
       let after = 2 + (mine.isMatMul(graph) && hasBias ? 1 : 0) + (activation == nil ? 0 : 1)
       if after >= before { return nil }
-      try checkSpeed(products, context)
       return try merged(products, activation, context)
     }
 
@@ -55,9 +54,6 @@ public enum MergeProducts {
       }
       return areEqual ? first : nil
     }
-
-    /// Where a Split copies more than the products save.
-    private func checkSpeed(_ products: [ParallelProduct], _ context: PassContext) throws {}
 
     private func merged(
       _ products: [ParallelProduct], _ activation: Node?, _ context: PassContext

@@ -1,13 +1,18 @@
-// Packed float32 GEMM after Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication"): A is packed by
-// block into tiles of MR rows, B comes packed in panels of NR columns, a register tile of MR x NR is the microkernel.
+// Packed float32 GEMM after Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication"): B comes packed in panels
+// of NR columns, a register tile of MR x NR is the microkernel. A is read as it lies in memory, a broadcast an element: packing
+// it would cost a pass and saves nothing where its columns are adjacent, unless its rows collide in the cache.
 #ifndef CK_TIER
 #include "include/ck_conv.h"
 #include "include/ck_gemm.h"
 #include "internal.h"
 
-enum { KC = 256, MC = 168 };  // MC is a multiple of every tier's MR
+// MC is a multiple of every tier's MR; a copied row of A is not a multiple of 4 KiB long, so that a tile's rows share no cache set.
+enum { KC = 256, MC = 168, COPY_STRIDE = KC + 16 };
 static const size_t tier_mr[] = {6, 6, 14};
 static const size_t tier_nr[] = {8, 16, 32};
+
+/// Rows a multiple of 2 KiB apart share so few sets of the first-level cache that a tile's evict each other.
+static bool is_read_in_place(ptrdiff_t row, ptrdiff_t col) { return col == 1 && row >= 0 && row % 512 != 0; }
 
 #define CK_SELF "gemm.c"
 #include "tiers.h"
@@ -15,7 +20,10 @@ static const size_t tier_nr[] = {8, 16, 32};
 size_t ck_gemm_nr(void) { return tier_nr[ck_tier()]; }
 size_t ck_gemm_mr(void) { return tier_mr[ck_tier()]; }
 size_t ck_gemm_packed_size(size_t k, size_t n) { return k * ck_round_up(n, ck_gemm_nr()); }
-size_t ck_gemm_scratch_bytes(size_t k) { return ck_min(k, KC) * MC * sizeof(float) + 64; }
+size_t ck_gemm_scratch_bytes(size_t m, ptrdiff_t a_row, ptrdiff_t a_col) {
+    return is_read_in_place(a_row, a_col) ? 64 : ck_min(m, MC) * COPY_STRIDE * sizeof(float) + 64;
+}
+
 
 void ck_gemm_pack_b(float *packed, const CK_U(float) *b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t n,
                     size_t panel_begin, size_t panel_end) {
@@ -51,15 +59,10 @@ void ck_gemm_packed_f32(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_
 }
 
 void ck_gemm_pack_a(float *packed, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, size_t m, size_t k) {
-    const size_t mr = ck_gemm_mr();
     for (size_t k0 = 0; k0 < k; k0 += KC) {
         const size_t kc = ck_min(KC, k - k0);
-        for (size_t i0 = 0; i0 < m; i0 += mr) {
-            const size_t rows = ck_min(mr, m - i0);
-            for (size_t p = 0; p < kc; p++) {
-                for (size_t i = 0; i < rows; i++)
-                    *packed++ = a[(ptrdiff_t)(i0 + i) * a_row + (ptrdiff_t)(k0 + p) * a_col];
-            }
+        for (size_t i = 0; i < m; i++) {
+            for (size_t p = 0; p < kc; p++) *packed++ = a[(ptrdiff_t)i * a_row + (ptrdiff_t)(k0 + p) * a_col];
         }
     }
 }
@@ -116,13 +119,15 @@ void ck_gemv_cols_f32(float *y, const CK_U(float) *x, const CK_U(float) *b, size
 #endif
 #define NR (2 * W)
 
-/// Tile of `rows` x NR: c (+)= A tile (packed, k x rows) times a panel of B (k x NR). First block stores, others add.
-static inline __attribute__((always_inline)) void T(tile)(const int rows, size_t k, const CK_U(float) *a, const CK_U(float) *b, float *c,
-                                                          size_t ldc, bool first) {
+/// c (+)= rows of A (lda apart, as they lie in memory) times a panel of B (k x NR). First block stores, others add.
+static inline __attribute__((always_inline)) void T(tile)(const int rows, size_t k, const CK_U(float) *a, size_t lda,
+                                                          const CK_U(float) *b, float *c, size_t ldc, bool first) {
     vf acc[MR][2];
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = VS(0);
-    for (size_t p = 0; p < k; p++, a += rows, b += NR) {
+    // Every fifth row has a pointer: the addresses in between are base + {1, 2, 3, 4} * lda, which needs no registers of its own.
+    const CK_U(float) *const row5 = a + 5 * lda, *const row10 = a + 10 * lda;
+    for (size_t p = 0; p < k; p++, b += NR) {
         const vf b0 = LD(b), b1 = LD(b + W);
 #if CK_TIER == 2
         __builtin_prefetch(b + 8 * NR);
@@ -130,7 +135,7 @@ static inline __attribute__((always_inline)) void T(tile)(const int rows, size_t
 #endif
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++) {
-            const vf x = VS(a[i]);
+            const vf x = VS((i < 5 ? a + (size_t)i * lda : i < 10 ? row5 + (size_t)(i - 5) * lda : row10 + (size_t)(i - 10) * lda)[p]);
             acc[i][0] = VFMA(x, b0, acc[i][0]);
             acc[i][1] = VFMA(x, b1, acc[i][1]);
         }
@@ -143,9 +148,10 @@ static inline __attribute__((always_inline)) void T(tile)(const int rows, size_t
     }
 }
 
-static void T(tile_any)(size_t rows, size_t k, const CK_U(float) *a, const CK_U(float) *b, float *c, size_t ldc, bool first) {
+static void T(tile_any)(size_t rows, size_t k, const CK_U(float) *a, size_t lda, const CK_U(float) *b, float *c, size_t ldc,
+                        bool first) {
     switch (rows) {
-#define CASE(r) case r: T(tile)(r, k, a, b, c, ldc, first); break;
+#define CASE(r) case r: T(tile)(r, k, a, lda, b, c, ldc, first); break;
     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if CK_TIER == 2
     CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
@@ -206,24 +212,42 @@ static void T(finish)(const ck_gemm_epilogue *e, const CK_U(float) *sum, size_t 
     }
 }
 
-static void T(pack_a)(float *dst, const CK_U(float) *a, ptrdiff_t row, ptrdiff_t col, size_t rows, size_t k) {
-    for (size_t i0 = 0; i0 < rows; i0 += MR) {
-        const size_t m = ck_min(MR, rows - i0);
-        const CK_U(float) *src = a + (ptrdiff_t)i0 * row;
-        if (row == 1) {
-            for (size_t p = 0; p < k; p++) {
-                for (size_t i = 0; i < m; i++) dst[p * m + i] = src[(ptrdiff_t)p * col + (ptrdiff_t)i];
-            }
-        } else {
-            for (size_t p0 = 0; p0 < k; p0 += 16) {
-                const size_t p1 = ck_min(k, p0 + 16);
-                for (size_t i = 0; i < m; i++) {
-                    const CK_U(float) *line = src + (ptrdiff_t)i * row;
-                    for (size_t p = p0; p < p1; p++) dst[p * m + i] = line[(ptrdiff_t)p * col];
-                }
-            }
+/// Rows of a block of A for the tiles: in place, or copied into `pack`.
+typedef struct T(rows_of_a) {
+    const CK_U(float) *at;
+    size_t stride;
+} T(rows_of_a);
+
+static T(rows_of_a) T(block_of_a)(float *pack, const CK_U(float) *a, ptrdiff_t row, ptrdiff_t col, size_t rows, size_t k) {
+    if (is_read_in_place(row, col) || (col == 1 && rows == 1)) return (T(rows_of_a)){a, (size_t)row};
+    for (size_t i = 0; col == 1 && i < rows; i++) memcpy(pack + i * COPY_STRIDE, a + (ptrdiff_t)i * row, k * sizeof *pack);
+    if (col == 1) return (T(rows_of_a)){pack, COPY_STRIDE};
+    for (size_t p0 = 0; p0 < k; p0 += 16) {
+        const size_t p1 = ck_min(k, p0 + 16);
+        for (size_t i = 0; i < rows; i++) {
+            const CK_U(float) *line = a + (ptrdiff_t)i * row;
+            for (size_t p = p0; p < p1; p++) pack[i * COPY_STRIDE + p] = line[(ptrdiff_t)p * col];
         }
-        dst += m * k;
+    }
+    return (T(rows_of_a)){pack, COPY_STRIDE};
+}
+
+/// One tile over all of k into `local`, then to C: where sums may not lie in C in between.
+static void T(whole_sums)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, const CK_U(float) *packed,
+                          size_t k, size_t m0, size_t rows, size_t n_begin, size_t n_end, const ck_gemm_epilogue *e,
+                          float *pack) {
+    float local[MR * NR];
+    for (size_t i = 0; i < rows; i += MR) {
+        const size_t m = ck_min(MR, rows - i);
+        const CK_U(float) *src = a + (ptrdiff_t)(m0 + i) * a_row;
+        for (size_t j = n_begin; j < n_end; j += NR) {
+            for (size_t p = 0; p < k; p += KC) {
+                const size_t kc = ck_min(KC, k - p);
+                const T(rows_of_a) block = T(block_of_a)(pack, src + (ptrdiff_t)p * a_col, a_row, a_col, m, kc);
+                T(tile_any)(m, kc, block.at, block.stride, packed + j * k + p * NR, local, NR, p == 0);
+            }
+            T(finish)(e, local, NR, c + (m0 + i) * ldc + j, ldc, m, ck_min(NR, n_end - j), m0 + i, j);
+        }
     }
 }
 
@@ -233,29 +257,32 @@ static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row,
     const bool plain = e->alpha == 1 && e->beta == 0 && !e->bias_col && !e->bias_row && !e->residual &&
                        e->act.op == CK_UNARY_NONE;
     float *pack = (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
-    // Sums may live in C between blocks of k only where nothing else is read from there: otherwise one tile at a time
-    // runs through all of k into a local buffer.
+    // Sums may live in C between blocks of k only where nothing else is read from there.
     const bool in_c = plain || (e->beta == 0 && e->residual != c);
     (void)n;
     float local[MR * NR];
     for (size_t m0 = m_begin; m0 < m_end; m0 += MC) {
         const size_t rows = ck_min(MC, m_end - m0);
+        if (!in_c && k > KC) {
+            T(whole_sums)(c, ldc, a, a_row, a_col, packed, k, m0, rows, n_begin, n_end, e, pack);
+            continue;
+        }
         size_t k0 = 0;
         do {
             const size_t kc = ck_min(KC, k - k0);
             const bool first = k0 == 0, last = k0 + kc == k;
-            T(pack_a)(pack, a + (ptrdiff_t)m0 * a_row + (ptrdiff_t)k0 * a_col, a_row, a_col, rows, kc);
-            if (!in_c && !(first && last)) break;
+            const T(rows_of_a) block =
+                T(block_of_a)(pack, a + (ptrdiff_t)m0 * a_row + (ptrdiff_t)k0 * a_col, a_row, a_col, rows, kc);
             for (size_t j = n_begin; j < n_end;) {
                 const CK_U(float) *b = packed + j * k + k0 * NR;
                 if (rows == 1 && n_end - j >= 4 * NR) {
                     float *dst = c + m0 * ldc + j;
                     if (!in_c) {
                         float sums[4 * NR];
-                        T(row4)(kc, pack, b, NR * k, sums, true);
+                        T(row4)(kc, block.at, b, NR * k, sums, true);
                         for (size_t q = 0; q < 4; q++) T(finish)(e, sums + q * NR, NR, dst + q * NR, ldc, 1, NR, m0, j + q * NR);
                     } else {
-                        T(row4)(kc, pack, b, NR * k, dst, first);
+                        T(row4)(kc, block.at, b, NR * k, dst, first);
                         for (size_t q = 0; last && !plain && q < 4; q++)
                             T(finish)(e, dst + q * NR, ldc, dst + q * NR, ldc, 1, NR, m0, j + q * NR);
                     }
@@ -267,14 +294,14 @@ static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row,
                     const size_t m = ck_min(MR, rows - i);
                     float *dst = c + (m0 + i) * ldc + j;
                     if (cols == NR && in_c) {
-                        T(tile_any)(m, kc, pack + i * kc, b, dst, ldc, first);
+                        T(tile_any)(m, kc, block.at + i * block.stride, block.stride, b, dst, ldc, first);
                         if (last && !plain) T(finish)(e, dst, ldc, dst, ldc, m, cols, m0 + i, j);
                         continue;
                     }
                     if (!first) {
                         for (size_t r = 0; r < m; r++) memcpy(local + r * NR, dst + r * ldc, cols * sizeof *dst);
                     }
-                    T(tile_any)(m, kc, pack + i * kc, b, local, NR, first);
+                    T(tile_any)(m, kc, block.at + i * block.stride, block.stride, b, local, NR, first);
                     if (last && !plain) {
                         T(finish)(e, local, NR, dst, ldc, m, cols, m0 + i, j);
                     } else {
@@ -285,22 +312,6 @@ static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row,
             }
             k0 += kc;
         } while (k0 < k);
-        if (k0 >= k) continue;
-        for (size_t i = 0; i < rows; i += MR) {
-            const size_t m = ck_min(MR, rows - i);
-            const CK_U(float) *src = a + (ptrdiff_t)(m0 + i) * a_row;
-            const bool whole = m * k <= (size_t)KC * MC;  // all of the tile's A fits the scratch: pack it once
-            if (whole) T(pack_a)(pack, src, a_row, a_col, m, k);
-            for (size_t j = n_begin; j < n_end; j += NR) {
-                const size_t cols = ck_min(NR, n_end - j);
-                for (size_t p = 0; p < k; p += KC) {
-                    const size_t kc = ck_min(KC, k - p);
-                    if (!whole) T(pack_a)(pack, src + (ptrdiff_t)p * a_col, a_row, a_col, m, kc);
-                    T(tile_any)(m, kc, whole ? pack + m * p : pack, packed + j * k + p * NR, local, NR, p == 0);
-                }
-                T(finish)(e, local, NR, c + (m0 + i) * ldc + j, ldc, m, cols, m0 + i, j);
-            }
-        }
     }
 }
 
@@ -319,14 +330,14 @@ static void T(gemm_panels)(float *c, size_t ldc, const CK_U(float) *packed_a, co
             const size_t rows = ck_min(MR, m - i);
             float *dst = c + i * ldc + j;
             if (cols == NR) {
-                T(tile_any)(rows, k, packed_a + i * k, b, dst, ldc, !accumulate);
+                T(tile_any)(rows, k, packed_a + i * k, k, b, dst, ldc, !accumulate);
                 if (!plain) T(finish)(&rest, dst, ldc, dst, ldc, rows, cols, i, j);
                 continue;
             }
             if (accumulate) {
                 for (size_t r = 0; r < rows; r++) memcpy(local + r * NR, dst + r * ldc, cols * sizeof *dst);
             }
-            T(tile_any)(rows, k, packed_a + i * k, b, local, NR, !accumulate);
+            T(tile_any)(rows, k, packed_a + i * k, k, b, local, NR, !accumulate);
             if (plain) {
                 for (size_t r = 0; r < rows; r++) memcpy(dst + r * ldc, local + r * NR, cols * sizeof *dst);
             } else {

@@ -9,8 +9,8 @@ import Tensors
 
 /// One float32 matrix product C = act(alpha * op(A) op(B) + bias) of fixed size, cut into tiles for threads.
 ///
-/// B is used as it lies in memory and packed block by block into a thread's scratch, so weights have no second copy. One row
-/// is a matrix-vector product.
+/// A fixed B is packed once (`pack`); a computed one is used as it lies in memory and packed block by block into a thread's
+/// scratch. One row is a matrix-vector product.
 struct GemmPlan {
   var m: Int
   var n: Int
@@ -24,6 +24,9 @@ struct GemmPlan {
   var ldc: Int
   var alpha: Float = 1
   var activation = ck_activation.none
+
+  /// B in panels of `ck_gemm_nr()` columns; nil where it is computed.
+  private var packedB: PackedWeights?
 
   private(set) var rowTile = 1
   private(set) var columnTile = 1
@@ -45,8 +48,15 @@ struct GemmPlan {
     ldc = n
   }
 
+  /// Packs B where it is the same in every run.
+  mutating func pack(_ operand: Operand?, _ request: KernelRequest) throws {
+    guard let weights = operand?.constant, weights.count == k * n, !GemmPlan.usesBlas else { return }
+    packedB = try PackedWeights(request, weights, k: k, n: n, strides: (bRow, bColumn))
+  }
+
   /// Cuts C into tiles for `threads`, given `others` products that run beside this one.
   mutating func split(threads: Int, others: Int = 1) {
+    if packedB != nil { return splitPacked(threads) }
     rowTile = m
     columnTile = n
     let wanted = others >= 2 * threads || threads == 1 ? 1 : min(max(1, m * n * k >> 17), 2 * threads)
@@ -64,6 +74,20 @@ struct GemmPlan {
     tiles = columnTiles * ((m + rowTile - 1) / rowTile)
   }
 
+  /// Each tile packs its rows of A again, which a hundred columns pay for; each reads its columns of B.
+  private mutating func splitPacked(_ threads: Int) {
+    let nr = ck_gemm_nr()
+    // The work of a tile is worth a thread: 2^17 multiplications, or 2^15 weights to read.
+    let wanted = threads == 1 ? 1 : min(max(1, max(m * n * k >> 17, n * k >> 15)), 2 * threads)
+    let columnParts = min(wanted, max(1, n / 128))
+    let unit = m == 1 ? 4 * nr : nr
+    columnTile = (n + columnParts * unit - 1) / (columnParts * unit) * unit
+    let rowParts = min((wanted + columnParts - 1) / columnParts, max(1, m / ck_gemm_mr()))
+    rowTile = rowParts == 1 ? m : (m + rowParts * ck_gemm_mr() - 1) / (rowParts * ck_gemm_mr()) * ck_gemm_mr()
+    columnTiles = (n + columnTile - 1) / columnTile
+    tiles = columnTiles * ((m + rowTile - 1) / rowTile)
+  }
+
   /// OpenBLAS serves where CKernels has no vector tier; its packed kernel is the faster one elsewhere. CAMEO_GEMM=blas asks
   /// for OpenBLAS all the same.
   static let usesBlas: Bool = {
@@ -74,16 +98,12 @@ struct GemmPlan {
 
   /// Scratch of one thread.
   var scratchBytes: Int {
+    if packedB != nil { return aligned(ck_gemm_scratch_bytes(rowTile, aRow, aColumn)) }
     if m == 1 || GemmPlan.usesBlas { return 0 }
     let depth = min(k, GemmPlan.depth)
     let nr = ck_gemm_nr()
     let panel = (min(GemmPlan.width, n) + nr - 1) / nr * nr
-    return aligned(depth * panel * 4) + GemmPlan.packBytes(rows: rowTile, depth: depth)
-  }
-
-  /// Scratch that the packed kernel needs for `rows` of A.
-  static func packBytes(rows: Int, depth: Int) -> Int {
-    aligned(min(ck_gemm_scratch_bytes(depth), (min(rows, 168) + ck_gemm_mr()) * depth * 4 + 128))
+    return aligned(depth * panel * 4) + aligned(ck_gemm_scratch_bytes(rowTile, aRow, aColumn))
   }
 
   /// Columns and depth of one packed block.
@@ -100,7 +120,9 @@ struct GemmPlan {
     let n0 = tile % columnTiles * columnTile
     let rows = min(rowTile, m - m0)
     let columns = min(columnTile, n - n0)
-    if m == 1 && aColumn == 1 {
+    if let packedB, let scratch {
+      fixed(m0, rows, n0, columns, a, packedB.base, biasValues, c, scratch)
+    } else if m == 1 && aColumn == 1 {
       if bColumn == 1 {
         ck_gemv_cols_f32(c, a, b, bRow, k, n0, n0 + columns)
       } else {
@@ -116,6 +138,36 @@ struct GemmPlan {
       finish(m0, rows, n0, columns, biasValues, c)
     } else if let scratch {
       packed(m0, rows, n0, columns, a, b, biasValues, c, scratch)
+    }
+  }
+
+  /// The whole sum at once over weights that are packed.
+  private func fixed(
+    _ m0: Int, _ rows: Int, _ n0: Int, _ columns: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    _ biasValues: UnsafePointer<Float>?, _ c: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutableRawPointer
+  ) {
+    var epilogue = ck_gemm_epilogue()
+    epilogue.alpha = alpha
+    if bias != .one {
+      epilogue.act = activation
+      add(biasValues, m0: m0, n0: 0, to: &epilogue)
+    }
+    ck_gemm_packed_f32(
+      c + m0 * ldc, ldc, a + m0 * aRow, aRow, aColumn, b, n, k, 0, rows, n0, n0 + columns, &epilogue, scratch)
+    if bias == .one { finish(m0, rows, n0, columns, biasValues, c) }
+  }
+
+  /// The bias as an epilogue of a block that begins at row `m0` and column `n0`.
+  @inline(__always)
+  private func add(_ values: UnsafePointer<Float>?, m0: Int, n0: Int, to epilogue: inout ck_gemm_epilogue) {
+    guard let values else { return }
+    switch bias {
+    case .columns: epilogue.bias_col = values + n0
+    case .rows: epilogue.bias_row = values + m0
+    case .matrix:
+      epilogue.residual = values + m0 * n + n0
+      epilogue.residual_stride = n
+    case .none, .one: break
     }
   }
 
@@ -141,16 +193,7 @@ struct GemmPlan {
         epilogue.beta = p == 0 ? 0 : 1
         if p + depth >= k && !isScalarBias {
           epilogue.act = activation
-          if let biasValues {
-            switch bias {
-            case .columns: epilogue.bias_col = biasValues + j
-            case .rows: epilogue.bias_row = biasValues + m0
-            case .matrix:
-              epilogue.residual = biasValues + m0 * n + j
-              epilogue.residual_stride = n
-            default: break
-            }
-          }
+          add(biasValues, m0: m0, n0: j, to: &epilogue)
         }
         ck_gemm_packed_f32(
           c + m0 * ldc + j, ldc, a + m0 * aRow + p * aColumn, aRow, aColumn, panels, width, depth, 0, rows, 0, width,

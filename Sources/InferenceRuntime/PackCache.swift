@@ -26,6 +26,8 @@ public final class PackCache: Sendable {
       form: form + "\(tensor.shape)")
     if let entry = entries.withLock({ $0[key] }) { return entry.packed }
     let packed = try make()
+    // What was packed is seldom read again.
+    tensor.storage.releasePages(offset: tensor.byteOffset, byteCount: tensor.byteCount)
     return entries.withLock { entries in
       if let entry = entries[key] { return entry.packed }
       entries[key] = Entry(source: tensor.storage, packed: packed)

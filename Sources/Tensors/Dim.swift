@@ -157,6 +157,16 @@ extension Dim {
     return Dim(constant: 0, terms: [Term(coefficient: 1, atoms: [.min(x, y)])])
   }
 
+  /// True where an axis of this size that broadcasts to one of the size `other` without an error is as long as it: equal, or
+  /// the least of `other` and a number of at least 2, which is 1 only where `other` is.
+  public func isSameWhereItBroadcasts(to other: Dim) -> Bool {
+    if self == other { return true }
+    guard constant == 0, terms.count == 1, terms[0].coefficient == 1, terms[0].atoms.count == 1,
+      case .min(let a, let b) = terms[0].atoms[0]
+    else { return false }
+    return (a == other && (b.value ?? 0) >= 2) || (b == other && (a.value ?? 0) >= 2)
+  }
+
   /// True where it is >= 0 for all symbol values >= 0 (sufficient, not necessary).
   public var isNonNegative: Bool { isNonNegative(depth: 3) }
 

@@ -121,6 +121,18 @@ public final class TensorStorage: @unchecked Sendable {
     return nil
   }
 
+  /// Lets the whole pages in a range of a mapped file go from resident memory: the file gives them back when they are touched.
+  /// Memory that is no mapped file is left alone.
+  public func releasePages(offset: Int, byteCount: Int) {
+    guard mappedFile != nil, offset >= 0, byteCount >= 0, offset + byteCount <= self.byteCount else { return }
+    let page = UInt(sysconf(Int32(_SC_PAGESIZE)))
+    let start = (UInt(bitPattern: base) + UInt(offset) + page - 1) / page * page
+    let end = (UInt(bitPattern: base) + UInt(offset + byteCount)) / page * page
+    if end > start, let address = UnsafeMutableRawPointer(bitPattern: start) {
+      madvise(address, Int(end - start), MADV_DONTNEED)
+    }
+  }
+
   deinit {
     switch owner {
     case .allocated:

@@ -43,7 +43,7 @@ static float *data(size_t n) {
 
 static void gemm(size_t m, size_t n, size_t k, int blas) {
     float *a = data(m * k), *b = data(k * n), *c = data(m * n), *packed = data(ck_gemm_packed_size(k, n) + 64);
-    void *scratch = malloc(ck_gemm_scratch_bytes(k));
+    void *scratch = malloc(ck_gemm_scratch_bytes(m, (ptrdiff_t)k, 1));
     const size_t nr = ck_gemm_nr();
     const double flop = 2.0 * (double)m * (double)n * (double)k;
     double ours, theirs = 0, pack, dacc;

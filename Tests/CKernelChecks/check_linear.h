@@ -47,7 +47,7 @@ static void check_gemm(void) {
         float *packed = raw(ck_gemm_packed_size(k, n) * 4);
         ck_gemm_pack_b(packed, b, tb ? 1 : (ptrdiff_t)ldb, tb ? (ptrdiff_t)ldb : 1, k, n, 0, cut);
         ck_gemm_pack_b(packed, b, tb ? 1 : (ptrdiff_t)ldb, tb ? (ptrdiff_t)ldb : 1, k, n, cut, panels);
-        void *scratch = raw(ck_gemm_scratch_bytes(k));
+        void *scratch = raw(ck_gemm_scratch_bytes(m, ta ? 1 : (ptrdiff_t)lda, ta ? (ptrdiff_t)lda : 1));
         for (int part = 0; part < 4; part++) {
             const size_t n0 = part & 1 ? cut * nr : 0, n1 = part & 1 ? n : (cut * nr < n ? cut * nr : n);
             ck_gemm_packed_f32(c, ldc, a, ta ? 1 : (ptrdiff_t)lda, ta ? (ptrdiff_t)lda : 1, packed, n, k, part & 2 ? mc : 0,

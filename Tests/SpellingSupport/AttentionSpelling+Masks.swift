@@ -120,6 +120,11 @@ extension AttentionSpelling {
 
   private func applied(_ piece: Piece, to scores: String, expands: Bool) throws -> String {
     let fill = try fillValue()
+    let start = g.draw.values.count
+    defer {
+      let isChosen = g.draw.values[start...].contains { $0.axis == "apply" && $0.value != "addWhere" }
+      fills = (fills.areChosen || isChosen, fills.areAdded || !isChosen)
+    }
     switch piece {
     case .added(let value): return g.add(scores, try fit(value, expands: expands))
     case .ones: return g.add(scores, try fit(try additive(piece, fill), expands: expands))

@@ -39,6 +39,8 @@ final class AttentionSpelling {
   /// What stands before and after, in a block: the rows that go in, and what is added to those that come out.
   var entry: (rows: String, residual: String)?
   private(set) var rows = ""
+  /// How finite fills have been applied: chosen in the place of scores, added to them.
+  var fills: (areChosen: Bool, areAdded: Bool) = (false, false)
   /// What a breaker changes; nil in a good spelling.
   var flaw: String?
 
@@ -191,6 +193,15 @@ final class AttentionSpelling {
     if mask == "none" { list.append(E("noMask", .noMask)) }
     if mask == "causal", cache != "concatSeqMajor", fill == "finfoMin" || fill == "negInf" {
       list.append(E("causal", .causal))
+    }
+    // A score of which one mask takes the place and the other is added to: where neither mask alone, but both together forbid
+    // all keys of a row, the keys that one mask chose have equal weights, and no sum of scores and a bias has that. Only a fill
+    // that swallows the scores leaves nothing of them either way.
+    let swallows = fill == "negInf" || (fill == "finfoMin" && scoreType == .float)
+    if fills.areChosen, fills.areAdded, !swallows {
+      let words = ["a row without allowed key would differ (--assume no-empty-rows"]
+      return list.filter { $0.name == "RotaryEmbedding" }
+        + [E("assumed", .assuming(list.filter { $0.name != "RotaryEmbedding" }, words))]
     }
     return list
   }

@@ -94,6 +94,10 @@ enum Breakers {
         Flaw(
           name: "quarter", needs: ["rope": "halfSlice"],
           expectation: .refused(op, ["half", "halves", "Slice", "slice"])),
+        Flaw(name: "order", needs: ["rope": "halfSplit"], expectation: .refused(op, ["itself"])),
+        Flaw(name: "otherValue", needs: ["rope": "halfSplit"], expectation: .refused(op, ["those of"])),
+        Flaw(
+          name: "axis", needs: ["rope": "halfSplit", "dynamic": "static"], expectation: .refused(op, ["axis"])),
         Flaw(
           name: "fullInput", needs: ["rope": "halfSlice"],
           expectation: .refused(op, ["half", "halves", "constant", "known", "proved"])),
@@ -114,7 +118,8 @@ enum Breakers {
     }
     let (draw, flaw) = try Self.draw(
       draw,
-      both("axis", ["axis", "axes", "last", "dimension"], ["rank": "3"])
+      // At rank 3 the other axis is that of an InstanceNormalization with its channels last.
+      both("axis", ["axis", "axes", "last", "dimension"], ["rank": "4"])
         + both("epsilonInput", ["epsilon", "constant"])
         + both("epsilonVector", ["epsilon", "constant", "scalar", "shape"])
         + both("readVariance", ["read", "output"]) + both("sum", ["ReduceMean", "ReduceSum"])

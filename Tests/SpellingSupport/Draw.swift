@@ -48,6 +48,9 @@ struct Draw {
     Int(try pick(axis, range.map(String.init))) ?? range.lowerBound
   }
 
+  /// Remembers what was drawn without `pick`: a variant that is not to be forced.
+  mutating func note(_ axis: String, _ value: String) { values.append((axis, value)) }
+
   /// Values that a breaker needs; what the caller forced stays.
   mutating func require(_ needed: [String: String]) { forced.merge(needed) { old, _ in old } }
 

@@ -24,6 +24,10 @@ final class RopeTables {
   private(set) var sin = ""
   /// What a breaker changes.
   let flaw: String?
+  /// Draws the axes that are about rotations alone, too.
+  let isAlone: Bool
+  /// Half precision turned in float: the tables are float, and x or both products' operands are converted.
+  private var convert = "tables"
 
   private var isInterleaved: Bool { form.hasPrefix("interleaved") }
   private var isHalf: Bool { form == "halves" || form == "interleavedPairs" || form == "partialHalves" }
@@ -31,7 +35,7 @@ final class RopeTables {
   /// `reference` is a value that has the length on the given axis.
   init(
     _ g: GraphWriter, form: String, batch: Size, length: Size, depth: Int, headAxis: Int,
-    reference: (value: String, axis: Int), flaw: String? = nil
+    reference: (value: String, axis: Int), flaw: String? = nil, isAlone: Bool = false
   ) throws {
     self.g = g
     self.form = form
@@ -40,6 +44,7 @@ final class RopeTables {
     self.depth = depth
     self.headAxis = headAxis
     self.flaw = flaw
+    self.isAlone = isAlone
     rotated = form.hasPrefix("partial") ? depth / 2 : depth
     var tables = ["computed", "gathered", "inputHalf"]
     if length.symbol == nil { tables.append("constant") }
@@ -60,6 +65,13 @@ final class RopeTables {
       cos = try placed(try g.realInput("cos", shape))
       sin = try placed(try g.realInput("sin", shape))
     default: try cached(table, reference)
+    }
+    if isAlone && flaw == nil && g.real == .float16 {
+      convert = try g.draw.pick("ropeCast", ["tables", "input", "products"])
+    }
+    if convert != "tables" {
+      cos = g.cast(cos, .float)
+      sin = g.cast(sin, .float)
     }
   }
 
@@ -109,7 +121,11 @@ final class RopeTables {
     if !isHalf { angles = try widened(angles) }
     func finish(_ type: String) throws -> String {
       var value = g.node(type, [angles])
-      if try g.draw.pick("ropeFactor", ["none", "one"]) == "one" { value = g.mul(value, try g.scalar(1, .float)) }
+      switch try g.draw.pick("ropeFactor", ["none", "one"] + (isAlone ? ["yarn"] : [])) {
+      case "one": value = g.mul(value, try g.scalar(1, .float))
+      case "yarn": value = g.mul(value, try g.scalar(1.1386, .float))
+      default: break
+      }
       return g.real == .float ? value : g.cast(value, g.real)
     }
     cos = try placed(finish("Cos"))
@@ -185,6 +201,11 @@ final class RopeTables {
 
   /// Rotates `x` of four dimensions, `depth` in the last.
   func apply(to x: String, heads: Int) throws -> String {
+    guard convert == "input" else { return try turned(x, heads: heads) }
+    return g.cast(try turned(g.cast(x, .float), heads: heads), .float16)
+  }
+
+  private func turned(_ x: String, heads: Int) throws -> String {
     guard form.hasPrefix("partial") else { return try rotate(x, heads: heads) }
     let first: String
     let rest: String
@@ -199,10 +220,16 @@ final class RopeTables {
   }
 
   private func rotate(_ x: String, heads: Int) throws -> String {
+    guard convert == "products" else { return try sum(x, heads: heads, { $0 }) }
+    return g.cast(try sum(x, heads: heads) { g.cast($0, .float) }, .float16)
+  }
+
+  /// `wide` converts what the tables multiply.
+  private func sum(_ x: String, heads: Int, _ wide: (String) -> String) throws -> String {
     let half = rotated / 2
     switch form {
     case "halves", "partialHalves":
-      let (a, b) = try parts(x, isSplit: g.draw.flip())
+      let (a, b) = try parts(wide(x), isSplit: g.draw.flip())
       let low = g.sub(g.mul(a, cos), g.mul(b, sin))
       let high = g.add(g.mul(b, cos), g.mul(a, sin))
       return g.concat([low, high], axis: 3)
@@ -211,7 +238,7 @@ final class RopeTables {
       let shape = try g.shapeTensor([
         (batch, x, 0), (middle[0], x, 1), (middle[1], x, 2), (Size(half), "", 3), (Size(2), "", 4),
       ])
-      let pairs = g.node("Reshape", [x, shape])
+      let pairs = g.node("Reshape", [wide(x), shape])
       let a: String
       let b: String
       if g.draw.flip() {
@@ -237,23 +264,49 @@ final class RopeTables {
       let back = try g.shapeTensor([
         (batch, x, 0), (middle[0], x, 1), (middle[1], x, 2), (Size(rotated), "", 3),
       ])
-      return g.add(g.mul(x, cos), g.mul(g.node("Reshape", [turned, back]), sin))
+      return g.add(g.mul(wide(x), cos), g.mul(wide(g.node("Reshape", [turned, back])), sin))
     default:
       var (a, b) = try parts(x, isSplit: form == "halfSplit")
       if flaw == "quarter" {
         a = try g.slice(x, 0, half / 2, axis: 3)
         b = try g.slice(x, half / 2, nil, axis: 3)
       }
+      if flaw == nil, isAlone {
+        switch try g.draw.pick("turn", ["neg", "signs", "sub", "times"]) {
+        case "signs":
+          let signs = g.constant(
+            try .of((0..<rotated).map { $0 < half ? -1 : 1 }, convert == "input" ? .float : g.real))
+          return g.add(g.mul(wide(x), cos), g.mul(wide(g.mul(g.concat([b, a], axis: 3), signs)), sin))
+        case "sub":
+          return g.sub(g.mul(wide(x), cos), g.mul(wide(g.concat([b, g.node("Neg", [a])], axis: 3)), sin))
+        case "times": b = g.mul(b, try g.scalar(-1, convert == "input" ? .float : g.real))
+        default: b = g.node("Neg", [b])
+        }
+        return g.add(g.mul(wide(x), cos), g.mul(wide(g.concat([b, a], axis: 3)), sin))
+      }
       var turned = [g.node("Neg", [b]), a]
-      if flaw == "notNegated" { turned[0] = b }
+      switch flaw {
+      case "notNegated": turned[0] = b
+      case "order": turned = [a, turned[0]]
+      case "otherValue":
+        let middle = headAxis == 1 ? [Size(heads), length] : [length, Size(heads)]
+        let other = try g.realInput("other", [batch] + middle + [Size(depth)])
+        let (c, d) = try parts(other, isSplit: true)
+        turned = [g.node("Neg", [d]), c]
+      case "axis":
+        let (c, d) = try parts(x, isSplit: true, axis: headAxis == 1 ? 2 : 1)
+        turned = [g.node("Neg", [d]), c]
+        return g.add(g.mul(x, cos), g.mul(g.concat(turned, axis: headAxis == 1 ? 2 : 1), sin))
+      default: break
+      }
       return g.add(g.mul(x, cos), g.mul(g.concat(turned, axis: 3), sin))
     }
   }
 
-  private func parts(_ x: String, isSplit: Bool) throws -> (String, String) {
-    let half = rotated / 2
+  private func parts(_ x: String, isSplit: Bool, axis: Int = 3) throws -> (String, String) {
+    let half = axis == 3 ? rotated / 2 : length.value / 2
     if isSplit {
-      let both = try g.split(x, [half, half], axis: 3)
+      let both = try g.split(x, [half, half], axis: axis)
       return (both[0], both[1])
     }
     return (try g.slice(x, 0, half, axis: 3), try g.slice(x, half, nil, axis: 3))
@@ -270,15 +323,26 @@ enum RopeSpelling {
     let place = try g.draw.pick("ropePlace", ["headMajor", "seqMajor"])
     let dynamic = try g.draw.pick("dynamic", ["static", "batch", "length", "both"])
     let batch = Size(g.draw.number(1...3), dynamic == "batch" || dynamic == "both" ? "batch" : nil)
-    let length = Size(g.draw.number(2...5), dynamic == "length" || dynamic == "both" ? "length" : nil)
+    let size = flaw == "axis" ? 4 : g.draw.number(2...5)
+    let length = Size(size, dynamic == "length" || dynamic == "both" ? "length" : nil)
     let heads = g.draw.number(1...3)
     let depth = g.draw.choose([4, 8])
     let middle = place == "headMajor" ? [Size(heads), length] : [length, Size(heads)]
     let shape = [batch] + middle + [Size(depth)]
-    let x = try g.realInput("x", shape)
+    var x = try g.realInput("x", shape)
+    let source = x
+    if flaw == nil, form.hasPrefix("half"), form != "halves",
+      try g.draw.pick("order", ["own", "pairsFirst"]) == "pairsFirst"
+    {
+      // DeepSeek: what stands side by side is brought half a head apart.
+      let pairs = try g.shapeTensor(
+        shape.dropLast().enumerated().map { ($1, x, $0) } + [(Size(depth / 2), "", 3), (Size(2), "", 4)])
+      let parted = g.transpose(g.node("Reshape", [x, pairs]), [0, 1, 2, 4, 3])
+      x = g.node("Reshape", [parted, try g.shapeTensor(shape.enumerated().map { ($1, source, $0) })])
+    }
     let tables = try RopeTables(
       g, form: form, batch: batch, length: length, depth: depth, headAxis: place == "headMajor" ? 1 : 2,
-      reference: (x, place == "headMajor" ? 2 : 1), flaw: flaw)
+      reference: (source, place == "headMajor" ? 2 : 1), flaw: flaw, isAlone: true)
     g.output(try tables.apply(to: x, heads: heads), shape)
     return (g, [.init("RotaryEmbedding", .operators("RotaryEmbedding", 1))])
   }

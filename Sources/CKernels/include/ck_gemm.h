@@ -35,8 +35,8 @@ size_t ck_gemm_packed_size(size_t k, size_t n);
 void ck_gemm_pack_b(float *packed, const CK_U(float) *b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t n,
                     size_t panel_begin, size_t panel_end);
 
-/// Bytes of scratch that one call of `ck_gemm_packed_f32` needs (any alignment; each thread its own).
-size_t ck_gemm_scratch_bytes(size_t k);
+/// Bytes of scratch that one call of `ck_gemm_packed_f32` over m rows of A needs (any alignment; each thread its own).
+size_t ck_gemm_scratch_bytes(size_t m, ptrdiff_t a_row, ptrdiff_t a_col);
 /// C[m_begin..<m_end][n_begin..<n_end] of C = A B with the epilogue. A element (i, p) at a[i * a_row + p * a_col]; C row
 /// stride ldc; n_begin is a multiple of nr, n_end is too or equals n. Sums run over blocks of k in float: the relative
 /// error against sum |a||b| is at most about (256 + k/256) * 2^-24. The bits do not depend on the split.
@@ -47,8 +47,8 @@ void ck_gemm_packed_f32(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_
 /// Depth of one block of packed A.
 enum { CK_GEMM_DEPTH = 256 };
 /// Packs all of A[m][k], element (i, p) at a[i * a_row + p * a_col], into m * k floats: blocks of CK_GEMM_DEPTH along k, in
-/// each tiles of mr rows. Block p0, row i (both at block and tile starts) begins at packed + p0 * m + i * depth, where depth is
-/// the block's own. Belongs to the tier it was made in.
+/// each the rows one after the other. Block p0, row i begins at packed + p0 * m + i * depth, where depth is
+/// the block's own. The same in every tier.
 void ck_gemm_pack_a(float *packed, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, size_t m, size_t k);
 /// One block of a product with both sides packed: C[m][n] = (accumulate ? C : 0) + A B, then the epilogue's bias, residual
 /// and activation (alpha and beta are not looked at; `residual` is not C). k <= CK_GEMM_DEPTH.

@@ -155,7 +155,7 @@ enum ConvKernels {
     }
     // Where the weights stay in the second-level cache one panel of columns on a thread's stack serves.
     let isOnStack = fixed != nil && rows * depth * 4 <= 256 << 10
-    let scratch = isOnStack ? 0 : packedBytes + (fixed == nil ? GemmPlan.packBytes(rows: rowTile, depth: chunk) : 0)
+    let scratch = isOnStack ? 0 : packedBytes + (fixed == nil ? aligned(ck_gemm_scratch_bytes(rowTile, depth, 1)) : 0)
     let isPointwise = window.isPointwise
 
     let kernel = RangeKernel(

@@ -35,7 +35,7 @@ enum MatMulKernels {
         scaled = Floats(values.map { $0 * beta })
       }
     }
-    return single(plan, request, biasValues: scaled)
+    return try single(plan, request, biasValues: scaled)
   }
 
   private static func bias(_ operand: Operand, m: Int, n: Int) throws -> GemmPlan.Bias {
@@ -47,8 +47,11 @@ enum MatMulKernels {
     throw Refusal("C of the shape \(operand.shape)")
   }
 
-  private static func single(_ plan: GemmPlan, _ request: KernelRequest, biasValues: Floats? = nil) -> PreparedKernel {
+  private static func single(
+    _ plan: GemmPlan, _ request: KernelRequest, biasValues: Floats? = nil
+  ) throws -> PreparedKernel {
     var plan = plan
+    try plan.pack(request.input(1), request)
     plan.split(threads: request.threads)
     let fixed = plan
     let scratch = plan.scratchBytes
@@ -92,7 +95,7 @@ enum MatMulKernels {
       return plan
     }
     if product(bBatch) == 1 && (!transA || product(aBatch) == 1) {
-      return single(try configured(product(aBatch) * m), request)
+      return try single(try configured(product(aBatch) * m), request)
     }
     // Each batch is a product of its own, over broadcast operands.
     let batch = try Broadcast.shape(aBatch, bBatch)

@@ -44,6 +44,9 @@ final class Matcher {
   private let keys: [Int]
   /// A match stays in the anchor's graph or body.
   private var region = RegionID.main
+  /// The second search, once nothing has matched: one constant may be another number, or one variable stand for two values,
+  /// for the sentence that says so.
+  private var toleratesStray = false
 
   init(_ pattern: Pattern, _ context: PassContext) {
     self.pattern = pattern
@@ -63,8 +66,8 @@ final class Matcher {
     var movements: [String: [NodeID]] = [:]
     var keysMatched = 0
     var matched = 0
-    /// The one constant of another number that stands in the way. The search goes on to see whether it is all that does.
-    var mismatch: Refusal?
+    /// What is wrong with the one operand that is not as the pattern says.
+    var stray: Refusal?
   }
 
   private enum Goal {
@@ -82,12 +85,40 @@ final class Matcher {
     guard let value = context.graph[anchor].output(output) else { return nil }
     region = context.graph[anchor].region
     state.bindings[result] = .value(value)
-    guard let final = match(anchor, index, state, []) else { return nil }
+    guard let final = match(anchor, index, state, []) else {
+      lookForStray(from: anchor, index, state)
+      return nil
+    }
     return Match(nodes: final.nodes, movements: final.movements, bindings: final.bindings, pattern: pattern)
   }
 
+  /// The graph may be what the pattern says in all but one operand: no other failure says more.
+  private func lookForStray(from anchor: NodeID, _ index: Int, _ state: State) {
+    guard pattern.nodes.count > 2, let key = keys.first else { return }
+    toleratesStray = true
+    budget = 2_000
+    guard let found = match(anchor, index, state, []), var refusal = found.stray else { return }
+    refusal.key = found.nodes[key]
+    deepest = (pattern.nodes.count + 1, refusal)
+  }
+
+  /// What is wrong with a constant that could be a mistyped one: it is at most by half another number than is expected.
+  private func stray(_ operand: Operand?, _ test: ConstantTest, _ reader: NodeID) -> Refusal? {
+    guard toleratesStray, case .equal(let wanted) = test, let found = operand?.uniform(context),
+      (found - wanted).magnitude <= 0.5 * wanted.magnitude
+    else { return nil }
+    let place = operand?.valueID.flatMap { context.graph.producer($0) } ?? reader
+    return Refusal(explain(operand, test, reader), at: place)
+  }
+
+  /// True for two values of one type and shape.
+  private func isKin(_ a: Operand, _ b: Operand) -> Bool {
+    guard let a = a.valueID, let b = b.valueID, let shape = context.shape(a) else { return false }
+    return context.shape(b) == shape && context.dataType(a) == context.dataType(b)
+  }
+
   private func fail(_ state: State, _ reason: @autoclosure () -> String, _ node: NodeID?) {
-    guard state.mismatch == nil, isCandidate(state), state.matched > (deepest?.matched ?? 0) else { return }
+    guard isCandidate(state), !toleratesStray, state.matched > (deepest?.matched ?? 0) else { return }
     var refusal = Refusal(reason(), at: node)
     refusal.key = state.nodes[keys[0]]
     deepest = (state.matched, refusal)
@@ -200,14 +231,13 @@ final class Matcher {
         return nil
       case .constant(let name, let test):
         guard let operand, test.accepts(operand, context, type: type(of: operand, reader)) else {
-          let place = operand?.valueID.flatMap { context.graph.producer($0) } ?? reader
-          fail(state, explain(operand, test), place)
-          guard !keys.isEmpty, state.mismatch == nil, case .equal = test, operand?.isConstant(context) ?? false else {
-            return nil
+          if state.stray == nil, let stray = stray(operand, test, reader) {
+            var next = state
+            next.stray = stray
+            return solve(rest, next)
           }
-          var next = state
-          next.mismatch = Refusal(explain(operand, test), at: place)
-          return solve(rest, next)
+          fail(state, explain(operand, test, reader), operand?.valueID.flatMap { context.graph.producer($0) } ?? reader)
+          return nil
         }
         var next = state
         if let name {
@@ -259,9 +289,14 @@ final class Matcher {
       if let bound = state.bindings[name] {
         if bound.isSame(as: operand, context) { return solve(rest, state) }
         // Where one is a constant the operands were taken in the wrong order.
-        if !bound.isConstant(context), !operand.isConstant(context) {
-          fail(state, "\(text(bound)) and \(text(operand)) stand where one value was expected (\(name))", reader)
+        if bound.isConstant(context) || operand.isConstant(context) { return nil }
+        let reason = "\(text(bound)) and \(text(operand)) stand where one value was expected (\(name))"
+        if state.stray == nil, toleratesStray, isKin(bound, operand) {
+          var next = state
+          next.stray = Refusal(reason, at: reader)
+          return solve(rest, next)
         }
+        fail(state, reason, reader)
         return nil
       }
       var next = state
@@ -303,22 +338,27 @@ final class Matcher {
       }
       return nil
     }
-    guard var refusal = state.mismatch else { return state }
-    if isCandidate(state), state.matched >= (deepest?.matched ?? 0) {
-      refusal.key = state.nodes[keys[0]]
-      deepest = (state.matched, refusal)
-    }
-    return nil
+    return state
   }
 
   private func text(_ operand: Operand) -> String { operand.valueID.map { context.graph[$0].name } ?? "a constant" }
 
-  private func explain(_ operand: Operand?, _ test: ConstantTest) -> String {
+  private func explain(_ operand: Operand?, _ test: ConstantTest, _ reader: NodeID) -> String {
     guard let operand else { return "a constant was expected, the input is left out" }
     guard operand.isConstant(context) else { return "a constant was expected, \(text(operand)) is computed" }
     switch test {
     case .equal(let number):
-      return "the constant is \(operand.uniform(context).map { "\($0)" } ?? "not one number"), \(number) was expected"
+      guard let found = operand.uniform(context) else {
+        return "the constant is not one number, \(number) was expected"
+      }
+      // What the canonical spelling computed is told as it was written.
+      if case .computed = operand, context.graph[reader].is("Div"), found != 0, number != 0 {
+        return "the divisor is \(Float(1 / found)), \(1 / number) was expected"
+      }
+      if case .computed = operand, context.graph[reader].is("Sub") {
+        return "the subtrahend is \(Float(-found)), \(-number) was expected"
+      }
+      return "the constant is \(Float(found)), \(number) was expected"
     case .uniform: return "the constant is not one number"
     default: return "the constant is not what the rule needs"
     }
