@@ -290,7 +290,7 @@ final class Matcher {
         if bound.isSame(as: operand, context) { return solve(rest, state) }
         // Where one is a constant the operands were taken in the wrong order.
         if bound.isConstant(context) || operand.isConstant(context) { return nil }
-        let reason = "\(text(bound)) and \(text(operand)) stand where one value was expected (\(name))"
+        let reason = "\(text(bound)) and \(text(operand)) stand where the same value was expected (\(name))"
         if state.stray == nil, toleratesStray, isKin(bound, operand) {
           var next = state
           next.stray = Refusal(reason, at: reader)
