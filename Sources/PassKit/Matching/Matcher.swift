@@ -345,7 +345,7 @@ final class Matcher {
   private func text(_ operand: Operand) -> String { operand.valueID.map { context.graph[$0].name } ?? "a constant" }
 
   private func explain(_ one: Operand, _ other: Operand, _ name: String) -> String {
-    "\(text(one)) and \(text(other)) stand where one value was expected (\(name))"
+    "\(text(one)) and \(text(other)) stand where the same value was expected (\(name))"
   }
 
   private func explain(_ operand: Operand?, _ test: ConstantTest, _ reader: NodeID) -> String {
