@@ -18,7 +18,7 @@ enum FoldScale {
       guard let operand = AxisAffine.operand(of: id, context), let output = node.output(0) else { return nil }
       let (movements, value) = AxisTrail.movements(behind: operand, in: node.region, context)
       guard let product = try product(of: value, for: id, context), product.result == value else { return nil }
-      guard graph.hasSingleUse(value) else { throw Refusal("the output of the product is also read elsewhere", at: product.id) }
+      guard graph.hasSingleUse(value) else { throw Refusal("the output of the \(graph[product.id].type) is also read elsewhere", at: product.id) }
       guard let affine = try AxisAffine.read(id, operand, context) else { return nil }
       // One number for everything may be the scale of an attention: it goes into the weights only right behind them.
       if affine.axis == nil && !movements.isEmpty { return nil }

@@ -10,17 +10,17 @@ public enum FuseChannelNormalization {
 
     rule FuseChannelNormalization level 2 "recognises LayerNormalization over the channel axis" {
       match   {
-        m = ReduceMean!<keepdims = 1>(x, _)  d = Sub&(x, m)  q = Variance(x, m, d)  n = Normalized(d, q, $e)
+        m = ReduceMean<keepdims = 1>(x, _)  d = Sub&(x, m)  q = Variance(x, m, d)  n = Normalized(d, q, $e)
         y = Add(Mul(n, $w), $b)
       }
       where   {
+        rank(x) >= 3 && axes(m) == [1] : "";
         is_float(x); type(x) != double : "LayerNormalization computes in floats, x is of doubles";
         operator(q) != "Sub" || type(x) == float :
           "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";
         let a = axes(m);
         same_shape(m, q) : "mean and variance are taken over different axes";
         let r = rank(x);
-        r >= 3 && a == [1] : "the axes {a} are not the channels of a tensor of rank {rank(x)}";
         uniform($e) : "epsilon is not one number";
         along($w, x, a) && along($b, x, a) : "scale and bias are not one number for each channel"
       }

@@ -8,7 +8,7 @@ public enum FuseGroupNormalization {
     # the output may hold GroupNormalization: known runtimes expand it.
     rule FuseGroupNormalization level 2 "recognises GroupNormalization over reshaped groups" {
       match   {
-        r = Reshape(x, _)  n = InstanceNormalization!<epsilon = $e>(r, 1, 0)  s = Reshape(n, _)
+        r = Reshape(x, _)  n = InstanceNormalization<epsilon = $e>(r, 1, 0)  s = Reshape(n, _)
         y = Add(Mul(s, $w), $b)
       }
       where   {

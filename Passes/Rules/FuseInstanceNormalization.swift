@@ -12,16 +12,16 @@ public enum FuseInstanceNormalization {
 
     rule FuseInstanceNormalization level 2 "recognises decomposed InstanceNormalization" {
       match   {
-        m = ReduceMean!<keepdims = 1>(x, _)  d = Sub&(x, m)  q = Variance(x, m, d)  y = Normalized(d, q, $e)
+        m = ReduceMean<keepdims = 1>(x, _)  d = Sub&(x, m)  q = Variance(x, m, d)  y = Normalized(d, q, $e)
       }
       where   {
+        length(axes(m)) > 0 && axes(m) == range(2, rank(x)) : "";
         is_float(x); type(x) != double : "known runtimes have no InstanceNormalization of doubles";
         operator(q) != "Sub" || type(x) == float :
           "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";
         let r = rank(x);
         let a = axes(m);
         same_shape(m, q) : "mean and variance are taken over different axes";
-        length(a) > 0 && a == range(2, r) : "the axes {a} are not the spatial ones of a tensor of rank {r}";
         !known(slice(shape(x), 2, r)) : "";
         known(slice(shape(x), 1, 2)) : "the number of channels, {dim(x, 1)}, is not known";
         uniform($e) : "epsilon is not one number"
@@ -34,17 +34,17 @@ public enum FuseInstanceNormalization {
 
     rule FuseInstanceNormalization level 2 {
       match   {
-        m = ReduceMean!<keepdims = 1>(x, _)  q = Moment(x, m)  f = Mul(InverseRoot(q, $e), $w)
+        m = ReduceMean<keepdims = 1>(x, _)  q = Moment(x, m)  f = Mul(InverseRoot(q, $e), $w)
         y = Add(Mul(x, f), Shifted(m, f, $b))
       }
       where   {
+        length(axes(m)) > 0 && axes(m) == range(2, rank(x)) : "";
         is_float(x); type(x) != double : "known runtimes have no InstanceNormalization of doubles";
         operator(q) != "Sub" || type(x) == float :
           "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";
         let r = rank(x);
         let a = axes(m);
         same_shape(m, q) : "mean and variance are taken over different axes";
-        length(a) > 0 && a == range(2, r) : "the axes {a} are not the spatial ones of a tensor of rank {r}";
         along($w, x, [1]) && along($b, x, [1]) : "scale and bias are not one number for each channel";
         uniform($e) : "epsilon is not one number"
       }
@@ -57,9 +57,10 @@ public enum FuseInstanceNormalization {
     # Channels, or groups of them, behind the spatial axes: two Transposes cost less than the pieces.
     rule FuseInstanceNormalization level 2 {
       match   {
-        m = ReduceMean!<keepdims = 1>(x, _)  d = Sub&(x, m)  q = Variance(x, m, d)  y = Normalized(d, q, $e)
+        m = ReduceMean<keepdims = 1>(x, _)  d = Sub&(x, m)  q = Variance(x, m, d)  y = Normalized(d, q, $e)
       }
       where   {
+        length(without(range(0, rank(x)), axes(m))) == 2 : "";
         is_float(x); type(x) != double : "known runtimes have no InstanceNormalization of doubles";
         operator(q) != "Sub" || type(x) == float :
           "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";
@@ -83,10 +84,11 @@ public enum FuseInstanceNormalization {
 
     rule FuseInstanceNormalization level 2 {
       match   {
-        m = ReduceMean!<keepdims = 1>(x, _)  q = Moment(x, m)  f = Mul(InverseRoot(q, $e), $w)
+        m = ReduceMean<keepdims = 1>(x, _)  q = Moment(x, m)  f = Mul(InverseRoot(q, $e), $w)
         y = Add(Mul(x, f), Shifted(m, f, $b))
       }
       where   {
+        length(without(range(0, rank(x)), axes(m))) == 2 : "";
         is_float(x); type(x) != double : "known runtimes have no InstanceNormalization of doubles";
         operator(q) != "Sub" || type(x) == float :
           "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";
@@ -110,7 +112,7 @@ public enum FuseInstanceNormalization {
     }
 
     rule FuseInstanceNormalization level 2 {
-      match   { n = InstanceNormalization!(x, $s, $c)  t = Transpose<perm = $p>(n)  y = Mul(t, $w) }
+      match   { n = InstanceNormalization(x, $s, $c)  t = Transpose<perm = $p>(n)  y = Mul(t, $w) }
       where   {
         item($p, rank(x) - 1) == 1 : "";
         along($w, t, [rank(x) - 1]) : "the factor is not one number for each channel";
@@ -120,7 +122,7 @@ public enum FuseInstanceNormalization {
     }
 
     rule FuseInstanceNormalization level 2 {
-      match   { n = InstanceNormalization!(x, $s, $c)  t = Transpose<perm = $p>(n)  y = Add(t, $b) }
+      match   { n = InstanceNormalization(x, $s, $c)  t = Transpose<perm = $p>(n)  y = Add(t, $b) }
       where   {
         item($p, rank(x) - 1) == 1 : "";
         along($b, t, [rank(x) - 1]) : "the summand is not one number for each channel"
@@ -129,7 +131,7 @@ public enum FuseInstanceNormalization {
     }
 
     rule FuseInstanceNormalization level 2 {
-      match   { y = LayerNormalization!<axis = $axis, epsilon = $e>(x, 1) }
+      match   { y = LayerNormalization<axis = $axis, epsilon = $e>(x, 1) }
       where   {
         type(x) != double : "known runtimes have no InstanceNormalization of doubles";
         rank(x) >= 4 && if($axis < 0, $axis + rank(x), $axis) == 2 : "";
@@ -142,7 +144,7 @@ public enum FuseInstanceNormalization {
     }
 
     rule FuseInstanceNormalization level 2 {
-      match   { n = LayerNormalization!<axis = $axis, epsilon = $e>(x, 1)  y = (Mul|Add)(n, $w) }
+      match   { n = LayerNormalization<axis = $axis, epsilon = $e>(x, 1)  y = (Mul|Add)(n, $w) }
       where   {
         type(x) != double : "known runtimes have no InstanceNormalization of doubles";
         rank(x) == 3 && if($axis < 0, $axis + rank(x), $axis) == 2 : "";
@@ -156,7 +158,7 @@ public enum FuseInstanceNormalization {
     }
 
     rule FuseInstanceNormalization level 2 {
-      match   { r = Reshape(x, _)  n = LayerNormalization!<axis = $axis, epsilon = $e>(r, 1)  y = Reshape(n, _) }
+      match   { r = Reshape(x, _)  n = LayerNormalization<axis = $axis, epsilon = $e>(r, 1)  y = Reshape(n, _) }
       where   {
         type(x) != double : "known runtimes have no InstanceNormalization of doubles";
         rank(x) >= 3 && rank(r) == 3 && same_shape(x, y) : "";
@@ -171,7 +173,7 @@ public enum FuseInstanceNormalization {
     }
 
     rule FuseInstanceNormalization level 2 {
-      match   { r = Reshape(x, _)  n = InstanceNormalization!(r, $s, $c)  y = Reshape(n, _) }
+      match   { r = Reshape(x, _)  n = InstanceNormalization(r, $s, $c)  y = Reshape(n, _) }
       where   {
         rank(x) >= 3 && same_shape(x, y) : "";
         dim(x, 0) == dim(r, 0) && dim(x, 1) == dim(r, 1) : ""
@@ -180,13 +182,13 @@ public enum FuseInstanceNormalization {
     }
 
     rule FuseInstanceNormalization level 2 {
-      match   { n = InstanceNormalization!(x, $s, $c)  y = Mul(n, $w) }
+      match   { n = InstanceNormalization(x, $s, $c)  y = Mul(n, $w) }
       where   { along($w, x, [1]) : "the factor is not one number for each channel" }
       rewrite { y = @n(x, cast($s * spread($w, x, [1]), type(s)), cast($c * spread($w, x, [1]), type(s))) }
     }
 
     rule FuseInstanceNormalization level 2 {
-      match   { n = InstanceNormalization!(x, $s, $c)  y = Add(n, $b) }
+      match   { n = InstanceNormalization(x, $s, $c)  y = Add(n, $b) }
       where   { along($b, x, [1]) : "the summand is not one number for each channel" }
       rewrite { y = @n(x, $s, cast($c + spread($b, x, [1]), type(s))) }
     }

@@ -53,7 +53,7 @@ public enum FuseLayerNormalization {
     }
 
     rule FuseLayerNormalization level 2 {
-      match   { n = LayerNormalization!<axis = $axis>(x, $s)  y = Mul(n, $w) }
+      match   { n = LayerNormalization<axis = $axis>(x, $s)  y = Mul(n, $w) }
       where   {
         let r = rank(x);
         let a = range(if($axis < 0, $axis + r, $axis), r);
@@ -63,7 +63,7 @@ public enum FuseLayerNormalization {
     }
 
     rule FuseLayerNormalization level 2 {
-      match   { n = LayerNormalization!<axis = $axis>(x, $s, $b)  y = Mul(n, $w) }
+      match   { n = LayerNormalization<axis = $axis>(x, $s, $b)  y = Mul(n, $w) }
       where   {
         let r = rank(x);
         let a = range(if($axis < 0, $axis + r, $axis), r);
@@ -73,7 +73,7 @@ public enum FuseLayerNormalization {
     }
 
     rule FuseLayerNormalization level 2 {
-      match   { n = LayerNormalization!<axis = $axis>(x, $s)  y = Add(n, $b) }
+      match   { n = LayerNormalization<axis = $axis>(x, $s)  y = Add(n, $b) }
       where   {
         let r = rank(x);
         let a = range(if($axis < 0, $axis + r, $axis), r);
@@ -83,7 +83,7 @@ public enum FuseLayerNormalization {
     }
 
     rule FuseLayerNormalization level 2 {
-      match   { n = LayerNormalization!<axis = $axis>(x, $s, $c)  y = Add(n, $b) }
+      match   { n = LayerNormalization<axis = $axis>(x, $s, $c)  y = Add(n, $b) }
       where   {
         let r = rank(x);
         let a = range(if($axis < 0, $axis + r, $axis), r);
@@ -93,7 +93,7 @@ public enum FuseLayerNormalization {
     }
 
     rule FuseLayerNormalization level 2 {
-      match   { w = Cast&(x)  n = LayerNormalization!<stash_type = 1>(w, $s)  y = Cast(n) }
+      match   { w = Cast&(x)  n = LayerNormalization<stash_type = 1>(w, $s)  y = Cast(n) }
       where   {
         type(y) == type(x) : "the result is cast to another type than the input's";
         type(x) in (float16, bfloat16) && type(w) == float : "it is not half precision computed in floats";

@@ -9,8 +9,9 @@ public enum FuseRMSNormalization {
     \(RuleForms.normalized)
 
     rule FuseRMSNormalization level 2 "recognises decomposed RMSNormalization" {
-      match   { q = ReduceMean!<keepdims = $k>(Mul(x, x), _)  y = Normalized(x, q, $e) }
+      match   { q = (ReduceMean|ReduceSum)!<keepdims = $k>(Mul(x, x), _)  y = Normalized(x, q, $e) }
       where   {
+        operator(q) == "ReduceMean" : "the squares are added up by ReduceSum, not averaged by ReduceMean";
         is_float(x); type(x) != double : "RMSNormalization computes in floats, x is of doubles";
         $k == 1 : "the reduction drops its axes";
         let a = axes(q);
@@ -24,7 +25,7 @@ public enum FuseRMSNormalization {
     }
 
     rule FuseRMSNormalization level 2 {
-      match   { n = RMSNormalization!<axis = $axis>(x, $s)  y = Mul(n, $w) }
+      match   { n = RMSNormalization<axis = $axis>(x, $s)  y = Mul(n, $w) }
       where   {
         let r = rank(x);
         let a = range(if($axis < 0, $axis + r, $axis), r);
@@ -34,7 +35,7 @@ public enum FuseRMSNormalization {
     }
 
     rule FuseRMSNormalization level 2 {
-      match   { w = Cast&(x)  n = RMSNormalization!<stash_type = 1>(w, $s)  y = Cast(n) }
+      match   { w = Cast&(x)  n = RMSNormalization<stash_type = 1>(w, $s)  y = Cast(n) }
       where   {
         type(y) == type(x) : "the result is cast to another type than the input's";
         type(x) in (float16, bfloat16) && type(w) == float : "it is not half precision computed in floats";

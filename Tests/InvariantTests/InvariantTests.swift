@@ -40,7 +40,9 @@ import Testing
   @Test(arguments: models)
   func modelsOfTheRepository(_ path: String) throws {
     let model = try ONNXImporter.load(path: Repository.models.appending(path: path).path)
-    for target in OptimizationOptions.Target.allCases { try check(model, Self.options(target), "\(path) for \(target)") }
+    for target in OptimizationOptions.Target.allCases {
+      try check(model, Self.options(target), "\(path) for \(target)")
+    }
   }
 
   private static let seeds: UInt64 = Repository.isFull ? 500 : 30

@@ -51,7 +51,7 @@ func outcome(_ rules: String, _ graph: String) throws -> (applied: Int, reasons:
     #expect(try outcome(rule, "\(Self.head) { n = Neg (x) y = Mul (n, x) }").applied == 1)
     let different = try outcome(rule, "\(Self.head) { n = Neg (x) y = Mul (n, z) }")
     #expect(different.applied == 0)
-    #expect(different.reasons == ["z and x stand where one value was expected (x)"])
+    #expect(different.reasons == ["z and x stand where the same value was expected (x)"])
   }
 
   @Test func constants() throws {

@@ -43,7 +43,9 @@ public struct PipelineCheck {
     let changes = secondReport.passes.filter { $0.applied > 0 }.map { "\($0.name) \($0.applied)" }
     // What the output may not hold is recognised anew and taken apart again: the graph comes out as it was.
     let isTakenApart = secondReport.passes.contains { Self.takingApart.contains($0.name) && $0.applied > 0 }
-    if !changes.isEmpty, !isTakenApart { problems.append("a second run still applies \(changes.joined(separator: ", "))") }
+    if !changes.isEmpty, !isTakenApart {
+      problems.append("a second run still applies \(changes.joined(separator: ", "))")
+    }
     if ONNXText.canonicalText(second.graph) != ONNXText.canonicalText(result.graph) {
       problems.append("a second run gives another graph")
     }
@@ -88,7 +90,9 @@ public struct PipelineCheck {
     var constants: Set<UInt32> = []
     for value in after.allValues where after[value].isConstant { constants.formUnion(after[value].origins.indices) }
     let departed = Set(report.departures.flatMap(\.origins))
-    for origin in departed where heirs[origin] != nil { problems.append("source node \(origin) is gone and stands there") }
+    for origin in departed where heirs[origin] != nil {
+      problems.append("source node \(origin) is gone and stands there")
+    }
     for id in before.allNodes {
       for origin in before[id].origins.indices where heirs[origin] == nil && !departed.contains(origin) {
         problems.append("nothing tells what became of \(before.describe(id))")
