@@ -44,8 +44,8 @@ final class Matcher {
   private let keys: [Int]
   /// A match stays in the anchor's graph or body.
   private var region = RegionID.main
-  /// The second search, once nothing has matched: one constant may be another number, or one variable stand for two values,
-  /// for the sentence that says so.
+  /// The second search, once nothing has matched: one constant may be another number, or one variable stand for two
+  /// values, for the sentence that says so.
   private var toleratesStray = false
 
   init(_ pattern: Pattern, _ context: PassContext) {
@@ -353,7 +353,9 @@ final class Matcher {
     guard operand.isConstant(context) else { return "a constant was expected, \(text(operand)) is computed" }
     switch test {
     case .equal(let number):
-      guard let found = operand.uniform(context) else { return "the constant is not one number, \(number) was expected" }
+      guard let found = operand.uniform(context) else {
+        return "the constant is not one number, \(number) was expected"
+      }
       // What the canonical spelling computed is told as it was written.
       if case .computed = operand, context.graph[reader].is("Div"), found != 0, number != 0 {
         return "the divisor is \(Float(1 / found)), \(1 / number) was expected"
