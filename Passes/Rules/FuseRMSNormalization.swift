@@ -9,8 +9,9 @@ public enum FuseRMSNormalization {
     \(RuleForms.normalized)
 
     rule FuseRMSNormalization level 2 "recognises decomposed RMSNormalization" {
-      match   { q = ReduceMean!<keepdims = $k>(Mul(x, x), _)  y = Normalized(x, q, $e) }
+      match   { q = (ReduceMean|ReduceSum)!<keepdims = $k>(Mul(x, x), _)  y = Normalized(x, q, $e) }
       where   {
+        operator(q) == "ReduceMean" : "a ReduceSum of the squares stands where their ReduceMean was expected";
         is_float(x); type(x) != double : "RMSNormalization computes in floats, x is of doubles";
         $k == 1 : "the reduction drops its axes";
         let a = axes(q);
