@@ -119,7 +119,7 @@ let package = Package(
     // Seeded spellings of what the fusions recognise, as exporters write them: Tools/check-spellings.
     .target(
       name: "SpellingSupport",
-      dependencies: ["Cameo", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
+      dependencies: ["TestSupport", "Cameo", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"],
       path: "Tests/SpellingSupport"),
     .executableTarget(
       name: "spelling-runner", dependencies: ["SpellingSupport", "PassKit", "Tensors"], path: "Tools/SpellingRunner"),

@@ -93,7 +93,7 @@ public enum Pipelines {
     return [
       PassManager.Stage(first, rounds: 8), PassManager.Stage(passes(placed, at: .beforeFusions), rounds: 4),
       PassManager.Stage(fusions + passes(placed, at: .fusions) + tidying, rounds: 4),
-      PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(structure, rounds: 4),
+      PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(structure + [FuseMatMulScale.pass], rounds: 4),
       PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(layout), PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(microsoft, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),

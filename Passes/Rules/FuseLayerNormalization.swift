@@ -12,11 +12,16 @@ public enum FuseLayerNormalization {
     \(RuleForms.variance)
     \(RuleForms.shifted)
 
+    # Sums in the place of means are told of.
+    form Deviation(x, m, d) { Variance(x, m, d) | ReduceSum<keepdims = 1>(Mul(d, d), _) }
+
     rule FuseLayerNormalization level 2 "recognises decomposed LayerNormalization" {
       match   {
-        m = ReduceMean!<keepdims = 1>(x, _)  d = Sub&(x, m)  q = Variance(x, m, d)  y = Normalized(d, q, $e)
+        m = (ReduceMean|ReduceSum)!<keepdims = 1>(x, _)  d = Sub&(x, m)  q = Deviation(x, m, d)
+        y = Normalized(d, q, $e)
       }
       where   {
+        operator(m) == "ReduceMean" && operator(q) != "ReduceSum" : "a ReduceSum stands where a ReduceMean was expected";
         is_float(x); type(x) != double : "LayerNormalization computes in floats, x is of doubles";
         operator(q) != "Sub" || type(x) == float :
           "the difference of two means of {type(x)} is mostly rounding: the fused node would differ";

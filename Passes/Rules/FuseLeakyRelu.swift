@@ -8,23 +8,11 @@ public enum FuseLeakyRelu {
     \(RuleForms.isPositive)
     \(RuleForms.isNegative)
     \(RuleForms.negated)
-    form Slope(x, a) {
-      Mul(Relu(Negated(x)), $a)
-    }
     \(RuleForms.minus)
+    \(RuleForms.leaky)
 
     rule FuseLeakyRelu level 2 "recognises the spellings of LeakyRelu" {
-      match   { y = Where(IsPositive(x), x, Mul!(x, $a)) }
-      where   {
-        is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
-        uniform($a) : "the slope is not one number";
-        same_shape(x, y) : "the slope gives the result another shape"
-      }
-      rewrite { y = LeakyRelu<alpha = value($a)>(x) }
-    }
-
-    rule FuseLeakyRelu level 2 {
-      match   { y = Where(IsNegative(x), Mul!(x, $a), x) }
+      match   { y = Leaky(x, $a) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
         uniform($a) : "the slope is not one number";
@@ -45,33 +33,13 @@ public enum FuseLeakyRelu {
     }
 
     rule FuseLeakyRelu level 2 {
-      match   { y = Sub(Relu!(x), Slope(x, $a)) }
-      where   {
-        is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
-        uniform($a) : "the slope is not one number";
-        same_shape(x, y) : "the slope gives the result another shape"
-      }
-      rewrite { y = LeakyRelu<alpha = value($a)>(x) }
-    }
-
-    rule FuseLeakyRelu level 2 {
-      match   { r = Relu(x)  y = Add(r, Slope(x, $a)) }
+      match   { r = Relu(x)  y = Add(r, Mul(Relu(Negated(x)), $a)) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
         uniform($a) : "the slope is not one number";
         same_shape(x, y) : "the slope gives the result another shape"
       }
       rewrite { y = LeakyRelu<alpha = -value($a)>(x) }
-    }
-
-    rule FuseLeakyRelu level 2 {
-      match   { r = Relu(x)  y = Add(r, Minus(x, $a)) }
-      where   {
-        is_float(x); type(x) != double : "known runtimes have no LeakyRelu of doubles";
-        uniform($a) : "the slope is not one number";
-        same_shape(x, y) : "the slope gives the result another shape"
-      }
-      rewrite { y = LeakyRelu<alpha = value($a)>(x) }
     }
 
     """)

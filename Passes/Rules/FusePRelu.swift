@@ -9,31 +9,10 @@ public enum FusePRelu {
     \(RuleForms.isNegative)
     \(RuleForms.negated)
     \(RuleForms.minus)
+    \(RuleForms.leaky)
 
     rule FusePRelu level 2 "recognises the spellings of PRelu" {
-      match   { y = Where(IsPositive(x), x, Mul(x, $a)) }
-      where   {
-        is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
-        !uniform($a) : "";
-        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
-        broadcasts(a, x) : "the slopes give the result another shape"
-      }
-      rewrite { y = PRelu(x, $a) }
-    }
-
-    rule FusePRelu level 2 {
-      match   { y = Where(IsNegative(x), Mul(x, $a), x) }
-      where   {
-        is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
-        !uniform($a) : "";
-        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
-        broadcasts(a, x) : "the slopes give the result another shape"
-      }
-      rewrite { y = PRelu(x, $a) }
-    }
-
-    rule FusePRelu level 2 {
-      match   { y = Sub(Relu!(x), Mul(Relu(Negated(x)), $a)) }
+      match   { y = Leaky(x, $a) }
       where   {
         is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
         !uniform($a) : "";
@@ -52,17 +31,6 @@ public enum FusePRelu {
         broadcasts(a, x) : "the slopes give the result another shape"
       }
       rewrite { y = PRelu(x, -$a) }
-    }
-
-    rule FusePRelu level 2 {
-      match   { y = Add(Relu!(x), Minus(x, $a)) }
-      where   {
-        is_float(x); type(x) != double : "known runtimes have no PRelu of doubles";
-        !uniform($a) : "";
-        keeps("PRelu") : "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)";
-        broadcasts(a, x) : "the slopes give the result another shape"
-      }
-      rewrite { y = PRelu(x, $a) }
     }
 
     """)

@@ -11,7 +11,7 @@ public enum FuseRMSNormalization {
     rule FuseRMSNormalization level 2 "recognises decomposed RMSNormalization" {
       match   { q = (ReduceMean|ReduceSum)!<keepdims = $k>(Mul(x, x), _)  y = Normalized(x, q, $e) }
       where   {
-        operator(q) == "ReduceMean" : "the squares are added up by ReduceSum, not averaged by ReduceMean";
+        operator(q) == "ReduceMean" : "a ReduceSum of the squares stands where their ReduceMean was expected";
         is_float(x); type(x) != double : "RMSNormalization computes in floats, x is of doubles";
         $k == 1 : "the reduction drops its axes";
         let a = axes(q);

@@ -50,6 +50,14 @@ enum RuleForms {
     form Negated(x) { Neg(x) | Mul(x, -1) | Sub(0, x) }
     """
 
+  /// x where it is positive, else a x. It reads the forms isPositive, isNegative, negated and minus.
+  static let leaky = """
+    form Leaky(x, a) {
+      Where(IsPositive(x), x, Mul!(x, $a)) | Where(IsNegative(x), Mul!(x, $a), x)
+      | Sub(Relu!(x), Mul(Relu(Negated(x)), $a)) | Add(Relu(x), Minus(x, $a))
+    }
+    """
+
   /// a * min(x, 0), as a (x - |x|) / 2.
   static let minus = """
     form Minus(x, a) { Mul(Mul(Sub(x, Abs(x)), $a), 0.5) | Mul(Mul(Sub(x, Abs(x)), 0.5), $a) }

@@ -1,34 +1,7 @@
-/// Writes protobuf fields as they are, right or wrong: hostile files are made by hand.
-struct Wire {
-  var bytes: [UInt8] = []
+import TestSupport
 
-  init(_ body: (inout Wire) -> Void = { _ in }) { body(&self) }
-
-  mutating func varint(_ value: UInt64) {
-    var rest = value
-    while rest >= 0x80 {
-      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-      rest >>= 7
-    }
-    bytes.append(UInt8(rest))
-  }
-
-  mutating func int(_ field: UInt64, _ value: Int64) {
-    varint(field << 3)
-    varint(UInt64(bitPattern: value))
-  }
-
-  mutating func data(_ field: UInt64, _ value: [UInt8]) {
-    varint(field << 3 | 2)
-    varint(UInt64(value.count))
-    bytes += value
-  }
-
-  mutating func text(_ field: UInt64, _ value: String) { data(field, Array(value.utf8)) }
-  mutating func message(_ field: UInt64, _ value: Wire) { data(field, value.bytes) }
-
-  // MARK: ONNX
-
+/// Messages of ONNX, right or wrong: hostile files are made by hand.
+extension Wire {
   static func model(opset: Int64 = 17, ir: Int64 = 8, _ graph: Wire) -> [UInt8] {
     Wire {
       $0.int(1, ir)

@@ -1,3 +1,4 @@
+import TestSupport
 import Tensors
 
 /// Builds an ONNX file of any opset node by node. Values are names; nothing is inferred or checked here.

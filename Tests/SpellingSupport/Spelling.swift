@@ -1,3 +1,4 @@
+import TestSupport
 public import Tensors
 
 /// One drawn model: the file's bytes, inputs for it, and what the optimizer owes it.

@@ -1,49 +1,14 @@
 import Tensors
+import TestSupport
 
-/// Protobuf fields, one after the other: what a file holds byte for byte, written by nothing that the optimizer uses.
-struct Wire {
-  private(set) var bytes: [UInt8] = []
-
-  private mutating func varint(_ value: UInt64) {
-    var rest = value
-    while rest >= 0x80 {
-      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-      rest >>= 7
-    }
-    bytes.append(UInt8(rest))
-  }
-
-  mutating func int(_ field: UInt64, _ value: Int) {
-    varint(field << 3)
-    varint(UInt64(bitPattern: Int64(value)))
-  }
-
-  mutating func float(_ field: UInt64, _ value: Float) {
-    varint(field << 3 | 5)
-    let bits = value.bitPattern
-    for shift in stride(from: UInt32(0), to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: bits >> shift)) }
-  }
-
-  mutating func bytes(_ field: UInt64, _ value: [UInt8]) {
-    varint(field << 3 | 2)
-    varint(UInt64(value.count))
-    bytes += value
-  }
-
-  /// The fields of another message, at the end.
-  mutating func append(_ other: Wire) { bytes += other.bytes }
-
-  mutating func text(_ field: UInt64, _ value: String) { bytes(field, Array(value.utf8)) }
-
-  mutating func message(_ field: UInt64, _ inner: Wire) { bytes(field, inner.bytes) }
-
+extension Wire {
   /// A TensorProto.
   static func tensor(_ tensor: Tensor, name: String = "") -> Wire {
     var wire = Wire()
     for dim in tensor.shape { wire.int(1, dim) }
     wire.int(2, Int(tensor.dataType.rawValue))
     if !name.isEmpty { wire.text(8, name) }
-    wire.bytes(9, tensor.withUnsafeBytes { Array($0) })
+    wire.data(9, tensor.withUnsafeBytes { Array($0) })
     return wire
   }
 
