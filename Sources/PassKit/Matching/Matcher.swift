@@ -97,9 +97,10 @@ final class Matcher {
     guard pattern.nodes.count > 2, let key = keys.first else { return }
     toleratesStray = true
     budget = 2_000
-    guard let found = match(anchor, index, state, []), var refusal = found.stray else { return }
-    refusal.key = found.nodes[key]
-    deepest = (pattern.nodes.count + 1, refusal)
+    if let match = match(anchor, index, state, []), var refusal = match.stray {
+      refusal.key = match.nodes[key]
+      deepest = (pattern.nodes.count + 1, refusal)
+    }
   }
 
   /// What is wrong with a constant that could be a mistyped one: it is at most by half another number than is expected.
@@ -118,7 +119,7 @@ final class Matcher {
   }
 
   private func fail(_ state: State, _ reason: @autoclosure () -> String, _ node: NodeID?) {
-    guard isCandidate(state), !toleratesStray, state.matched > (deepest?.matched ?? 0) else { return }
+    guard !toleratesStray, isCandidate(state), state.matched > (deepest?.matched ?? 0) else { return }
     var refusal = Refusal(reason(), at: node)
     refusal.key = state.nodes[keys[0]]
     deepest = (state.matched, refusal)
@@ -290,13 +291,12 @@ final class Matcher {
         if bound.isSame(as: operand, context) { return solve(rest, state) }
         // Where one is a constant the operands were taken in the wrong order.
         if bound.isConstant(context) || operand.isConstant(context) { return nil }
-        let reason = "\(text(bound)) and \(text(operand)) stand where the same value was expected (\(name))"
         if state.stray == nil, toleratesStray, isKin(bound, operand) {
           var next = state
-          next.stray = Refusal(reason, at: reader)
+          next.stray = Refusal(explain(bound, operand, name), at: reader)
           return solve(rest, next)
         }
-        fail(state, reason, reader)
+        fail(state, explain(bound, operand, name), reader)
         return nil
       }
       var next = state
@@ -343,14 +343,16 @@ final class Matcher {
 
   private func text(_ operand: Operand) -> String { operand.valueID.map { context.graph[$0].name } ?? "a constant" }
 
+  private func explain(_ one: Operand, _ other: Operand, _ name: String) -> String {
+    "\(text(one)) and \(text(other)) stand where the same value was expected (\(name))"
+  }
+
   private func explain(_ operand: Operand?, _ test: ConstantTest, _ reader: NodeID) -> String {
     guard let operand else { return "a constant was expected, the input is left out" }
     guard operand.isConstant(context) else { return "a constant was expected, \(text(operand)) is computed" }
     switch test {
     case .equal(let number):
-      guard let found = operand.uniform(context) else {
-        return "the constant is not one number, \(number) was expected"
-      }
+      guard let found = operand.uniform(context) else { return "the constant is not one number, \(number) was expected" }
       // What the canonical spelling computed is told as it was written.
       if case .computed = operand, context.graph[reader].is("Div"), found != 0, number != 0 {
         return "the divisor is \(Float(1 / found)), \(1 / number) was expected"
