@@ -27,8 +27,8 @@ public enum Pipelines {
       // Normalizations.
       FuseLayerNormalization.pass, FuseRMSNormalization.pass, FuseInstanceNormalization.pass,
       FuseGroupNormalization.pass, FuseChannelNormalization.pass, FuseLpNormalization.pass,
-      FuseRotaryEmbedding.pass, FuseSoftmax.pass, FuseAttention.pass, AbsorbScale.pass, ReduceMask.pass, ShareKeyHeads.pass,
-      AbsorbCache.pass,
+      FuseRotaryEmbedding.pass, FuseSoftmax.pass, FuseAttention.pass, AbsorbScale.pass, ReduceMask.pass,
+      ShareKeyHeads.pass, AbsorbCache.pass,
       FuseSwiGLU.pass,
       // Into products.
       FusePad.pass, FuseConvScale.pass, FuseMatMulScale.pass, FuseGemmTranspose.pass,

@@ -20,7 +20,8 @@ public enum LiftTransposes {
       let graph = context.graph
       guard let flat = graph[id].input(0), let transpose = graph.producer(flat), graph[transpose].is("Transpose"),
         let middle = graph[transpose].input(0), let first = graph.producer(middle), graph[first].domain.isEmpty,
-        MergeReshapes.kinds.contains(graph[first].type), let source = graph[first].input(0), let output = graph[id].output(0), graph[first].region == graph[id].region,
+        MergeReshapes.kinds.contains(graph[first].type), let source = graph[first].input(0),
+        let output = graph[id].output(0), graph[first].region == graph[id].region,
         let from = context.shape(source), let flattened = context.shape(middle), let to = context.shape(output),
         flattened.count == 3, to.count > 3, try AttributeReader(graph[transpose]).optionalInts("perm") == [0, 2, 1]
       else { return nil }

@@ -8,20 +8,25 @@ import Testing
   private static let files = (page: "docs/passes.md", source: "Passes/PassCatalogue.swift")
 
   private static func source(_ text: String) -> String {
-    """
-    /// The pages of the built-in passes: the text of docs/passes.md, written with it by the test PassPageTests.
-    public enum PassCatalogue {
-      /// The part about one pass, without its heading; nil for a pass that is not built in.
-      public static func page(_ name: String) -> String? {
-        guard let start = text.firstRange(of: "\\n### \\(name)\\n\\n")?.upperBound else { return nil }
-        let rest = text[start...]
-        let end = rest.firstRange(of: "\\n\\n##")?.lowerBound ?? rest.index(before: rest.endIndex)
-        return String(rest[..<end])
+    let quotes = "\"\"\""
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "    " + $0 }
+    return """
+      /// The pages of the built-in passes: the text of docs/passes.md, written with it by the test PassPageTests.
+      public enum PassCatalogue {
+        /// The part about one pass, without its heading; nil for a pass that is not built in.
+        public static func page(_ name: String) -> String? {
+          guard let start = text.firstRange(of: "\\n### \\(name)\\n\\n")?.upperBound else { return nil }
+          let rest = text[start...]
+          let end = rest.firstRange(of: "\\n\\n##")?.lowerBound ?? rest.index(before: rest.endIndex)
+          return String(rest[..<end])
+        }
+
+        static let text = #\(quotes)
+      \(lines.joined(separator: "\n"))
+          \(quotes)#
       }
 
-      static let text = #\"\"\"
-
-    """ + text + "\n\"\"\"#\n}\n"
+      """
   }
 
   @Test func pagesAreUpToDate() throws {

@@ -44,8 +44,8 @@ final class Matcher {
   private let keys: [Int]
   /// A match stays in the anchor's graph or body.
   private var region = RegionID.main
-  /// The second search, once nothing has matched: one constant may be another number, or one variable stand for two values,
-  /// for the sentence that says so.
+  /// The second search, once nothing has matched: one constant may be another number, or one variable stand for two
+  /// values, for the sentence that says so.
   private var toleratesStray = false
 
   init(_ pattern: Pattern, _ context: PassContext) {
@@ -289,14 +289,15 @@ final class Matcher {
     guard let (index, output) = definitions[name] else {
       if let bound = state.bindings[name] {
         if bound.isSame(as: operand, context) { return solve(rest, state) }
-        // Where one is a constant the operands were taken in the wrong order.
-        if bound.isConstant(context) || operand.isConstant(context) { return nil }
         if state.stray == nil, toleratesStray, isKin(bound, operand) {
           var next = state
           next.stray = Refusal(explain(bound, operand, name), at: reader)
           return solve(rest, next)
         }
-        fail(state, explain(bound, operand, name), reader)
+        // Where one is a constant the operands were taken in the wrong order.
+        if !bound.isConstant(context), !operand.isConstant(context) {
+          fail(state, explain(bound, operand, name), reader)
+        }
         return nil
       }
       var next = state
@@ -352,7 +353,9 @@ final class Matcher {
     guard operand.isConstant(context) else { return "a constant was expected, \(text(operand)) is computed" }
     switch test {
     case .equal(let number):
-      guard let found = operand.uniform(context) else { return "the constant is not one number, \(number) was expected" }
+      guard let found = operand.uniform(context) else {
+        return "the constant is not one number, \(number) was expected"
+      }
       // What the canonical spelling computed is told as it was written.
       if case .computed = operand, context.graph[reader].is("Div"), found != 0, number != 0 {
         return "the divisor is \(Float(1 / found)), \(1 / number) was expected"
