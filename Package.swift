@@ -126,7 +126,9 @@ let package = Package(
     .testTarget(name: "SpellingTests", dependencies: ["SpellingSupport", "TestSupport"]),
     .testTarget(
       name: "InvariantTests",
-      dependencies: ["SpellingSupport", "TestSupport", "Cameo", "Passes", "PassKit", "ONNXFormat", "GraphIR", "Tensors"]),
+      dependencies: [
+        "SpellingSupport", "TestSupport", "Cameo", "Passes", "PassKit", "ONNXFormat", "GraphIR", "Tensors",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -104,6 +104,16 @@ public enum Pipelines {
     ]
   }
 
+  /// The stage in which a built-in pass runs, in words.
+  public static func stageName(of name: String) -> String? {
+    let stages: [(name: String, passes: [any Pass])] = [
+      ("clean-up, before and after the fusions", cleanup()), ("fusions", fusions), ("structure", structure),
+      ("layout", layout), ("com.microsoft", microsoft), ("machine", machine), ("legalization", legalization),
+      ("programs", programs), ("only with --enable", requested),
+    ]
+    return stages.first { $0.passes.contains { $0.name == name } }?.name
+  }
+
   private static func passes(_ placed: [PlacedPass], at place: PassPlace) -> [any Pass] {
     placed.filter { $0.place == place }.map(\.pass)
   }

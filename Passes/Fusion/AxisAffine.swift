@@ -35,7 +35,8 @@ struct AxisAffine {
       return nil
     }
     // BatchNormalization has one for each channel whatever is known of the shape.
-    if !isNormalization, let axis = result.axis, let shape = context.shape(data), shape[axis] != Dim(result.scale.count) {
+    if !isNormalization, let axis = result.axis, let shape = context.shape(data), shape[axis] != Dim(result.scale.count)
+    {
       let dims = shape.map(\.description).joined(separator: ", ")
       throw Refusal(
         "the \(result.scale.count) numbers of \(node.type) are not one for each index of an axis of [\(dims)]", at: id)
@@ -52,7 +53,8 @@ struct AxisAffine {
     }
     for extra in node.outputs.dropFirst() { if let extra, !context.graph[extra].uses.isEmpty { return nil } }
     let parameters = (1...4).compactMap { context.graph.constant(node.input($0)) }
-    guard parameters.count == 4, let count = parameters.first?.count, parameters.allSatisfy({ $0.count == count }) else {
+    guard parameters.count == 4, let count = parameters.first?.count, parameters.allSatisfy({ $0.count == count })
+    else {
       throw Refusal("the parameters of BatchNormalization are not constant", at: id)
     }
     let values = try parameters.map { try $0.elements(as: Double.self) }

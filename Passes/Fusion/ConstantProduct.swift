@@ -58,7 +58,9 @@ struct ConstantProduct {
         throw Refusal("the weights are read elsewhere", at: id)
       }
       let isGemm = node.type == "Gemm"
-      guard let rank = context.rank(data), rank >= 2 else { throw Refusal("the rank of the product is not known", at: id) }
+      guard let rank = context.rank(data), rank >= 2 else {
+        throw Refusal("the rank of the product is not known", at: id)
+      }
       group = 1
       isResultFirst = try isGemm && reader.int("transB", default: 0) != 0
       dataAxis = try isGemm && reader.int("transA", default: 0) != 0 ? 0 : rank - 1
@@ -156,7 +158,8 @@ struct ConstantProduct {
   ) throws -> GraphChange.Ref {
     let node = context.graph[id]
     let type = weight.dataType
-    let limit = type == .float16 ? 65504 : type == .double ? .greatestFiniteMagnitude : Double(Float.greatestFiniteMagnitude)
+    let limit =
+      type == .float16 ? 65504 : type == .double ? .greatestFiniteMagnitude : Double(Float.greatestFiniteMagnitude)
     if let number = ((numbers ?? []) + (row ?? [])).first(where: { !($0.magnitude <= limit) }) {
       throw Refusal("a weight would be \(number), more than \(type) holds", at: id)
     }

@@ -18,14 +18,17 @@ enum FoldScale {
       guard let operand = AxisAffine.operand(of: id, context), let output = node.output(0) else { return nil }
       let (movements, value) = AxisTrail.movements(behind: operand, in: node.region, context)
       guard let product = try product(of: value, for: id, context), product.result == value else { return nil }
-      guard graph.hasSingleUse(value) else { throw Refusal("the output of the \(graph[product.id].type) is also read elsewhere", at: product.id) }
+      guard graph.hasSingleUse(value) else {
+        throw Refusal("the output of the \(graph[product.id].type) is also read elsewhere", at: product.id)
+      }
       guard let affine = try AxisAffine.read(id, operand, context) else { return nil }
       // One number for everything may be the scale of an attention: it goes into the weights only right behind them.
       if affine.axis == nil && !movements.isEmpty { return nil }
       var trail = AxisTrail(axis: product.resultAxis, count: product.resultCount)
       for movement in movements {
         guard try trail.follow(movement, context) else {
-          throw Refusal("\(graph[movement].type) cuts up the channels between the product and \(node.type)", at: movement)
+          throw Refusal(
+            "\(graph[movement].type) cuts up the channels between the product and \(node.type)", at: movement)
         }
       }
       if let axis = affine.axis {
@@ -78,7 +81,9 @@ enum FoldScale {
       guard let affine = try AxisAffine.read(scaling, source, context) else { return nil }
       // A MatMul of higher rank without bias would get an Add for the one in front.
       if affine.isShift && graph[id].is("MatMul") && product.sum == nil && product.resultAxis != 1 { return nil }
-      guard graph.hasSingleUse(value) else { throw Refusal("the output of \(type) is also read elsewhere", at: scaling) }
+      guard graph.hasSingleUse(value) else {
+        throw Refusal("the output of \(type) is also read elsewhere", at: scaling)
+      }
       let numbers = try channels(affine, movements, product, type, context)
       if !affine.isScale { try refuseUnevenShift(id, type, context) }
       var change = GraphChange(rule: name, covers: [scaling] + movements + product.nodes, isFusion: true)
@@ -111,7 +116,8 @@ enum FoldScale {
     /// A shift in front of padding, or of a kernel that overlaps itself, is not the same number everywhere behind it.
     private func refuseUnevenShift(_ id: NodeID, _ type: String, _ context: PassContext) throws {
       let node = context.graph[id]
-      guard ["Conv", "ConvTranspose"].contains(node.type), let kernel = context.shape(node.input(1))?.dropFirst(2) else {
+      guard ["Conv", "ConvTranspose"].contains(node.type), let kernel = context.shape(node.input(1))?.dropFirst(2)
+      else {
         return
       }
       let attributes = AttributeReader(node)
@@ -120,7 +126,9 @@ enum FoldScale {
       let automatic = try attributes.string("auto_pad", default: "NOTSET")
       let isAutomatic = !["NOTSET", "VALID"].contains(automatic) && !isPointwise
       if node.type == "ConvTranspose" {
-        let steps = try (attributes.optionalInts("strides") ?? []) + (attributes.optionalInts("output_padding") ?? []).map { $0 + 1 }
+        let steps =
+          try (attributes.optionalInts("strides") ?? [])
+          + (attributes.optionalInts("output_padding") ?? []).map { $0 + 1 }
         guard isPointwise, steps.allSatisfy({ $0 == 1 }) else {
           throw Refusal("the ConvTranspose spreads the shift of the \(type) in front unevenly", at: id)
         }

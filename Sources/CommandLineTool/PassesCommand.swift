@@ -43,6 +43,10 @@ struct PassesCommand: ParsableCommand {
       } else if output.json {
         Console.out(json(pass, documentation: true).text())
       } else {
+        if let page = PassCatalogue.page(pass.name) {
+          Console.out(Console.styled(pass.name, .bold) + "\n\n" + page)
+          return
+        }
         Console.out("\(Console.styled(pass.name, .bold)) (level \(pass.level)): \(pass.summary)")
         if pass.documentation != pass.summary { Console.out("\n" + pass.documentation) }
       }

@@ -102,7 +102,7 @@ struct Mutator {
     case .node:
       switch Int.random(in: 0..<4, using: &random) {
       case 0:
-        if let at = pick(4) { message.fields[at].content = .text(operators.randomElement(using: &random)!) }
+        if let at = pick(4) { message.fields[at].content = .text(random.element(of: operators)) }
       case 1:
         if let at = pick(1), let name = names.randomElement(using: &random) { message.fields[at].content = .text(name) }
       case 2:
@@ -122,7 +122,7 @@ struct Mutator {
         message.fields[at].content = .varint(number(old, &random))
       case .fixed32:
         let floats: [Float] = [.nan, .infinity, 0, -1, 1e38, -0.5, 3e9]
-        message.fields[at].content = .fixed32(floats.randomElement(using: &random)!.bitPattern)
+        message.fields[at].content = .fixed32(random.element(of: floats).bitPattern)
       default: message.fields[at].content = .text(text([], message, message.fields[at].number, &random))
       }
     default:
@@ -153,7 +153,7 @@ struct Mutator {
       -(1 << 31),
       -(1 << 62), signed &+ 1, signed &- 1, signed &* 2, 0 &- signed, 1 << 20, 65_536, Int64(bitPattern: random.next()),
     ]
-    return UInt64(bitPattern: choices.randomElement(using: &random)!)
+    return UInt64(bitPattern: random.element(of: choices))
   }
 
   private func change(_ message: inout Message, _ random: inout Generator) {
@@ -175,7 +175,7 @@ struct Mutator {
       case .varint(let old): message.fields[at].content = .varint(number(old, &random))
       case .fixed32:
         let values: [Float] = [.nan, .infinity, -.infinity, 0, -1, 1e38, .leastNonzeroMagnitude, -0.5, 3e9, -1e20]
-        message.fields[at].content = .fixed32(values.randomElement(using: &random)!.bitPattern)
+        message.fields[at].content = .fixed32(random.element(of: values).bitPattern)
       case .fixed64(let old): message.fields[at].content = .fixed64(number(old, &random))
       case .text(let old): message.fields[at].content = .text(text(old, message, message.fields[at].number, &random))
       case .data(var bytes):
@@ -200,7 +200,7 @@ struct Mutator {
   private func text(_ old: [UInt8], _ owner: Message, _ number: UInt64, _ random: inout Generator) -> [UInt8] {
     // Another text of the same field here, or of any node: edges that go elsewhere, cycles, duplicate names.
     if owner.kind == .node, number == 4, Int.random(in: 0..<4, using: &random) > 0 {
-      return operators.randomElement(using: &random)!
+      return random.element(of: operators)
     }
     if let other = bodies[owner.kind]?.randomElement(using: &random), Int.random(in: 0..<3, using: &random) == 0 {
       for field in other.fields where field.number == number {
@@ -248,5 +248,12 @@ struct Mutator {
           ? UInt8.random(in: 0...255, using: &random) : bytes[at] ^ (1 << UInt8.random(in: 0...7, using: &random))
       }
     }
+  }
+}
+
+extension RandomNumberGenerator {
+  /// One of the elements of an array that is not empty.
+  fileprivate mutating func element<Element>(of array: [Element]) -> Element {
+    array[Int.random(in: array.indices, using: &self)]
   }
 }

@@ -15,9 +15,11 @@ func readList(_ path: String) throws -> [(String, Tensor)] {
   guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [] }
   return try text.split(separator: "\n").map { line in
     let fields = line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+    guard fields.count == 4 else { throw CameoError.badInput("\(path): \(line) is no tensor") }
     let types: [String: DataType] = ["float32": .float, "float64": .double, "float16": .float16]
-    let type = types[fields[1]] ?? DataType(name: fields[1])!
-    let shape = fields[2].split(separator: ",").map { Int($0)! }
+    let shape = fields[2].split(separator: ",").compactMap { Int($0) }
+    guard let type = types[fields[1]] ?? DataType(name: fields[1]), shape.count == fields[2].split(separator: ",").count
+    else { throw CameoError.badInput("\(path): \(fields[1]) [\(fields[2])] is no type") }
     let data = try Data(contentsOf: URL(fileURLWithPath: fields[3]))
     return (fields[0], try Tensor.makeRaw(type, shape) { bytes in data.copyBytes(to: bytes) })
   }
@@ -79,7 +81,10 @@ func main() throws {
     for output in session.outputs { bound.append(try binding.bindOutput(output.name)) }
     try binding.run()
     for (index, output) in session.outputs.enumerated() {
-      if !bound[index].isIdentical(to: results[output.name]!) { how = "bound(DIFFERS \(output.name))" }
+      guard let result = results[output.name], bound[index].isIdentical(to: result) else {
+        how = "bound(DIFFERS \(output.name))"
+        continue
+      }
     }
     let before = malloc_counter_all()
     try binding.run()

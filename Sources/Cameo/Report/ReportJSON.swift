@@ -30,7 +30,8 @@ public enum ReportJSON {
         .array(
           report.departures.map {
             .object([
-              ("pass", .string($0.pass)), ("how", .string($0.isFolded ? "folded" : "removed")), ("nodes", JSON($0.nodes)),
+              ("pass", .string($0.pass)), ("how", .string($0.isFolded ? "folded" : "removed")),
+              ("nodes", JSON($0.nodes)),
             ])
           })
       ),
