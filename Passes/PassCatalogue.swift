@@ -1354,7 +1354,7 @@ public enum PassCatalogue {
     - scaled before rounding: "the scale is applied before the result is rounded"
     - another result type: "the result is cast to another type than the input's"
     - open dimension: "the normalised dimensions are not known"
-    - a sum of squares: "the squares are added up by ReduceSum, not averaged by ReduceMean"
+    - a sum of squares: "a ReduceSum of the squares stands where their ReduceMean was expected"
 
     ### FuseReduction
 
