@@ -126,10 +126,10 @@ enum Breakers {
         + [
           Flaw(
             name: "otherMean", needs: ["norm": "layer", "layerForm": "twiceCentered"],
-            expectation: .refused(layer, ["one value was expected", "mean", "Mean", "differ"])),
+            expectation: .refused(layer, ["the same value was expected", "mean", "Mean", "differ"])),
           Flaw(
             name: "otherVariance", needs: ["norm": "layer", "layerForm": "centered"],
-            expectation: .refused(layer, ["one value was expected", "mean", "Mean", "differ", "variance"])),
+            expectation: .refused(layer, ["the same value was expected", "mean", "Mean", "differ", "variance"])),
         ])
     let name = String(flaw.name.split(separator: "-")[0])
     let (g, _) = try NormSpelling.make(draw, flaw: name)

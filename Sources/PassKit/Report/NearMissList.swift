@@ -1,6 +1,7 @@
 import GraphIR
 
-/// The near misses of all passes while they run: those of each pass's last run, less what another pass has fused since.
+/// The near misses of all passes while they run: those of each pass's last run, less what another pass has fused since. Where an
+/// earlier run came further at the same value, before another pass rewrote what stands there, its sentence stays.
 struct NearMissList {
   private var order: [String] = []
   private var byPass: [String: [NearMiss]] = [:]
@@ -11,7 +12,13 @@ struct NearMissList {
       for name in order { byPass[name]?.removeAll { consumed.contains($0.key) } }
     }
     if byPass[pass] == nil { order.append(pass) }
-    byPass[pass] = misses
+    var earlier: [Int32: NearMiss] = [:]
+    for miss in byPass[pass] ?? [] where miss.key >= 0 && miss.reach > earlier[miss.key]?.reach ?? 0 {
+      earlier[miss.key] = miss
+    }
+    byPass[pass] = misses.map { miss in
+      if let former = earlier[miss.key], former.reach > miss.reach { former } else { miss }
+    }
   }
 
   /// Values have new indices, -1 for those that are gone.
