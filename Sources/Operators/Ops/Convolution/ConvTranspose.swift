@@ -22,8 +22,8 @@ struct ConvTranspose: Operator {
     }
     var asked = try attributes.optionalInts("output_shape").flatMap { $0.isEmpty ? nil : $0 }
     if let shape = asked, shape.count == rank + 2 { asked = Array(shape[2...]) }
-    if let asked, asked.count != rank {
-      throw CameoError.badInput("attribute output_shape is \(asked), \(rank) integers were expected")
+    if let asked, asked.count != rank || !asked.allSatisfy({ (0..<1 << 32).contains($0) }) {
+      throw CameoError.badInput("attribute output_shape is \(asked), \(rank) integers of 0 or more were expected")
     }
     var outputs: [Dim] = []
     for axis in 0..<rank {
@@ -88,8 +88,10 @@ struct ConvTranspose: Operator {
     let (outputs, window) = try layout(
       context.attributes, NNWindow(context.attributes, kernel: Array(w.shape[2...])), spatial: spatial.map { Dim($0) })
     // The convolution whose input is our output.
+    let sizes = outputs.map { $0.value ?? 0 }
+    _ = try Tensor.elementCount([x.shape[0], w.shape[1] * groups] + sizes)
     let geometry = NNGeometry(
-      input: outputs.map { $0.value ?? 0 }, output: spatial, kernel: window.kernel, strides: window.strides,
+      input: sizes, output: spatial, kernel: window.kernel, strides: window.strides,
       dilations: window.dilations, padsBegin: window.padsBegin, padsEnd: window.padsEnd)
     let perGroup = w.shape[1]
     let (channels, outChannels, taps) = (x.shape[1], perGroup * groups, geometry.taps)
