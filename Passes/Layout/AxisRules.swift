@@ -69,7 +69,8 @@ struct ReduceRule: RewriteRule {
     let keeps = try AttributeReader(node).int("keepdims", default: 1) != 0
     // Without the reduced axes the others must stand in the same order.
     let left = (0..<rank).filter { !axes.contains($0) }
-    guard keeps || left.map({ LayoutView.moved($0, rank: rank) }).sorted() == left.map({ LayoutView.moved($0, rank: rank) })
+    guard
+      keeps || left.map({ LayoutView.moved($0, rank: rank) }).sorted() == left.map({ LayoutView.moved($0, rank: rank) })
     else { return nil }
     var change = view.change(name)
     let moved = change.constant(try .ints(axes.map { LayoutView.moved($0, rank: rank) }.sorted()))

@@ -28,3 +28,26 @@ struct ConvRule: RewriteRule {
     return change
   }
 }
+
+/// ConvTranspose of images behind a channels-last value.
+struct ConvTransposeRule: RewriteRule {
+  let name = "ChannelsLastConvTranspose"
+  let anchors: Set<OperatorName> = [OperatorName("ConvTranspose")]
+
+  func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
+    let view = LayoutView(id, context)
+    let node = view.node
+    let reader = AttributeReader(node)
+    guard let source = view.source(node.input(0)), context.rank(source) == 4, context.dataType(source) == .float,
+      context.constant(node.input(1)) != nil, try reader.int("group", default: 1) == 1,
+      try ["NOTSET", ""].contains(reader.string("auto_pad", default: "NOTSET")),
+      try reader.optionalInts("output_shape") ?? [] == []
+    else { return nil }
+    var change = view.change(name)
+    var inputs: [GraphChange.Ref?] = node.inputs.map { $0.map { .existing($0) } }
+    inputs[0] = .existing(source)
+    let result = change.node("ChannelsLastConvTranspose", domain: "ai.cameo", inputs, node.attributes, name: node.name)
+    view.finish(&change, result, rank: 4)
+    return change
+  }
+}

@@ -40,7 +40,8 @@ struct TransposeRule: RewriteRule {
 
   func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
     let view = LayoutView(id, context)
-    guard let source = view.source(view.node.input(0)), let rank = context.rank(source), let output = view.node.output(0),
+    guard let source = view.source(view.node.input(0)), let rank = context.rank(source),
+      let output = view.node.output(0),
       let own = try Movement.permutation(id, context)
     else { return nil }
     let both = own.map { LayoutView.toFirst(rank)[$0] }
@@ -50,7 +51,8 @@ struct TransposeRule: RewriteRule {
     } else {
       change.replace(
         output,
-        with: change.node("Transpose", [.existing(source)], [NamedAttribute("perm", .ints(both))], name: view.node.name))
+        with: change.node("Transpose", [.existing(source)], [NamedAttribute("perm", .ints(both))], name: view.node.name)
+      )
     }
     return change
   }

@@ -16,7 +16,8 @@ public enum UseChannelsLast {
   public static let pass = RewritePass(
     "UseChannelsLast", level: 3, summary: "lays images out with their channels last between convolutions",
     rules: [
-      ConvRule(), PoolRule(), GlobalPoolRule(), ElementwiseRule(), ConcatRule(), ReduceRule(), ResizeRule(),
+      ConvRule(), ConvTransposeRule(), PoolRule(), GlobalPoolRule(), ElementwiseRule(), ConcatRule(), ReduceRule(),
+      ResizeRule(),
       ReshapeRule(), TransposeRule(), ShapeRule(), PadRule(), AxisRule(),
     ])
 }
@@ -51,7 +52,8 @@ struct LayoutView {
   /// `value` with its channels last.
   func last(_ value: ValueID, rank: Int, _ change: inout GraphChange) -> GraphChange.Ref {
     if let source = source(value) { return .existing(source) }
-    return change.node("Transpose", [.existing(value)], [NamedAttribute("perm", .ints(LayoutView.toLast(rank)))], covers: [])
+    return change.node(
+      "Transpose", [.existing(value)], [NamedAttribute("perm", .ints(LayoutView.toLast(rank)))], covers: [])
   }
 
   func change(_ rule: String) -> GraphChange { GraphChange(rule: rule, covers: [id]) }

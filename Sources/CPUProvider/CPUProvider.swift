@@ -48,6 +48,7 @@ public struct CPUProvider: ExecutionProvider {
       RecurrentKernels.makers, AttentionKernels.makers, RotaryKernels.makers, IntegerProductKernels.makers,
       IntegerConvKernels.makers, BlockProductKernels.makers, SequenceKernels.makers, FusedElementwiseKernels.makers,
       CompoundKernels.makers, ChannelsLastKernels.makers,
+      ChannelsLastConvTransposeKernels.makers,
     ]
     for family in families {
       for (name, maker) in family {

@@ -37,5 +37,17 @@ void ck_last_maxpool_f32(float *out, const CK_U(float) *in, size_t channels, con
 void ck_last_avgpool_f32(float *out, const CK_U(float) *in, size_t channels, const ck_window *window, bool count_include_pad,
                          size_t begin, size_t end);
 
+/// Separable filter over [N][in_h][in_w][channels] by tables as ck_resize_separable_f32 takes them (one tap of weight 1: nearest).
+/// Output lines [begin, end) of N * out_h.
+void ck_last_resize_f32(float *out, const CK_U(float) *in, size_t channels, size_t in_h, size_t in_w, size_t out_h, size_t out_w,
+                        size_t taps_h, const CK_U(int32_t) *row_index, const CK_U(float) *row_weights, size_t taps_w,
+                        const CK_U(int32_t) *col_index, const CK_U(float) *col_weights, size_t begin, size_t end);
+
+/// The sum at the end of a transposed convolution: lines [begin, end) of out[in[1]][in[2]][channels] (the window is that of the
+/// convolution from the result to the input; axis [0] must be 1) from products [position][tap][channels], whose first position is
+/// that of input line `first`; all lines that reach [begin, end) are there.
+void ck_last_col2im_f32(float *out, const CK_U(float) *columns, size_t first, const CK_U(float) *_Nullable bias, size_t channels,
+                        const ck_window *window, size_t begin, size_t end);
+
 #pragma clang assume_nonnull end
 #endif

@@ -43,10 +43,12 @@ enum ChannelsLast {
   }
 
   /// Writes a body: the standard operator between two Transposes.
-  static func write(_ call: inout CallBuilder, _ type: String, attributes: [NamedAttribute]) throws {
+  static func write(
+    _ call: inout CallBuilder, _ type: String, inputs: String = "", attributes: [NamedAttribute]
+  ) throws {
     let rank = try call.rank(0)
     try call.write("first = Transpose <perm = \(toFirst(rank))> (X)")
-    try call.write("pooled = \(type) (first)", attributes: attributes)
-    try call.write("Y = Transpose <perm = \(toLast(rank))> (pooled)")
+    try call.write("result = \(type) (first\(inputs.isEmpty ? "" : ", " + inputs))", attributes: attributes)
+    try call.write("Y = Transpose <perm = \(toLast(rank))> (result)")
   }
 }
