@@ -75,14 +75,21 @@ final class ExecutionContext {
   /// Walks the steps. Allocates nothing itself.
   func run() throws {
     if recorder != nil { return try runRecorded() }
+    let cancellation = cancellation
+    let (table, pool) = (UnsafePointer(operands), pool)
     try plan.steps.withUnsafeBufferPointer { steps in
+      guard let first = steps.baseAddress else { return }
       for index in 0..<steps.count {
         if let cancellation, cancellation.isCancelled { throw stopped() }
-        let kernel = steps[index].kernel
+        let step = first + index
         let call = KernelCall(
-          operands: UnsafePointer(operands + steps[index].operands), inputCount: steps[index].inputCount,
-          outputCount: steps[index].outputCount, context: self, pool: pool)
-        do { try kernel.run(call) } catch { throw located(error, index) }
+          operands: table + step.pointee.operands, inputCount: step.pointee.inputCount,
+          outputCount: step.pointee.outputCount, context: self, pool: pool)
+        do {
+          try step.pointee.code._withUnsafeGuaranteedRef { try $0.run(call) }
+        } catch {
+          throw located(error, index)
+        }
       }
     }
   }

@@ -6,11 +6,22 @@ import Tensors
 public final class ExecutionPlan: @unchecked Sendable {
   struct Step {
     let kernel: Kernel
+    /// The same, for the run loop: the plan keeps it alive, so a step counts no references.
+    let code: Unmanaged<Kernel>
     /// First of the step's operands in the table.
     let operands: Int
     let inputCount: Int
     let outputCount: Int
     let node: NodeID
+
+    init(kernel: Kernel, operands: Int, inputCount: Int, outputCount: Int, node: NodeID) {
+      self.kernel = kernel
+      code = Unmanaged.passUnretained(kernel)
+      self.operands = operands
+      self.inputCount = inputCount
+      self.outputCount = outputCount
+      self.node = node
+    }
   }
 
   /// What an entry of the operand table points at.

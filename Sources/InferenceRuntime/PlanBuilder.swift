@@ -189,6 +189,9 @@ final class PlanBuilder {
     "Dropout", "MaxPool", "BatchNormalization", "LayerNormalization", "LSTM", "GRU", "RNN",
   ]
 
+  /// Those of them whose first result is optional as well.
+  private static let recurrent: Set<String> = ["LSTM", "GRU", "RNN"]
+
   /// Keeps the entries that something reads; the values that are read from outside this stage's steps, or after them.
   private func dropUnread() -> [ValueID] {
     let graph = core.graph
@@ -209,7 +212,8 @@ final class PlanBuilder {
       guard entry.outputs.contains(where: { $0.map { needed.contains($0) } ?? false }) else { continue }
       if PlanBuilder.mayLeaveOut.contains(graph[entry.id].operatorName.name) {
         // An optional result that nobody reads takes no memory.
-        for index in entry.outputs.indices.dropFirst() {
+        let isRecurrent = PlanBuilder.recurrent.contains(graph[entry.id].operatorName.name)
+        for index in entry.outputs.indices.dropFirst(isRecurrent ? 0 : 1) {
           if let output = entry.outputs[index], !needed.contains(output) { entry.outputs[index] = nil }
         }
       }

@@ -12,7 +12,7 @@ public protocol ParallelWork: AnyObject {
   func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int)
 }
 
-/// A fixed set of threads that share index ranges. The caller works too. Between jobs they spin for about 20 microseconds,
+/// A fixed set of threads that share index ranges. The caller works too. Between jobs they spin for about 50 microseconds,
 /// then block. Dispatch allocates nothing.
 ///
 /// One job at a time: where two callers meet, the second runs its range alone, as thread 0.
@@ -113,10 +113,13 @@ public final class ThreadPool: @unchecked Sendable {
     return count > 0 ? String(decoding: buffer[0..<count], as: UTF8.self) : nil
   }
 
-  /// Runs `kernel.part` over 0 ..< count in parts of at least `grain` indices.
+  /// True where a range has no two parts that are worth a thread.
+  @inline(__always) func isSerial(count: Int, grain: Int) -> Bool { threads == 1 || count * 2 < grain * 3 || count < 2 }
+
+  /// Runs `kernel.part` over 0 ..< count in parts of at least `grain` indices, but for the last.
   @inline(__always)
   func run(_ kernel: Kernel, _ call: KernelCall, phase: Int = 0, count: Int, grain: Int) {
-    if threads == 1 || count <= grain {
+    if isSerial(count: count, grain: grain) {
       if count > 0 { kernel.part(call, phase: phase, begin: 0, end: count, thread: 0) }
       return
     }
@@ -184,7 +187,7 @@ public final class ThreadPool: @unchecked Sendable {
   }
 
   private func wait(for seen: Int) {
-    let limit = ThreadPool.nanoseconds() + 20_000
+    let limit = ThreadPool.nanoseconds() + 50_000
     while true {
       for _ in 0..<64 where generation.load(ordering: .relaxed) != seen { return }
       if isStopping.load(ordering: .relaxed) { return }
