@@ -84,12 +84,15 @@ public final class ExecutionPlan: @unchecked Sendable {
   /// All nodes, elided ones included, in plan order.
   public let allAssignments: [Assignment]
   public let memory: MemoryReport
+  /// Bytes that a run moves as they are: copies, concatenations, splits, caches.
+  public let copiedBytes: Int
 
   init(
     steps: [Step], addresses: [Address], inputs: [Port], outputs: [Port], boxedConstants: [(Int, Value)],
     boxedCount: Int, children: [Child], kept: [TensorStorage], assignments: [Assignment], allAssignments: [Assignment],
-    memory: MemoryReport
+    copiedBytes: Int = 0, memory: MemoryReport
   ) {
+    self.copiedBytes = copiedBytes
     self.steps = ContiguousArray(steps)
     self.addresses = addresses
     self.inputs = inputs

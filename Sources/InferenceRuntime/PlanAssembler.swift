@@ -73,12 +73,14 @@ final class PlanAssembler {
     var implementation: Implementation?
     var provider = "plan"
     var reasons: [String] = []
+    let hasRoom = (inputs + outputs).contains { $0?.room != nil }
+    if hasRoom && (isBoxed || !node.regions.isEmpty) { throw noRoom(entry, "it runs step by step") }
     if !isBoxed && (node.regions.isEmpty || FusedElementwise.is(node)) {
       if outputs.allSatisfy({ $0?.count ?? 0 == 0 }) {
         implementation = .nothing
-      } else if let views = Views.views(node, inputs: inputs, outputs: outputs) {
+      } else if !hasRoom, let views = Views.views(node, inputs: inputs, outputs: outputs) {
         implementation = .views(views)
-      } else if let parts = PlanAssembler.concatParts(node, inputs: inputs, output: outputs.first ?? nil) {
+      } else if !hasRoom, let parts = PlanAssembler.concatParts(node, inputs: inputs, output: outputs.first ?? nil) {
         implementation = .concat(parts)
       } else {
         let request = KernelRequest(
@@ -86,7 +88,9 @@ final class PlanAssembler {
           graph: core.graph)
         for candidate in core.providers where !(candidate is ReferenceProvider) {
           do {
-            implementation = .kernel(try candidate.prepare(request))
+            let prepared = try candidate.prepare(request)
+            if hasRoom && !prepared.heedsRoom { throw Refusal("\(prepared.kernel.name) needs contiguous operands") }
+            implementation = .kernel(prepared)
             provider = candidate.name
             break
           } catch let refusal as Refusal {
@@ -105,6 +109,7 @@ final class PlanAssembler {
     } else if isBoxed {
       reasons.append("plan: a value whose size only the run tells")
     }
+    if hasRoom && implementation == nil { throw noRoom(entry, reasons.joined(separator: "; ")) }
     if let implementation {
       implementations.append(implementation)
     } else {
@@ -113,6 +118,10 @@ final class PlanAssembler {
     }
     providers.append(provider)
     refusals.append(reasons)
+  }
+
+  private func noRoom(_ entry: PlanBuilder.Entry, _ why: String) -> CameoError {
+    .unsupported("a cache in place that \(core.graph.describe(entry.id)) reads or writes: \(why)")
   }
 
   /// Offsets of a Concat's parts where each is contiguous in the result.
@@ -259,6 +268,7 @@ final class PlanAssembler {
     var allAssignments: [ExecutionPlan.Assignment] = []
     var children: [ExecutionPlan.Child] = []
     var kept: [TensorStorage] = []
+    var copied = 0
 
     func address(_ value: ValueID?) throws -> ExecutionPlan.Address {
       guard let value else { return .none }
@@ -292,6 +302,7 @@ final class PlanAssembler {
           if layout.isView(output) { continue }
           let bytes = try operand(output)?.byteCount ?? 0
           let offset = view.byteOffset
+          copied += bytes
           try append(time, PlanAssembler.copy(offset: offset, bytes: bytes), [input], [output], scratch: false)
         }
       case .concat(let offsets):
@@ -300,12 +311,15 @@ final class PlanAssembler {
         for (index, input) in entry.inputs.enumerated() where !(input.map { layout.isJoined($0, output) } ?? true) {
           parts.append((index, offsets[index], try operand(input)?.byteCount ?? 0))
         }
+        copied += parts.reduce(0) { $0 + $1.bytes }
         if !parts.isEmpty { try append(time, PlanAssembler.concat(parts), entry.inputs, [output], scratch: false) }
       case .kernel(let prepared):
+        copied += prepared.copiedBytes
         try append(
           time, prepared.kernel, entry.inputs + entry.captures.map { $0 }, entry.outputs,
           scratch: prepared.scratchBytes > 0)
       case .branch(let kernel, let plans):
+        copied += plans.map(\.copiedBytes).max() ?? 0
         let bound = kernel.bound(firstChild: children.count)
         try append(time, bound, [entry.inputs[0]] + entry.captures.map { $0 }, entry.outputs, scratch: true)
         for plan in plans { children.append(ExecutionPlan.Child(plan: plan, scratchOperand: addresses.count - 1)) }
@@ -327,7 +341,7 @@ final class PlanAssembler {
       steps: steps, addresses: addresses, inputs: inputPorts, outputs: outputPorts,
       boxedConstants: boxedConstants, boxedCount: boxes.count, children: children, kept: kept,
       assignments: assignments, allAssignments: allAssignments,
-      memory: layout.report { [core] value in core.graph[value].name })
+      copiedBytes: copied, memory: layout.report { [core] value in core.graph[value].name })
   }
 
   private func assignment(_ time: Int, kernel: String, isElided: Bool) -> ExecutionPlan.Assignment {

@@ -80,8 +80,13 @@ final class PlanBuilder {
   var entries: [Entry] = []
   private var deferred: [NodeID] = []
   private var pending: Set<ValueID> = []
+  /// Rows that values of the caller have room for.
+  private var rooms: [ValueID: Int]
 
-  init(_ facts: FactTable, deferred nodes: [NodeID], inputs: [ValueID], wanted: [ValueID]) {
+  init(
+    _ facts: FactTable, deferred nodes: [NodeID], inputs: [ValueID], wanted: [ValueID], rooms: [ValueID: Int] = [:]
+  ) {
+    self.rooms = rooms
     core = facts.core
     self.facts = facts
     self.nodes = nodes
@@ -104,11 +109,14 @@ final class PlanBuilder {
     guard PlanBuilder.isMemory(fact), let type = fact.dataType, let shape = fact.type?.concreteShape else { return nil }
     var constant = FactTable.constant(fact)?.tensor
     if let tensor = constant { constant = try core.aligned(value, tensor) }
-    return try within(core.place(of: value)) { try Operand(type: type, shape: shape, constant: constant) }
+    return try within(core.place(of: value)) {
+      try Operand(type: type, shape: shape, constant: constant, room: rooms[value])
+    }
   }
 
   func build() throws -> StagePlan {
     try sortNodes()
+    for (value, room) in rooms where facts.resolve(value) != value { rooms[facts.resolve(value)] = room }
     let needs = dropUnread()
     // What later stages or the caller read of what this one computes.
     let produced = Set(entries.flatMap { $0.outputs.compactMap { $0 } })

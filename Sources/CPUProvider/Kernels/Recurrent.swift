@@ -141,7 +141,8 @@ final class RecurrentActivations: @unchecked Sendable {
   {
     let defaults = cell.activations
     var names = directions == 2 ? defaults + defaults : defaults
-    if let given = try attributes.optionalStrings("activations"), !given.isEmpty { names = given }
+    // The signatures' default for RNN has two names whatever the direction: what the node says counts.
+    if case .strings(let given) = attributes.node["activations"], !given.isEmpty { names = given }
     guard names.count == defaults.count * directions else { throw Refusal("activations \(names)") }
     var alphas = (try attributes.optionalFloats("activation_alpha") ?? [])[...]
     var betas = (try attributes.optionalFloats("activation_beta") ?? [])[...]

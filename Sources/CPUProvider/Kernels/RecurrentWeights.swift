@@ -19,7 +19,8 @@ final class RecurrentWeights: @unchecked Sendable {
           byteCount: shape.directions * shape.columns * depth * MemoryLayout<Float>.stride, zeroed: false)
         withExtendedLifetime(tensor) {
           RecurrentWeights.pack(
-            made.base.assumingMemoryBound(to: Float.self), tensor.baseAddress.assumingMemoryBound(to: Float.self), shape,
+            made.base.assumingMemoryBound(to: Float.self), tensor.baseAddress.assumingMemoryBound(to: Float.self),
+            shape,
             depth: depth)
         }
         return made
