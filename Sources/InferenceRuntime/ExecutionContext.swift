@@ -23,6 +23,8 @@ final class ExecutionContext {
   private let base: UnsafeMutableRawPointer
   let operands: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   var boxed: [Value?]
+  /// By port of the plan: where outputs were bound last.
+  private(set) var outputs: [UnsafeMutableRawPointer]
   let children: [ExecutionContext]
   var cancellation: Cancellation?
   var recorder: Recorder?
@@ -49,6 +51,7 @@ final class ExecutionContext {
       default: operands[index] = nil
       }
     }
+    outputs = [UnsafeMutableRawPointer](repeating: base, count: plan.outputs.count)
     boxed = [Value?](repeating: nil, count: plan.boxedCount)
     for (slot, value) in plan.boxedConstants { boxed[slot] = value }
     let table = operands
@@ -67,6 +70,7 @@ final class ExecutionContext {
   }
 
   func bind(output port: Int, to pointer: UnsafeMutableRawPointer) {
+    outputs[port] = pointer
     for index in 0..<plan.outputPatches.count where plan.outputPatches[index].port == port {
       operands[plan.outputPatches[index].operand] = pointer + plan.outputPatches[index].offset
     }

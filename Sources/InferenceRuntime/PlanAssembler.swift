@@ -15,10 +15,11 @@ final class PlanAssembler {
     case concat([Int])
     case kernel(PreparedKernel)
     case branch(BranchKernel, [ExecutionPlan])
+    case loop(LoopKernel, ExecutionPlan)
   }
 
-  private let builder: PlanBuilder
-  private let core: ProgramCore
+  let builder: PlanBuilder
+  let core: ProgramCore
   private let outputs: [ValueID]
   private let entries: [PlanBuilder.Entry]
   private var implementations: [Implementation] = []
@@ -36,7 +37,7 @@ final class PlanAssembler {
   }
 
   /// Type, shape and constant of a memory value; nil for boxed ones.
-  private func operand(_ value: ValueID?) throws -> Operand? {
+  func operand(_ value: ValueID?) throws -> Operand? {
     guard let value else { return nil }
     if let known = operands[value] { return known }
     let made = try builder.operand(value)
@@ -105,6 +106,12 @@ final class PlanAssembler {
         implementation = .branch(branch.0, branch.1)
       } else {
         reasons.append("plan: the branches' results differ in shape")
+      }
+    } else if node.is("Loop"), !isBoxed, entry.captures.allSatisfy({ builder.isMemory($0) }) {
+      if let (kernel, plan) = try loop(entry, node) {
+        implementation = .loop(kernel, plan)
+      } else {
+        reasons.append("plan: the body's shapes are not the same in every iteration")
       }
     } else if isBoxed {
       reasons.append("plan: a value whose size only the run tells")
@@ -182,7 +189,8 @@ final class PlanAssembler {
         let bytes = expected?.byteCount ?? 0
         switch result {
         case .port(let port):
-          guard let made = stage.plan.outputs[port].operand else { return nil }
+          // A result that nobody reads would need a place all the same.
+          guard expected != nil, let made = stage.plan.outputs[port].operand else { return nil }
           if let expected, made.type != expected.type || made.shape != expected.shape { return nil }
           sources.append(.port(port, bytes, isUsed: expected != nil))
         case .constant(let constant):
@@ -251,6 +259,7 @@ final class PlanAssembler {
     for (time, implementation) in implementations.enumerated() {
       switch implementation {
       case .kernel(let prepared) where prepared.scratchBytes > 0: layout.scratch(prepared.scratchBytes, at: time)
+      case .loop(let kernel, _): layout.scratch(kernel.scratchBytes, at: time)
       case .branch(_, let plans): layout.scratch(plans.map(\.memory.peakBytes).max() ?? 0, at: time)
       default: break
       }
@@ -318,6 +327,11 @@ final class PlanAssembler {
         try append(
           time, prepared.kernel, entry.inputs + entry.captures.map { $0 }, entry.outputs,
           scratch: prepared.scratchBytes > 0)
+      case .loop(let kernel, let plan):
+        copied += plan.copiedBytes
+        let bound = kernel.bound(child: children.count, arena: plan.memory.peakBytes)
+        try append(time, bound, entry.inputs + entry.captures.map { $0 }, entry.outputs, scratch: true)
+        children.append(ExecutionPlan.Child(plan: plan, scratchOperand: addresses.count - 1))
       case .branch(let kernel, let plans):
         copied += plans.map(\.copiedBytes).max() ?? 0
         let bound = kernel.bound(firstChild: children.count)
