@@ -72,7 +72,7 @@ final class RecurrentKernel: Kernel, @unchecked Sendable {
 
     let rows = stretch * batch
     rowTile = rows > 2 * ck_gemm_mr() ? 2 * ck_gemm_mr() : rows
-    columnTile = min(columns, max(4, (1 << 18) / max(1, rowTile * shape.size * ck_gemm_nr())) * ck_gemm_nr())
+    columnTile = min(columns, max(4, (1 << 18) / max(1, max(4, rowTile) * shape.size * ck_gemm_nr())) * ck_gemm_nr())
     let element = MemoryLayout<Float>.stride
     sumsAt = aligned(shape.directions * rows * columns * element)
     stateAt = sumsAt + aligned(shape.directions * batch * columns * element)
@@ -338,8 +338,8 @@ final class RecurrentKernel: Kernel, @unchecked Sendable {
     for index in 0..<stretches {
       let (_, count) = times(index, direction)
       let tiles = projectTiles(count)
-      // A tile has about 2^18 multiplications.
-      parallel(call, phase: code(Self.projectPhase, direction, index, 0), count: tiles.rows * tiles.columns, grain: 2)
+      // A tile has about 2^18 multiplications, or 2^16 weights to read.
+      parallel(call, phase: code(Self.projectPhase, direction, index, 0), count: tiles.rows * tiles.columns, grain: 4)
       for offset in 0..<count {
         if unitGrain > panels {
           let (first, _) = times(index, direction)
