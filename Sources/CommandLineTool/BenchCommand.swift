@@ -5,6 +5,10 @@ import InferenceRuntime
 import PassKit
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// `cameo bench`: how long a model takes.
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -29,6 +33,15 @@ struct BenchCommand: ParsableCommand {
     Int?
   @Option(help: ArgumentHelp("Measured runs.", valueName: "n")) var iterations: Int?
   @Option(help: ArgumentHelp("Measure for so many seconds.", valueName: "s")) var duration: Double?
+  @Option(
+    help: ArgumentHelp(
+      "At most so many runs a second; says how much of a core the time between them takes.", valueName: "n"))
+  var rate: Double?
+  @Option(
+    help: ArgumentHelp(
+      "Writes output PRESENT where input PAST lies, in memory with room to grow; * is any text, the same in both. Repeatable.",
+      valueName: "past=present"))
+  var inPlace: [CachePattern] = []
   @Flag(help: "Also time per operator and per original node.") var operators = false
   @OptionGroup var console: OutputArguments
 
@@ -36,22 +49,24 @@ struct BenchCommand: ParsableCommand {
     if let warmup, warmup < 0 { throw ValidationError("--warmup is 0 or more") }
     if let iterations, iterations < 1 { throw ValidationError("--iterations is 1 or more") }
     if let duration, !(duration > 0) { throw ValidationError("--duration is more than 0") }
+    if let rate, !(rate > 0) { throw ValidationError("--rate is more than 0") }
     if iterations != nil, duration != nil { throw ValidationError("give --iterations or --duration") }
   }
 
   func run() throws {
     try plugins.load()
     runtime.applyMemoryLimit()
+    let affinity = try runtime.applyAffinity()
     let progress = console.progress
     defer { progress.clear() }
     progress.show("preparing \(model)")
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
-      optimization: optimization)
+      optimization: optimization, affinity: affinity)
     try within("file \(model)") {
       let inputs = try tensors.values(for: prepared.source, fills: true)
       let planning = ContinuousClock.now
-      let runner = try Runner(prepared.session, inputs)
+      let runner = try Runner(prepared.session, inputs, inPlace)
       let prepare = prepared.prepareMilliseconds + (ContinuousClock.now - planning).milliseconds
       progress.show("first run")
       let first = try time { try runner.run() }
@@ -61,11 +76,12 @@ struct BenchCommand: ParsableCommand {
         progress.show("warm-up", index, of: warmup ?? 3)
         spent += try time { try runner.run() }
       }
-      let times = try measure(runner, progress)
+      let (times, idle) = try measure(runner, progress)
       progress.clear()
       let figures = Figure(
         load: prepared.loadMilliseconds, prepare: prepare, first: first, times: times.sorted(),
-        arena: prepared.session.arenaBytes, nodes: prepared.optimized.graph.countedNodes)
+        arena: prepared.session.arenaBytes, copied: runner.copiedBytes, idle: idle,
+        nodes: prepared.optimized.graph.countedNodes)
       var profile: Profile?
       if operators {
         let recorded = Profile(prepared.optimized)
@@ -88,7 +104,10 @@ struct BenchCommand: ParsableCommand {
     private var binding: Binding?
     private var kept: [Tensor] = []
 
-    init(_ session: Session, _ inputs: [String: Value]) throws {
+    /// Bytes that a run moves as they are; nil where runs are not bound.
+    var copiedBytes: Int? { binding?.copiedBytes }
+
+    init(_ session: Session, _ inputs: [String: Value], _ patterns: [CachePattern]) throws {
       self.session = session
       self.inputs = inputs
       let shapes = inputs.compactMapValues { $0.tensor?.shape }
@@ -97,11 +116,24 @@ struct BenchCommand: ParsableCommand {
       }
       // What a Binding refuses (strings, shapes that depend on data), the general run does.
       do {
-        let binding = try Binding(session, inputs: shapes)
-        for (name, value) in inputs { if let tensor = value.tensor { try binding.bind(input: name, to: tensor) } }
-        for port in session.outputs { kept.append(try binding.bindOutput(port.name)) }
+        let caches = try CachePattern.caches(patterns, session, shapes)
+        let binding = try Binding(session, inputs: shapes, caches: caches)
+        let inPlace = Set(caches.flatMap { [$0.past, $0.present] })
+        for (name, value) in inputs where !inPlace.contains(name) {
+          if let tensor = value.tensor { try binding.bind(input: name, to: tensor) }
+        }
+        for cache in caches {
+          guard let past = inputs[cache.past]?.tensor else { continue }
+          let memory = try CachePattern.memory(past, capacity: cache.capacity)
+          try binding.bind(
+            cache: cache.past, to: UnsafeMutableRawBufferPointer(start: memory.storage.base, count: memory.byteCount))
+          kept.append(memory)
+        }
+        for port in session.outputs where !inPlace.contains(port.name) {
+          kept.append(try binding.bindOutput(port.name))
+        }
         self.binding = binding
-      } catch let error as CameoError where error.kind == .unsupported {
+      } catch let error as CameoError where error.kind == .unsupported && patterns.isEmpty {
         binding = nil
         try session.prepare(inputs: shapes)
       }
@@ -116,16 +148,26 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  private func measure(_ runner: Runner, _ progress: Console.Progress) throws -> [Double] {
+  /// Milliseconds of each run, and, with a rate, the share of a core that the process took between them.
+  private func measure(_ runner: Runner, _ progress: Console.Progress) throws -> ([Double], Double?) {
     let limit = duration.map { $0 * 1000 } ?? (iterations == nil ? 10_000 : .infinity)
     let most = iterations ?? (duration == nil ? 100 : .max)
     var times: [Double] = []
     var shown = 0.0
     var spent = 0.0
+    var (waited, used) = (0.0, 0.0)
     while times.count < most, times.isEmpty || spent < limit {
       let one = try time { try runner.run() }
       times.append(one)
       spent += one
+      if let rate {
+        let pause = max(0, 1000 / rate - one)
+        let (start, before) = (ContinuousClock.now, ProcessUsage.processorMilliseconds)
+        usleep(UInt32(min(pause, 1e6) * 1000))
+        waited += (ContinuousClock.now - start).milliseconds
+        used += ProcessUsage.processorMilliseconds - before
+        spent += pause
+      }
       if progress.isShown, spent - shown > 100 {
         shown = spent
         if most < .max {
@@ -135,7 +177,7 @@ struct BenchCommand: ParsableCommand {
         }
       }
     }
-    return times
+    return (times, rate == nil ? nil : used / max(waited, 1e-9))
   }
 
   private func time(_ body: () throws -> Void) rethrows -> Double {
@@ -149,6 +191,9 @@ struct BenchCommand: ParsableCommand {
     /// Ascending.
     let times: [Double]
     let arena: Int
+    let copied: Int?
+    /// Share of a core between runs.
+    let idle: Double?
     let nodes: Int
 
     func percentile(_ p: Double) -> Double {
@@ -173,6 +218,8 @@ struct BenchCommand: ParsableCommand {
     table.add("runs a second", Figures.fixed(1000 / figure.mean, 1))
     table.add("peak RSS", Figures.bytes(ProcessUsage.peakResidentBytes))
     table.add("arena", Figures.bytes(figure.arena))
+    if let copied = figure.copied { table.add("copied a run", Figures.bytes(copied)) }
+    if let idle = figure.idle { table.add("core while idle", Figures.fixed(100 * idle, 2) + "%") }
     return Console.styled(model, .bold)
       + " (\(ProviderChoice.label(runtime.provider)), \(prepared.session.threads) threads, level \(runtime.level), \(figure.nodes) nodes, "
       + "\(figure.times.count) runs)\n" + table.text()
@@ -209,6 +256,8 @@ struct BenchCommand: ParsableCommand {
       ("peak_rss_bytes", .int(ProcessUsage.peakResidentBytes)), ("arena_bytes", .int(figure.arena)),
       ("packed_bytes", .int(prepared.session.packedBytes)), ("nodes", .int(figure.nodes)),
     ]
+    if let copied = figure.copied { members.append(("copied_bytes", .int(copied))) }
+    if let idle = figure.idle { members.append(("idle_core_share", .double(idle))) }
     if let profile {
       let runs = Double(max(1, profile.runs.count))
       func totals(_ key: String, _ totals: [Profile.Total]) -> JSON {

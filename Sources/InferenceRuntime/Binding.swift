@@ -27,13 +27,19 @@ public final class Binding {
 
   /// Contents of decisive inputs that the plan was made for, by input position.
   private let known: [Int: Tensor]
+  private let caches: [CacheInPlace]
   private var decisive: ContiguousArray<(UnsafeRawPointer, UnsafeRawPointer, Int)> = []
 
   /// Plans for inputs of these shapes. Throws `.unsupported` where output shapes depend on data.
   ///
   /// `values`: contents of small integer inputs that decide which branch runs (a sampling rate); they are fixed for this
   /// binding, and a run throws where the bound memory has others.
-  public init(_ session: Session, inputs shapes: [String: [Int]], values: [String: Tensor] = [:]) throws {
+  /// `caches`: outputs that are written where inputs lie, each bound by `bind(cache:to:)`. Throws `.unsupported` where something
+  /// else than an operator with a cache of its own reads or writes one.
+  public init(
+    _ session: Session, inputs shapes: [String: [Int]], values: [String: Tensor] = [:], caches: [CacheInPlace] = []
+  ) throws {
+    self.caches = caches
     self.session = session
     let types: [ValueType?] = try session.inputs.map { port in
       guard let shape = shapes[port.name] else {
@@ -52,7 +58,8 @@ public final class Binding {
       }
     }
     self.known = known
-    let stage = try session.program.firstStage(types: types, known: known)
+    let stage = try session.program.firstStage(
+      types: types, known: known, rooms: try CacheInPlace.rooms(caches, session, shapes))
     guard stage.isFinal else { throw CameoError.unsupported("shapes in this model depend on data: use run") }
     self.stage = stage
     context = try ExecutionContext(stage.plan, pool: session.pool)
@@ -83,7 +90,42 @@ public final class Binding {
       }
     }
     self.outputTypes = outputTypes
+    for cache in caches {
+      guard let output = session.outputs.firstIndex(where: { $0.name == cache.present }),
+        case .port = stage.results[output], outputTypes[output].shape.count >= 2
+      else { throw CameoError.unsupported("output \(cache.present) is not computed: it cannot be a cache in place") }
+      let rows = outputTypes[output].shape[outputTypes[output].shape.count - 2]
+      guard rows <= cache.capacity else {
+        throw CameoError.badInput("output \(cache.present) has \(rows) rows, there is room for \(cache.capacity)")
+      }
+    }
   }
+
+  /// Reads the input `past` of a cache from `memory`, and writes its output there: [..., capacity, size], the rows that there are
+  /// first. Both are contiguous but for the rows that are free.
+  public func bind(cache past: String, to memory: UnsafeMutableRawBufferPointer) throws {
+    guard let cache = caches.first(where: { $0.past == past }),
+      let input = session.inputs.firstIndex(where: { $0.name == past }),
+      let output = session.outputs.firstIndex(where: { $0.name == cache.present }),
+      case .port(let target) = stage.results[output]
+    else { throw CameoError.badInput("the binding was made without a cache \(past)") }
+    let (type, shape) = outputTypes[output]
+    let rows = shape.dropLast(2) + [cache.capacity, shape[shape.count - 1]]
+    let bytes = type.byteCount(elements: try Tensor.elementCount(Array(rows))) ?? 0
+    guard memory.count >= bytes, let base = memory.baseAddress else {
+      throw CameoError.badInput("cache \(past) needs \(bytes) bytes, \(memory.count) are there")
+    }
+    if let port = portOfInput[input] {
+      context.bind(input: port, to: base)
+      inputRanges.removeAll { $0.2 == port }
+      inputRanges.append((UnsafeRawPointer(base), bytes, port))
+    }
+    context.bind(output: target, to: base)
+    firstTargets[target] = UnsafeRawPointer(base)
+  }
+
+  /// Bytes that a run moves as they are: within the plan, and from memory of its own to the caller's.
+  public var copiedBytes: Int { stage.plan.copiedBytes + copies.reduce(0) { $0 + $1.2 } }
 
   /// Reads input `name` from `memory` in every run.
   public func bind(input name: String, to memory: UnsafeRawBufferPointer) throws {

@@ -23,6 +23,8 @@ final class ExecutionContext {
   private let base: UnsafeMutableRawPointer
   let operands: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   var boxed: [Value?]
+  /// By port of the plan: where outputs were bound last.
+  private(set) var outputs: [UnsafeMutableRawPointer]
   let children: [ExecutionContext]
   var cancellation: Cancellation?
   var recorder: Recorder?
@@ -49,6 +51,7 @@ final class ExecutionContext {
       default: operands[index] = nil
       }
     }
+    outputs = [UnsafeMutableRawPointer](repeating: base, count: plan.outputs.count)
     boxed = [Value?](repeating: nil, count: plan.boxedCount)
     for (slot, value) in plan.boxedConstants { boxed[slot] = value }
     let table = operands
@@ -67,6 +70,7 @@ final class ExecutionContext {
   }
 
   func bind(output port: Int, to pointer: UnsafeMutableRawPointer) {
+    outputs[port] = pointer
     for index in 0..<plan.outputPatches.count where plan.outputPatches[index].port == port {
       operands[plan.outputPatches[index].operand] = pointer + plan.outputPatches[index].offset
     }
@@ -75,14 +79,21 @@ final class ExecutionContext {
   /// Walks the steps. Allocates nothing itself.
   func run() throws {
     if recorder != nil { return try runRecorded() }
+    let cancellation = cancellation
+    let (table, pool) = (UnsafePointer(operands), pool)
     try plan.steps.withUnsafeBufferPointer { steps in
+      guard let first = steps.baseAddress else { return }
       for index in 0..<steps.count {
         if let cancellation, cancellation.isCancelled { throw stopped() }
-        let kernel = steps[index].kernel
+        let step = first + index
         let call = KernelCall(
-          operands: UnsafePointer(operands + steps[index].operands), inputCount: steps[index].inputCount,
-          outputCount: steps[index].outputCount, context: self, pool: pool)
-        do { try kernel.run(call) } catch { throw located(error, index) }
+          operands: table + step.pointee.operands, inputCount: step.pointee.inputCount,
+          outputCount: step.pointee.outputCount, context: self, pool: pool)
+        do {
+          try step.pointee.code._withUnsafeGuaranteedRef { try $0.run(call) }
+        } catch {
+          throw located(error, index)
+        }
       }
     }
   }

@@ -6,11 +6,22 @@ import Tensors
 public final class ExecutionPlan: @unchecked Sendable {
   struct Step {
     let kernel: Kernel
+    /// The same, for the run loop: the plan keeps it alive, so a step counts no references.
+    let code: Unmanaged<Kernel>
     /// First of the step's operands in the table.
     let operands: Int
     let inputCount: Int
     let outputCount: Int
     let node: NodeID
+
+    init(kernel: Kernel, operands: Int, inputCount: Int, outputCount: Int, node: NodeID) {
+      self.kernel = kernel
+      code = Unmanaged.passUnretained(kernel)
+      self.operands = operands
+      self.inputCount = inputCount
+      self.outputCount = outputCount
+      self.node = node
+    }
   }
 
   /// What an entry of the operand table points at.
@@ -73,12 +84,15 @@ public final class ExecutionPlan: @unchecked Sendable {
   /// All nodes, elided ones included, in plan order.
   public let allAssignments: [Assignment]
   public let memory: MemoryReport
+  /// Bytes that a run moves as they are: copies, concatenations, splits, caches.
+  public let copiedBytes: Int
 
   init(
     steps: [Step], addresses: [Address], inputs: [Port], outputs: [Port], boxedConstants: [(Int, Value)],
     boxedCount: Int, children: [Child], kept: [TensorStorage], assignments: [Assignment], allAssignments: [Assignment],
-    memory: MemoryReport
+    copiedBytes: Int = 0, memory: MemoryReport
   ) {
+    self.copiedBytes = copiedBytes
     self.steps = ContiguousArray(steps)
     self.addresses = addresses
     self.inputs = inputs

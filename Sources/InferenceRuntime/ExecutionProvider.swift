@@ -9,8 +9,12 @@ public struct Operand: Sendable {
   public let count: Int
   /// The tensor, where it is the same in every run of the plan.
   public let constant: Tensor?
+  /// Rows (extents of the second last axis) that the memory has room for, where it has room for more than there are: the
+  /// distance from one head of a cache to the next. Such an operand is the caller's, and not contiguous.
+  public let room: Int?
 
-  public init(type: DataType, shape: [Int], constant: Tensor? = nil) throws {
+  public init(type: DataType, shape: [Int], constant: Tensor? = nil, room: Int? = nil) throws {
+    self.room = room
     self.type = type
     self.shape = shape
     self.constant = constant
@@ -66,9 +70,17 @@ public struct PreparedKernel {
   public let scratchBytes: Int
   /// Inputs whose memory output 0 may take over: the kernel reads element i of them no later than it writes element i.
   public let inPlaceInputs: [Int]
+  /// Bytes that a run moves as they are, for reports.
+  public let copiedBytes: Int
+  /// True where the kernel heeds `Operand.room`.
+  public let heedsRoom: Bool
 
-  public init(_ kernel: Kernel, scratchBytes: Int = 0, inPlaceInputs: [Int] = []) {
+  public init(
+    _ kernel: Kernel, scratchBytes: Int = 0, inPlaceInputs: [Int] = [], copiedBytes: Int = 0, heedsRoom: Bool = false
+  ) {
     self.kernel = kernel
+    self.copiedBytes = copiedBytes
+    self.heedsRoom = heedsRoom
     self.scratchBytes = scratchBytes
     self.inPlaceInputs = inPlaceInputs
   }

@@ -48,7 +48,8 @@ open class Kernel: ParallelWork, @unchecked Sendable {
   /// A part of a parallel range that `parallel` started.
   open func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int) {}
 
-  /// Splits 0 ..< count into parts of at least `grain` over the pool's threads and waits for all.
+  /// Splits 0 ..< count into parts of about `grain` or more over the pool's threads and waits for all. A part of `grain` is
+  /// worth a thread: some 10 microseconds; less than one and a half of it runs on the calling thread at once.
   @inline(__always) public final func parallel(_ call: KernelCall, phase: Int = 0, count: Int, grain: Int) {
     call.pool.run(self, call, phase: phase, count: count, grain: grain)
   }
@@ -71,26 +72,35 @@ public final class RangeKernel: Kernel, @unchecked Sendable {
     }
   }
 
-  private let phases: ContiguousArray<Phase>
+  /// The first phase stands by itself: most kernels have no other.
+  private let first: Phase
+  private let others: ContiguousArray<Phase>
 
   public init(_ name: String, count: Int, grain: Int, _ body: @escaping Body) {
-    phases = [Phase(count: count, grain: grain, body)]
+    first = Phase(count: count, grain: grain, body)
+    others = []
     super.init(name)
   }
 
   public init(_ name: String, phases: [Phase]) {
-    self.phases = ContiguousArray(phases)
+    first = phases.first ?? Phase(count: 0, grain: 1) { _, _, _, _ in }
+    others = ContiguousArray(phases.dropFirst())
     super.init(name)
   }
 
   public override func run(_ call: KernelCall) {
-    for index in phases.indices {
-      parallel(call, phase: index, count: phases[index].count, grain: phases[index].grain)
+    if call.pool.isSerial(count: first.count, grain: first.grain) {
+      if first.count > 0 { first.body(call, 0, first.count, 0) }
+    } else {
+      parallel(call, phase: 0, count: first.count, grain: first.grain)
+    }
+    for index in others.indices {
+      parallel(call, phase: index + 1, count: others[index].count, grain: others[index].grain)
     }
   }
 
   public override func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int) {
-    phases[phase].body(call, begin, end, thread)
+    if phase == 0 { first.body(call, begin, end, thread) } else { others[phase - 1].body(call, begin, end, thread) }
   }
 }
 

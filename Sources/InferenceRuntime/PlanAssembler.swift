@@ -15,10 +15,11 @@ final class PlanAssembler {
     case concat([Int])
     case kernel(PreparedKernel)
     case branch(BranchKernel, [ExecutionPlan])
+    case loop(LoopKernel, ExecutionPlan)
   }
 
-  private let builder: PlanBuilder
-  private let core: ProgramCore
+  let builder: PlanBuilder
+  let core: ProgramCore
   private let outputs: [ValueID]
   private let entries: [PlanBuilder.Entry]
   private var implementations: [Implementation] = []
@@ -36,7 +37,7 @@ final class PlanAssembler {
   }
 
   /// Type, shape and constant of a memory value; nil for boxed ones.
-  private func operand(_ value: ValueID?) throws -> Operand? {
+  func operand(_ value: ValueID?) throws -> Operand? {
     guard let value else { return nil }
     if let known = operands[value] { return known }
     let made = try builder.operand(value)
@@ -73,12 +74,14 @@ final class PlanAssembler {
     var implementation: Implementation?
     var provider = "plan"
     var reasons: [String] = []
+    let hasRoom = (inputs + outputs).contains { $0?.room != nil }
+    if hasRoom && (isBoxed || !node.regions.isEmpty) { throw noRoom(entry, "it runs step by step") }
     if !isBoxed && (node.regions.isEmpty || FusedElementwise.is(node)) {
       if outputs.allSatisfy({ $0?.count ?? 0 == 0 }) {
         implementation = .nothing
-      } else if let views = Views.views(node, inputs: inputs, outputs: outputs) {
+      } else if !hasRoom, let views = Views.views(node, inputs: inputs, outputs: outputs) {
         implementation = .views(views)
-      } else if let parts = PlanAssembler.concatParts(node, inputs: inputs, output: outputs.first ?? nil) {
+      } else if !hasRoom, let parts = PlanAssembler.concatParts(node, inputs: inputs, output: outputs.first ?? nil) {
         implementation = .concat(parts)
       } else {
         let request = KernelRequest(
@@ -86,7 +89,9 @@ final class PlanAssembler {
           graph: core.graph)
         for candidate in core.providers where !(candidate is ReferenceProvider) {
           do {
-            implementation = .kernel(try candidate.prepare(request))
+            let prepared = try candidate.prepare(request)
+            if hasRoom && !prepared.heedsRoom { throw Refusal("\(prepared.kernel.name) needs contiguous operands") }
+            implementation = .kernel(prepared)
             provider = candidate.name
             break
           } catch let refusal as Refusal {
@@ -102,9 +107,16 @@ final class PlanAssembler {
       } else {
         reasons.append("plan: the branches' results differ in shape")
       }
+    } else if node.is("Loop"), !isBoxed, entry.captures.allSatisfy({ builder.isMemory($0) }) {
+      if let (kernel, plan) = try loop(entry, node) {
+        implementation = .loop(kernel, plan)
+      } else {
+        reasons.append("plan: the body's shapes are not the same in every iteration")
+      }
     } else if isBoxed {
       reasons.append("plan: a value whose size only the run tells")
     }
+    if hasRoom && implementation == nil { throw noRoom(entry, reasons.joined(separator: "; ")) }
     if let implementation {
       implementations.append(implementation)
     } else {
@@ -113,6 +125,10 @@ final class PlanAssembler {
     }
     providers.append(provider)
     refusals.append(reasons)
+  }
+
+  private func noRoom(_ entry: PlanBuilder.Entry, _ why: String) -> CameoError {
+    .unsupported("a cache in place that \(core.graph.describe(entry.id)) reads or writes: \(why)")
   }
 
   /// Offsets of a Concat's parts where each is contiguous in the result.
@@ -149,46 +165,6 @@ final class PlanAssembler {
         if let operand = try operand(value) { return .memory(operand.type, operand.shape) }
         return .boxed(box(value))
       }, captures: try entry.captures.map { ($0, try describe($0)) }, bodies: bodies, accumulatesInDouble: isExact)
-  }
-
-  /// Both branches as plans in one step's scratch, where each is of one stage and gives the types that the If has.
-  private func branch(_ entry: PlanBuilder.Entry, _ node: Node) throws -> (BranchKernel, [ExecutionPlan])? {
-    guard case .graph(let then) = node["then_branch"], case .graph(let otherwise) = node["else_branch"],
-      let condition = try operand(entry.inputs[0]), condition.type == .bool, condition.count == 1
-    else { return nil }
-    var sides: [BranchKernel.Side] = []
-    for region in [then, otherwise] {
-      let stage = try PlanBuilder(
-        builder.facts, deferred: core.graph.nodes(in: region), inputs: entry.captures,
-        wanted: core.graph[region].outputs
-      ).build()
-      guard stage.isFinal, stage.plan.inputs.allSatisfy({ $0.operand != nil }),
-        stage.plan.outputs.allSatisfy({ $0.operand != nil })
-      else { return nil }
-      var sources: [BranchKernel.Source] = []
-      for (index, result) in stage.results.enumerated() {
-        guard index < entry.outputs.count else { return nil }
-        let value = entry.outputs[index]
-        let expected = try operand(value)
-        let bytes = expected?.byteCount ?? 0
-        switch result {
-        case .port(let port):
-          guard let made = stage.plan.outputs[port].operand else { return nil }
-          if let expected, made.type != expected.type || made.shape != expected.shape { return nil }
-          sources.append(.port(port, bytes, isUsed: expected != nil))
-        case .constant(let constant):
-          guard let tensor = constant.tensor, tensor.dataType != .string else { return nil }
-          if let expected, tensor.dataType != expected.type || tensor.shape != expected.shape { return nil }
-          sources.append(.constant(tensor, bytes, isUsed: expected != nil))
-        case .environment(let outer):
-          guard let index = entry.captures.firstIndex(of: outer), let made = try operand(outer) else { return nil }
-          if let expected, made.type != expected.type || made.shape != expected.shape { return nil }
-          sources.append(.capture(index, bytes, isUsed: expected != nil))
-        }
-      }
-      sides.append(BranchKernel.Side(plan: stage.plan, sources: sources))
-    }
-    return (BranchKernel(sides), sides.map(\.plan))
   }
 
   // MARK: Memory
@@ -242,6 +218,7 @@ final class PlanAssembler {
     for (time, implementation) in implementations.enumerated() {
       switch implementation {
       case .kernel(let prepared) where prepared.scratchBytes > 0: layout.scratch(prepared.scratchBytes, at: time)
+      case .loop(let kernel, _): layout.scratch(kernel.scratchBytes, at: time)
       case .branch(_, let plans): layout.scratch(plans.map(\.memory.peakBytes).max() ?? 0, at: time)
       default: break
       }
@@ -259,6 +236,7 @@ final class PlanAssembler {
     var allAssignments: [ExecutionPlan.Assignment] = []
     var children: [ExecutionPlan.Child] = []
     var kept: [TensorStorage] = []
+    var copied = 0
 
     func address(_ value: ValueID?) throws -> ExecutionPlan.Address {
       guard let value else { return .none }
@@ -292,6 +270,7 @@ final class PlanAssembler {
           if layout.isView(output) { continue }
           let bytes = try operand(output)?.byteCount ?? 0
           let offset = view.byteOffset
+          copied += bytes
           try append(time, PlanAssembler.copy(offset: offset, bytes: bytes), [input], [output], scratch: false)
         }
       case .concat(let offsets):
@@ -300,12 +279,20 @@ final class PlanAssembler {
         for (index, input) in entry.inputs.enumerated() where !(input.map { layout.isJoined($0, output) } ?? true) {
           parts.append((index, offsets[index], try operand(input)?.byteCount ?? 0))
         }
+        copied += parts.reduce(0) { $0 + $1.bytes }
         if !parts.isEmpty { try append(time, PlanAssembler.concat(parts), entry.inputs, [output], scratch: false) }
       case .kernel(let prepared):
+        copied += prepared.copiedBytes
         try append(
           time, prepared.kernel, entry.inputs + entry.captures.map { $0 }, entry.outputs,
           scratch: prepared.scratchBytes > 0)
+      case .loop(let kernel, let plan):
+        copied += plan.copiedBytes
+        let bound = kernel.bound(child: children.count, arena: plan.memory.peakBytes)
+        try append(time, bound, entry.inputs + entry.captures.map { $0 }, entry.outputs, scratch: true)
+        children.append(ExecutionPlan.Child(plan: plan, scratchOperand: addresses.count - 1))
       case .branch(let kernel, let plans):
+        copied += plans.map(\.copiedBytes).max() ?? 0
         let bound = kernel.bound(firstChild: children.count)
         try append(time, bound, [entry.inputs[0]] + entry.captures.map { $0 }, entry.outputs, scratch: true)
         for plan in plans { children.append(ExecutionPlan.Child(plan: plan, scratchOperand: addresses.count - 1)) }
@@ -327,7 +314,7 @@ final class PlanAssembler {
       steps: steps, addresses: addresses, inputs: inputPorts, outputs: outputPorts,
       boxedConstants: boxedConstants, boxedCount: boxes.count, children: children, kept: kept,
       assignments: assignments, allAssignments: allAssignments,
-      memory: layout.report { [core] value in core.graph[value].name })
+      copiedBytes: copied, memory: layout.report { [core] value in core.graph[value].name })
   }
 
   private func assignment(_ time: Int, kernel: String, isElided: Bool) -> ExecutionPlan.Assignment {

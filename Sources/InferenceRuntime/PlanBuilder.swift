@@ -80,8 +80,13 @@ final class PlanBuilder {
   var entries: [Entry] = []
   private var deferred: [NodeID] = []
   private var pending: Set<ValueID> = []
+  /// Rows that values of the caller have room for.
+  private var rooms: [ValueID: Int]
 
-  init(_ facts: FactTable, deferred nodes: [NodeID], inputs: [ValueID], wanted: [ValueID]) {
+  init(
+    _ facts: FactTable, deferred nodes: [NodeID], inputs: [ValueID], wanted: [ValueID], rooms: [ValueID: Int] = [:]
+  ) {
+    self.rooms = rooms
     core = facts.core
     self.facts = facts
     self.nodes = nodes
@@ -104,11 +109,14 @@ final class PlanBuilder {
     guard PlanBuilder.isMemory(fact), let type = fact.dataType, let shape = fact.type?.concreteShape else { return nil }
     var constant = FactTable.constant(fact)?.tensor
     if let tensor = constant { constant = try core.aligned(value, tensor) }
-    return try within(core.place(of: value)) { try Operand(type: type, shape: shape, constant: constant) }
+    return try within(core.place(of: value)) {
+      try Operand(type: type, shape: shape, constant: constant, room: rooms[value])
+    }
   }
 
   func build() throws -> StagePlan {
     try sortNodes()
+    for (value, room) in rooms where facts.resolve(value) != value { rooms[facts.resolve(value)] = room }
     let needs = dropUnread()
     // What later stages or the caller read of what this one computes.
     let produced = Set(entries.flatMap { $0.outputs.compactMap { $0 } })
@@ -189,6 +197,9 @@ final class PlanBuilder {
     "Dropout", "MaxPool", "BatchNormalization", "LayerNormalization", "LSTM", "GRU", "RNN",
   ]
 
+  /// Those of them whose first result is optional as well.
+  private static let recurrent: Set<String> = ["LSTM", "GRU", "RNN"]
+
   /// Keeps the entries that something reads; the values that are read from outside this stage's steps, or after them.
   private func dropUnread() -> [ValueID] {
     let graph = core.graph
@@ -209,7 +220,8 @@ final class PlanBuilder {
       guard entry.outputs.contains(where: { $0.map { needed.contains($0) } ?? false }) else { continue }
       if PlanBuilder.mayLeaveOut.contains(graph[entry.id].operatorName.name) {
         // An optional result that nobody reads takes no memory.
-        for index in entry.outputs.indices.dropFirst() {
+        let isRecurrent = PlanBuilder.recurrent.contains(graph[entry.id].operatorName.name)
+        for index in entry.outputs.indices.dropFirst(isRecurrent ? 0 : 1) {
           if let output = entry.outputs[index], !needed.contains(output) { entry.outputs[index] = nil }
         }
       }

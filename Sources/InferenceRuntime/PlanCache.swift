@@ -19,6 +19,8 @@ struct Signature: Hashable, Sendable {
     }
   }
 
+  mutating func add(room: Int, of value: Int) { words += [-7, value, room] }
+
   mutating func add(contents tensor: Tensor) {
     words.append(-6)
     tensor.withUnsafeBytes { bytes in for byte in bytes { words.append(Int(byte)) } }

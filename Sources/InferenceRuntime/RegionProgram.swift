@@ -60,8 +60,12 @@ final class RegionProgram: @unchecked Sendable {
   }
 
   /// The first stage for inputs of these types; nil: the input's default value. `known`: contents of decisive inputs.
-  func firstStage(types: [ValueType?], known: [Int: Tensor] = [:]) throws -> StagePlan {
+  /// `rooms`: rows that inputs and outputs have room for in the caller's memory.
+  func firstStage(types: [ValueType?], known: [Int: Tensor] = [:], rooms: [ValueID: Int] = [:]) throws -> StagePlan {
     var signature = Signature()
+    for (value, room) in rooms.sorted(by: { $0.key.index < $1.key.index }) {
+      signature.add(room: room, of: Int(value.index))
+    }
     for (index, type) in types.enumerated() {
       if let type, let element = type.dataType, let shape = type.concreteShape {
         signature.add(element, shape)
@@ -70,10 +74,10 @@ final class RegionProgram: @unchecked Sendable {
         signature.add(nil)
       }
     }
-    return try cache.plan(for: signature) { try plan(types, known: known) }
+    return try cache.plan(for: signature) { try plan(types, known: known, rooms: rooms) }
   }
 
-  private func plan(_ types: [ValueType?], known: [Int: Tensor]) throws -> StagePlan {
+  private func plan(_ types: [ValueType?], known: [Int: Tensor], rooms: [ValueID: Int] = [:]) throws -> StagePlan {
     var facts = base
     var inputs = captures
     for (index, formal) in formals.enumerated() {
@@ -94,7 +98,8 @@ final class RegionProgram: @unchecked Sendable {
         throw CameoError.badInput("input \(core.graph[formal].name) is missing")
       }
     }
-    return try PlanBuilder(facts, deferred: core.graph.nodes(in: region), inputs: inputs, wanted: outputs).build()
+    return try PlanBuilder(facts, deferred: core.graph.nodes(in: region), inputs: inputs, wanted: outputs, rooms: rooms)
+      .build()
   }
 
   /// Runs on values; the region's outputs.

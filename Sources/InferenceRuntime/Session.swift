@@ -7,6 +7,8 @@ import Tensors
 public struct SessionOptions: Sendable {
   /// Threads, the caller's included; 0: one a core of the affinity mask.
   public var threads = 0
+  /// Processors that the session's own threads are bound to, see `ThreadPool`; empty: the system decides.
+  public var affinity: [Int] = []
   /// Seeds random operators without a seed of their own.
   public var seed: UInt64 = 0
   /// Plans kept per stage, one for each combination of input shapes.
@@ -38,7 +40,7 @@ public final class Session: Sendable {
 
   /// Prepares `model`. `providers` in order of preference; the portable evaluation runs what none of them takes.
   public init(_ model: Model, providers: [any ExecutionProvider], options: SessionOptions = SessionOptions()) throws {
-    let pool = options.pool ?? ThreadPool(threads: options.threads)
+    let pool = options.pool ?? ThreadPool(threads: options.threads, affinity: options.affinity)
     core = ProgramCore(model, providers: providers, options: options, pool: pool)
     program = RegionProgram(core, region: .main, facts: FactTable(core), captures: [])
     let graph = model.graph

@@ -12,7 +12,7 @@ public protocol ParallelWork: AnyObject {
   func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int)
 }
 
-/// A fixed set of threads that share index ranges. The caller works too. Between jobs they spin for about 20 microseconds,
+/// A fixed set of threads that share index ranges. The caller works too. Between jobs they spin for about 50 microseconds,
 /// then block. Dispatch allocates nothing.
 ///
 /// One job at a time: where two callers meet, the second runs its range alone, as thread 0.
@@ -39,9 +39,11 @@ public final class ThreadPool: @unchecked Sendable {
   private let isStopping = Atomic<Bool>(false)
   private var handles: [pthread_t] = []
 
-  /// `threads` 0: one a core of the affinity mask.
-  public init(threads: Int = 0) {
-    self.threads = max(1, threads > 0 ? threads : ThreadPool.availableCores)
+  /// `threads` 0: one for each of `affinity`, else one a core of the affinity mask. `affinity`: processors, by the system's
+  /// numbers, to which the pool's own threads are bound, thread i to number i of them; the caller's thread, number 0, stays as it is
+  /// (`bindCurrentThread`).
+  public init(threads: Int = 0, affinity: [Int] = []) {
+    self.threads = max(1, threads > 0 ? threads : affinity.isEmpty ? ThreadPool.availableCores : affinity.count)
     job = .allocate(capacity: 1)
     job.initialize(to: Job())
     mutex = .allocate(capacity: 1)
@@ -55,18 +57,22 @@ public final class ThreadPool: @unchecked Sendable {
       final class Start {
         let pool: Unmanaged<ThreadPool>
         let index: Int
-        init(_ pool: ThreadPool, _ index: Int) {
+        let processor: Int?
+        init(_ pool: ThreadPool, _ index: Int, _ processor: Int?) {
           self.pool = Unmanaged.passUnretained(pool)
           self.index = index
+          self.processor = processor
         }
       }
-      let start = Unmanaged.passRetained(Start(self, index)).toOpaque()
+      let start = Unmanaged.passRetained(Start(self, index, affinity.isEmpty ? nil : affinity[index % affinity.count]))
+        .toOpaque()
       var handle = pthread_t()
       let status = pthread_create(
         &handle, nil,
         { raw in
           guard let raw else { return nil }
           let start = Unmanaged<Start>.fromOpaque(raw).takeRetainedValue()
+          if let processor = start.processor { ThreadPool.bindCurrentThread(to: [processor]) }
           start.pool._withUnsafeGuaranteedRef { $0.work(start.index) }
           return nil
         }, start)
@@ -90,18 +96,59 @@ public final class ThreadPool: @unchecked Sendable {
 
   /// Physical cores that this process may use: the affinity mask, hyperthread siblings counted once.
   public static var availableCores: Int {
-    guard let status = text("/proc/self/status", limit: 1 << 14),
-      let line = status.split(separator: "\n").first(where: { $0.hasPrefix("Cpus_allowed_list:") })
-    else { return 1 }
     var cores: Set<String> = []
+    for cpu in allowedProcessors("/proc/self/status") {
+      cores.insert(text("/sys/devices/system/cpu/cpu\(cpu)/topology/thread_siblings_list", limit: 128) ?? "\(cpu)")
+    }
+    return max(1, cores.count)
+  }
+
+  /// The affinity mask of a process or thread, from its status file; empty where there is none.
+  static func allowedProcessors(_ status: String) -> [Int] {
+    guard let text = text(status, limit: 1 << 14),
+      let line = text.split(separator: "\n").first(where: { $0.hasPrefix("Cpus_allowed_list:") })
+    else { return [] }
+    var list: [Int] = []
     for part in line.dropFirst("Cpus_allowed_list:".count).split(whereSeparator: { ", \t".contains($0) }) {
       let bounds = part.split(separator: "-").compactMap { Int($0) }
       guard let first = bounds.first, let last = bounds.last, first <= last, last < 1 << 16 else { continue }
-      for cpu in first...last {
-        cores.insert(text("/sys/devices/system/cpu/cpu\(cpu)/topology/thread_siblings_list", limit: 128) ?? "\(cpu)")
-      }
+      list += Array(first...last)
     }
-    return max(1, cores.count)
+    return list
+  }
+
+  /// Lets the calling thread, and threads that it makes, run on these processors only. False where the system refuses, or has no
+  /// such call.
+  @discardableResult public static func bindCurrentThread(to processors: [Int]) -> Bool {
+    #if canImport(Glibc)
+      var set = cpu_set_t()
+      let isInside = withUnsafeMutableBytes(of: &set) { bytes in
+        for processor in processors {
+          guard processor >= 0, processor / 8 < bytes.count else { return false }
+          // Words of the machine's order: on little-endian machines bit n is bit n % 8 of byte n / 8.
+          bytes[processor / 8] |= 1 << UInt8(processor % 8)
+        }
+        return !processors.isEmpty
+      }
+      // The headers hide it from those that do not define _GNU_SOURCE.
+      typealias Bind = @convention(c) (pthread_t, Int, UnsafePointer<cpu_set_t>) -> Int32
+      guard isInside, let symbol = dlsym(nil, "pthread_setaffinity_np") else { return false }
+      return unsafeBitCast(symbol, to: Bind.self)(pthread_self(), MemoryLayout<cpu_set_t>.size, &set) == 0
+    #else
+      return false
+    #endif
+  }
+
+  /// Processor time that the pool's own threads have used, in nanoseconds.
+  public var workerNanoseconds: UInt64 {
+    var sum: UInt64 = 0
+    for handle in handles {
+      var clock = clockid_t()
+      var time = timespec()
+      guard pthread_getcpuclockid(handle, &clock) == 0, clock_gettime(clock, &time) == 0 else { continue }
+      sum += UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+    return sum
   }
 
   private static func text(_ path: String, limit: Int) -> String? {
@@ -113,10 +160,13 @@ public final class ThreadPool: @unchecked Sendable {
     return count > 0 ? String(decoding: buffer[0..<count], as: UTF8.self) : nil
   }
 
-  /// Runs `kernel.part` over 0 ..< count in parts of at least `grain` indices.
+  /// True where a range has no two parts that are worth a thread.
+  @inline(__always) func isSerial(count: Int, grain: Int) -> Bool { threads == 1 || count * 2 < grain * 3 || count < 2 }
+
+  /// Runs `kernel.part` over 0 ..< count in parts of at least `grain` indices, but for the last.
   @inline(__always)
   func run(_ kernel: Kernel, _ call: KernelCall, phase: Int = 0, count: Int, grain: Int) {
-    if threads == 1 || count <= grain {
+    if isSerial(count: count, grain: grain) {
       if count > 0 { kernel.part(call, phase: phase, begin: 0, end: count, thread: 0) }
       return
     }
@@ -184,7 +234,7 @@ public final class ThreadPool: @unchecked Sendable {
   }
 
   private func wait(for seen: Int) {
-    let limit = ThreadPool.nanoseconds() + 20_000
+    let limit = ThreadPool.nanoseconds() + 50_000
     while true {
       for _ in 0..<64 where generation.load(ordering: .relaxed) != seen { return }
       if isStopping.load(ordering: .relaxed) { return }

@@ -300,39 +300,49 @@ static void check_reduce(void) {
     report(&t);
 }
 
+static double clipped(double x, double clip) { return clip > 0 ? fmin(clip, fmax(-clip, x)) : x; }
+
 static void check_rnn(void) {
-    tally t = {"lstm, gru cells", 0, 1e-6, 0};
-    for (int round = 0; round < 200; round++) {
-        const size_t batch = pick(1, 3), h = pick(1, 40);
-        const bool peep = rnd() % 2, linear = rnd() % 2;
-        float *g = randoms(batch * 4 * h, -4, 4), *g0 = raw(batch * 4 * h * 4), *c = randoms(batch * h, -2, 2), *p = randoms(3 * h, -1, 1);
-        float *co = blanks(batch * h), *ho = blanks(batch * h), *reset = blanks(batch * h), *rh = randoms(batch * h, -1, 1);
-        memcpy(g0, g, batch * 4 * h * 4);
-        ck_lstm_cell_f32(ho, co, g, c, peep ? p : NULL, h, 3, false, NULL, NULL, NULL, 0, batch);
-#define CLIP3(x) fmin(3, fmax(-3, (x)))
-        for (size_t b = 0; b < batch; b++) {
-            for (size_t j = 0; j < h; j++) {
-                const float *x = g0 + b * 4 * h + j;
-                const double cp = c[b * h + j];
-                const double i = sig(CLIP3(x[0] + (peep ? p[j] * cp : 0))), f = sig(CLIP3(x[2 * h] + (peep ? p[2 * h + j] * cp : 0)));
-                const double cn = f * cp + i * tanh(CLIP3(x[3 * h]));
-                const double o = sig(CLIP3(x[h] + (peep ? p[h + j] * cn : 0)));
-                compare(&t, co[b * h + j], cn, 1);
-                compare(&t, ho[b * h + j], o * tanh(cn), 1);
-            }
+    tally t = {"lstm, gru, rnn cells", 0, 1e-6, 0};
+    const ck_activation usual[3] = {{CK_UNARY_SIGMOID, 0, 0}, {CK_UNARY_TANH, 0, 0}, {CK_UNARY_TANH, 0, 0}};
+    const ck_activation other[3] = {{CK_UNARY_SIGMOID, 0, 0}, {CK_RNN_SCALED_TANH, 0.5f, 2}, {CK_UNARY_AFFINE, 0.5f, 0.25f}};
+    for (int round = 0; round < 400; round++) {
+        const size_t units = pick(1, 40), nr = ck_gemm_nr(), pitch = (units + nr - 1) / nr * nr, hidden = units + pick(0, 3);
+        const bool peep = rnd() % 2, couples = rnd() % 4 == 0, plain = rnd() % 2;
+        const float clip = rnd() % 2 ? 3 : 0;
+        const ck_activation *act = plain ? usual : other;
+#define G(x) (plain ? tanh(x) : 0.5 * tanh(2 * (x)))
+#define H(x) (plain ? tanh(x) : 0.5 * (x) + 0.25)
+        float *x = randoms(4 * pitch, -4, 4), *s = randoms(4 * pitch, -1, 1), *c = randoms(pitch, -2, 2), *c0 = raw(pitch * 4);
+        float *p = randoms(2 * hidden + units, -1, 1), *h = blanks(pitch), *old = randoms(pitch, -1, 1), *bias = randoms(pitch, -1, 1);
+        float *z = blanks(pitch), *reset = blanks(pitch);
+        memcpy(c0, c, pitch * 4);
+        ck_lstm_units_f32(h, c, x, s, pitch, peep ? p : NULL, hidden, units, clip, couples, act);
+        for (size_t j = 0; j < units; j++) {
+            const double i = sig(clipped((double)x[j] + s[j] + (peep ? (double)p[j] * c0[j] : 0), clip));
+            const double f = couples ? 1 - i : sig(clipped((double)x[2 * pitch + j] + s[2 * pitch + j] + (peep ? (double)p[2 * hidden + j] * c0[j] : 0), clip));
+            const double cell = f * c0[j] + i * G(clipped((double)x[3 * pitch + j] + s[3 * pitch + j], clip));
+            const double o = sig(clipped((double)x[pitch + j] + s[pitch + j] + (peep ? p[hidden + j] * cell : 0), clip));
+            compare(&t, c[j], cell, 1);
+            compare(&t, h[j], o * H(cell), 1);
         }
-        memcpy(g, g0, batch * 3 * h * 4);
-        ck_gru_gates_f32(g, linear ? NULL : reset, c, linear ? rh : NULL, h, 0, linear, NULL, 0, batch);
-        ck_gru_output_f32(ho, g, c, h, 0, NULL, 0, batch);
-        for (size_t b = 0; b < batch; b++) {
-            for (size_t j = 0; j < h; j++) {
-                const float *x = g0 + b * 3 * h + j;
-                const double z = sig(x[0]), r = sig(x[h]), n = tanh(x[2 * h] + (linear ? r * rh[b * h + j] : 0));
-                if (!linear) compare(&t, reset[b * h + j], r * c[b * h + j], 1);
-                compare(&t, ho[b * h + j], (1 - z) * n + z * c[b * h + j], 1);
-            }
+        ck_gru_units_f32(h, old, x, s, pitch, bias, units, clip, act);
+        ck_gru_gates_f32(z, reset, old, x, s, pitch, units, clip, act);
+        for (size_t j = 0; j < units; j++) {
+            const double zj = sig(clipped((double)x[j] + s[j], clip)), r = sig(clipped((double)x[pitch + j] + s[pitch + j], clip));
+            const double n = G(clipped(x[2 * pitch + j] + r * ((double)s[2 * pitch + j] + bias[j]), clip));
+            compare(&t, h[j], (1 - zj) * n + zj * old[j], 1);
+            compare(&t, z[j], zj, 1);
+            compare(&t, reset[j], r * old[j], 1);
         }
-        free(g), free(g0), free(c), free(p), free(co), free(ho), free(reset), free(rh);
+        ck_gru_output_f32(h, z, old, x, s, units, clip, act + 1);
+        for (size_t j = 0; j < units; j++)
+            compare(&t, h[j], (1 - (double)z[j]) * G(clipped((double)x[j] + s[j], clip)) + (double)z[j] * old[j], 1);
+        ck_rnn_units_f32(h, x, s, units, clip, act + 1);
+        for (size_t j = 0; j < units; j++) compare(&t, h[j], G(clipped((double)x[j] + s[j], clip)), 1);
+#undef G
+#undef H
+        free(x), free(s), free(c), free(c0), free(p), free(h), free(old), free(bias), free(z), free(reset);
     }
     report(&t);
 }

@@ -495,6 +495,49 @@ for length in (1, 128):
     peer(f"CausalConvWithState, {length} long")(causal(MICROSOFT, length))
 
 
+def recurrent(operator, gates, hidden, length, batch=1, direction="forward"):
+    def make(r):
+        directions = 2 if direction == "bidirectional" else 1
+        scale = hidden ** -0.5
+        return model(
+            operator, [
+                r.floats(length, batch, hidden), Weight(r.floats(directions, gates * hidden, hidden, scale=scale)),
+                Weight(r.floats(directions, gates * hidden, hidden, scale=scale)), Weight(r.floats(directions, 2 * gates * hidden, scale=0.1)),
+            ], outputs=2, domain="", standard=21, hidden_size=hidden, direction=direction)
+
+    return make
+
+
+for hidden in (64, 128, 512):
+    for length in (1, 32, 256):
+        for operator, gates in (("LSTM", 4), ("GRU", 3)):
+            case(f"{operator}, hidden {hidden}, length {length}")(recurrent(operator, gates, hidden, length))
+for operator, gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1)):
+    case(f"{operator}, hidden 256, length 64, batch 16")(recurrent(operator, gates, 256, 64, 16))
+    case(f"{operator}, hidden 128, length 64, bidirectional")(recurrent(operator, gates, 128, 64, 1, "bidirectional"))
+
+
+def chain(operator, length=1000):
+    """So many small nodes in a row: what a step costs beside its work."""
+    def make(r):
+        value = "x"
+        nodes = []
+        for index in range(length):
+            nodes.append(helper.make_node(operator, [value, "w"], [f"v{index}"]))
+            value = f"v{index}"
+        shape, weight = ([8], r.floats(8)) if operator == "Add" else ([1, 8], np.eye(8, dtype=np.float32)[::-1].copy())
+        graph = helper.make_graph(
+            nodes, "g", [helper.make_tensor_value_info("x", 1, shape)], [helper.make_tensor_value_info(value, 1, shape)],
+            [numpy_helper.from_array(weight, "w")])
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), {"x": r.floats(*shape)}
+
+    return make
+
+
+for operator in ("Add", "MatMul"):
+    case(f"chain of 1000 {operator}")(chain(operator))
+
+
 def write(folder):
     """Writes every case below `folder`: [(name, model's path, ONNX Runtime's model's path, path of the inputs)]."""
     from pathlib import Path

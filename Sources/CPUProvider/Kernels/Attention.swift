@@ -89,14 +89,18 @@ enum AttentionKernels {
     let total = past + k.length
     let settings = AttentionKernel.Settings(
       batch: input.shape[0], q: q, k: k, v: v, past: past, total: total,
-      keeps: [request.output(1) != nil, request.output(2) != nil], isFlat: input.rank == 3,
+      keeps: [request.output(1) != nil, request.output(2) != nil],
+      pastRows: [4, 5].map { request.input($0)?.room ?? past },
+      presentRows: [1, 2].map { request.output($0)?.room ?? total }, isFlat: input.rank == 3,
       scale: try attributes.optionalFloat("scale") ?? Float(1 / Double(q.size).squareRoot()),
       softcap: try attributes.float("softcap", default: 0), limits: try limits(request, batch: input.shape[0]),
       mask: try mask(request, [input.shape[0], q.count, q.length, total]),
       types: [try element(q.type, "Q"), try element(k.type, "K"), try element(v.type, "V")])
     _ = try attributes.dataType("softmax_precision")
     let kernel = AttentionKernel(settings)
-    return PreparedKernel(kernel, scratchBytes: kernel.partialBytes + kernel.tileBytes * request.threads)
+    return PreparedKernel(
+      kernel, scratchBytes: kernel.partialBytes + kernel.tileBytes * request.threads, copiedBytes: kernel.copiedBytes,
+      heedsRoom: [0, 1, 2, 3].allSatisfy { request.input($0)?.room == nil } && request.output(0)?.room == nil)
   }
 
   /// The length of the cache.
@@ -152,6 +156,9 @@ private final class AttentionKernel: Kernel, @unchecked Sendable {
     let total: Int
     /// Whether present_key and present_value are asked for.
     let keeps: [Bool]
+    /// Rows from one head to the next in the caches of K and V: their lengths, or what there is room for.
+    let pastRows: [Int]
+    let presentRows: [Int]
     let isFlat: Bool
     let scale: Float
     let softcap: Float
@@ -206,8 +213,8 @@ private final class AttentionKernel: Kernel, @unchecked Sendable {
     switch phase {
     case 0:
       for item in begin..<end {
-        if s.keeps[0] { keep(call, item, s.k, past: 4, fresh: 1, output: 1) }
-        if s.keeps[1] { keep(call, item, s.v, past: 5, fresh: 2, output: 2) }
+        if s.keeps[0] { keep(call, item, s.k, 0) }
+        if s.keeps[1] { keep(call, item, s.v, 1) }
       }
     case 1:
       for index in begin..<end { step(call, index, call.scratch + partialBytes + thread * tileBytes) }
@@ -244,14 +251,25 @@ private final class AttentionKernel: Kernel, @unchecked Sendable {
     index < call.inputCount ? UnsafeRawPointer(call.operands[index]) : nil
   }
 
-  /// Head `item` of K or V in present_key or present_value.
-  private func keep(
-    _ call: KernelCall, _ item: Int, _ heads: AttentionKernels.Heads, past: Int, fresh: Int, output: Int
-  ) {
+  /// Bytes that a run moves to present_key and present_value; those of a cache in place stay where they are.
+  var copiedBytes: Int {
+    var sum = 0
+    for (which, heads) in [s.k, s.v].enumerated() where s.keeps[which] {
+      let isInPlace = s.pastRows[which] > s.past && s.pastRows[which] == s.presentRows[which]
+      sum += s.batch * heads.count * (heads.length + (isInPlace ? 0 : s.past)) * heads.size * heads.width
+    }
+    return sum
+  }
+
+  /// Head `item` of K (0) or V (1) in present_key or present_value. Where that is the past's own memory, the past stays.
+  private func keep(_ call: KernelCall, _ item: Int, _ heads: AttentionKernels.Heads, _ which: Int) {
     let line = heads.size * heads.width
-    let target = call.output(output) + item * s.total * line
-    if s.past > 0, let old = given(call, past) { memcpy(target, old + item * s.past * line, s.past * line) }
-    guard heads.length > 0, let new = given(call, fresh) else { return }
+    let target = call.output(1 + which) + item * s.presentRows[which] * line
+    if s.past > 0, let old = given(call, 4 + which) {
+      let source = old + item * s.pastRows[which] * line
+      if source != UnsafeRawPointer(target) { memmove(target, source, s.past * line) }
+    }
+    guard heads.length > 0, let new = given(call, 1 + which) else { return }
     let source = new + (item / heads.count * heads.batch + item % heads.count * heads.head) * heads.width
     if heads.row == heads.size {
       memcpy(target + s.past * line, source, heads.length * line)
@@ -270,13 +288,13 @@ private final class AttentionKernel: Kernel, @unchecked Sendable {
       return (
         ck_attention_keys(),
         ck_attention_keys(
-          k: call.output(1) + item * s.total * keyLine, v: call.output(2) + item * s.total * valueLine, k_row: s.k.size,
-          v_row: s.v.size, length: s.total)
+          k: call.output(1) + item * s.presentRows[0] * keyLine,
+          v: call.output(2) + item * s.presentRows[1] * valueLine, k_row: s.k.size, v_row: s.v.size, length: s.total)
       )
     }
     let old = ck_attention_keys(
-      k: given(call, 4).map { $0 + item * s.past * keyLine }, v: given(call, 5).map { $0 + item * s.past * valueLine },
-      k_row: s.k.size, v_row: s.v.size, length: s.past)
+      k: given(call, 4).map { $0 + item * s.pastRows[0] * keyLine },
+      v: given(call, 5).map { $0 + item * s.pastRows[1] * valueLine }, k_row: s.k.size, v_row: s.v.size, length: s.past)
     let new = ck_attention_keys(
       k: given(call, 1).map { $0 + (b * s.k.batch + head * s.k.head) * s.k.width },
       v: given(call, 2).map { $0 + (b * s.v.batch + head * s.v.head) * s.v.width }, k_row: s.k.row, v_row: s.v.row,

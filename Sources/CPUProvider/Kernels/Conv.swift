@@ -29,6 +29,13 @@ enum ConvKernels {
     try request.requireCount(2, outChannels)
     let residual = request.input(3)
     if let residual, residual.shape != y.shape { throw Refusal("a residual of the shape \(residual.shape)") }
+    if !window.isPointwise || window.outputCount > 1,
+      let few = try FewPositionsKernels.make(
+        request, window, batch: batch, channels: channels / groups, groups: groups, rows: outChannels / groups,
+        hasResidual: residual != nil, activation)
+    {
+      return few
+    }
     if groups == channels, channels > 1 || outChannels > 1, window.c.kernel.0 == 1, window.c.in.0 == 1, window.taps > 1,
       residual == nil
     {

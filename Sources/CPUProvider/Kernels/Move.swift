@@ -132,7 +132,7 @@ enum MoveKernels {
             target += sizes[part]
           }
         }
-      })
+      }, copiedBytes: y.byteCount)
   }
 
   private static func split(_ request: KernelRequest) throws -> PreparedKernel {
@@ -153,6 +153,6 @@ enum MoveKernels {
             source += sizes[part]
           }
         }
-      })
+      }, copiedBytes: x.byteCount)
   }
 }

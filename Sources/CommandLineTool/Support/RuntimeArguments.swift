@@ -69,12 +69,34 @@ struct MemoryLimit: ExpressibleByArgument, Sendable {
   }
 }
 
+/// `0,2` or `0-3,8`: processors by the system's numbers.
+struct ProcessorList: ExpressibleByArgument, Sendable {
+  let processors: [Int]
+
+  init?(argument: String) {
+    var list: [Int] = []
+    for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+      let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+      guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first >= 0, first <= last,
+        last < 1024
+      else { return nil }
+      list += Array(first...last)
+    }
+    guard !list.isEmpty else { return nil }
+    processors = list
+  }
+}
+
 /// How a model is prepared to run.
 struct RuntimeArguments: ParsableArguments {
   @Option(help: ArgumentHelp("auto, cpu or reference, in order of preference. Repeatable.", valueName: "name"))
   var provider: [ProviderChoice] = [.auto]
   @Option(help: ArgumentHelp("How far the model is optimized first, 0 to 3.", valueName: "level")) var level = 3
   @Option(help: ArgumentHelp("Threads that work at once; 0: one for each core.", valueName: "n")) var threads = 0
+  @Option(
+    help: ArgumentHelp(
+      "Processors to run on, a thread to each: 0,2 or 0-3. Without --threads as many threads.", valueName: "list"))
+  var affinity: ProcessorList?
   @Option(help: ArgumentHelp("No level lowers it.", valueName: "type")) var precision = Precision.fp32
   @Option(
     help: ArgumentHelp(
@@ -84,6 +106,15 @@ struct RuntimeArguments: ParsableArguments {
   func validate() throws {
     if !(0...3).contains(level) { throw ValidationError("--level is 0 to 3") }
     if threads < 0 || threads > 4096 { throw ValidationError("--threads is 0 to 4096") }
+  }
+
+  /// Binds this thread to the first of the processors that were asked for; those for the session's own threads.
+  func applyAffinity() throws -> [Int] {
+    guard let processors = affinity?.processors else { return [] }
+    for processor in processors.reversed() where !ThreadPool.bindCurrentThread(to: [processor]) {
+      throw CameoError.badInput("--affinity: this process may not run on processor \(processor)")
+    }
+    return processors
   }
 
   func applyMemoryLimit() {
@@ -105,7 +136,7 @@ struct PreparedModel {
   init(
     path: String, level: Int, providers: [ProviderChoice], threads: Int, seed: UInt64 = 0,
     optimization: OptimizationArguments = OptimizationArguments.defaults, keeping names: [String] = [],
-    pool: ThreadPool? = nil
+    pool: ThreadPool? = nil, affinity: [Int] = []
   ) throws {
     let start = ContinuousClock.now
     var source = try ONNXImporter.load(path: path)
@@ -123,6 +154,7 @@ struct PreparedModel {
         level == 0 && options.enabled.isEmpty ? (source, OptimizationReport()) : try optimizer.optimizeWatched(source)
       var settings = SessionOptions()
       settings.threads = threads
+      settings.affinity = affinity
       settings.seed = seed
       settings.pool = pool
       return (
@@ -168,6 +200,14 @@ extension OptimizationArguments {
 
 /// What this process has taken so far.
 enum ProcessUsage {
+  /// Processor time of all threads.
+  static var processorMilliseconds: Double {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    func milliseconds(_ time: timeval) -> Double { Double(time.tv_sec) * 1000 + Double(time.tv_usec) / 1000 }
+    return milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime)
+  }
+
   /// Largest resident set, in bytes.
   static var peakResidentBytes: Int {
     var usage = rusage()
