@@ -56,8 +56,10 @@ public enum Pipelines {
   /// What `--target ort` writes in com.microsoft's operators, once nothing is left to fuse.
   private static var microsoft: [any Pass] {
     [
+      FuseQuantizedOperators.pass, FuseQuantizedProducts.pass,
       FuseMicrosoftConv.pass, FuseMicrosoftGemm.pass, FuseMicrosoftMatMul.pass, FuseMicrosoftGelu.pass,
-      FuseSkipNormalization.pass, FuseDynamicQuantizeMatMul.pass, FuseMatMulNBits.pass, UseMultiHeadAttention.pass,
+      FuseEmbedLayerNormalization.pass, FuseSkipNormalization.pass, FuseDynamicQuantizeMatMul.pass,
+      FuseMatMulNBits.pass, UseMultiHeadAttention.pass,
     ]
   }
 
