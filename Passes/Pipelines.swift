@@ -34,7 +34,7 @@ public enum Pipelines {
       FusePad.pass, FuseConvScale.pass, FuseMatMulScale.pass, FuseGemmTranspose.pass,
       FuseMatMulBias.pass,
       // Integers.
-      MoveQuantization.pass, DropQuantizedClamp.pass,
+      UseUnsignedQuantization.pass, MoveQuantization.pass, DropQuantizedClamp.pass,
       SimplifyPowers.pass, MergeScalars.pass,
     ]
   }

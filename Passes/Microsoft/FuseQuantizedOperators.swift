@@ -97,6 +97,32 @@ public enum FuseQuantizedOperators {
   }
 }
 
+/// What a quantized operator reads.
+enum QuantizedOperand {
+  case value(QuantizedValue)
+  /// One number in a tensor of that shape: 1 or -1 times its magnitude, which is exact.
+  case number(Float, shape: [Int], type: DataType)
+
+  var node: NodeID? {
+    if case .value(let value) = self { value.node } else { nil }
+  }
+
+  /// Data, scale and zero point.
+  func triple(_ change: inout GraphChange) throws -> [GraphChange.Ref?] {
+    switch self {
+    case .value(let value): return try value.triple(&change)
+    case .number(let number, let shape, let type):
+      let isBelow = number < 0
+      let digit: Int64 = number == 0 || isBelow && type == .uint8 ? 0 : isBelow ? -1 : 1
+      return [
+        change.constant(try Tensor.of([digit], type, shape: shape)),
+        change.constant(try Tensor.scalar(number == 0 ? 1 : abs(number), .float)),
+        change.constant(try Tensor.scalar(isBelow && type == .uint8 ? 1 : 0, type)),
+      ]
+    }
+  }
+}
+
 /// A QuantizeLinear and the node of the standard in front of it that nothing else reads.
 struct QuantizedGroup {
   let node: NodeID
@@ -125,24 +151,30 @@ struct QuantizedGroup {
     }
   }
 
-  /// The operands of those places, dequantized with one scale each from the result's type; nil where one is not dequantized.
-  func operands(_ places: [Int], _ context: PassContext) throws -> [QuantizedValue]? {
+  /// The operands of those places: dequantized with one scale each from the result's type, or one constant number.
+  func operands(_ places: [Int], _ context: PassContext) throws -> [QuantizedOperand]? {
     let inputs = context.graph[node].inputs
-    var found: [QuantizedValue] = []
+    var found: [QuantizedOperand] = []
     for place in places {
       guard place < inputs.count, let value = inputs[place] else { return nil }
+      if let number = Microsoft.scalar(value, context), let tensor = context.constant(value), tensor.dataType == .float,
+        number == 0 || abs(number) > 1e-30 && abs(number) < 1e30
+      {
+        found.append(.number(Float(number), shape: tensor.shape, type: result.type))
+        continue
+      }
       guard
         let operand = try QuantizedValue.dequantized(value, in: context.graph[node].region, context)
       else { throw Refusal("operand \(context.graph[value].name) is not dequantized from 8 bits", at: node) }
       try operand.requirePlain()
       try operand.requireType(of: result)
-      found.append(operand)
+      found.append(.value(operand))
     }
     return found
   }
 
-  func change(_ rule: String, _ operands: [QuantizedValue]) -> GraphChange {
-    GraphChange(rule: rule, covers: operands.map(\.node) + [node, result.node], isFusion: true)
+  func change(_ rule: String, _ operands: [QuantizedOperand]) -> GraphChange {
+    GraphChange(rule: rule, covers: operands.compactMap(\.node) + [node, result.node], isFusion: true)
   }
 
   /// Scale and zero point of the result.

@@ -97,6 +97,9 @@ private struct IntegerProduct {
       let shape = context.shape(weights.data), shape.count >= 2, let rank = context.rank(data.data), rank >= 2
     else { return nil }
     try data.requirePlain()
+    guard data.type == .uint8 else {
+      throw Refusal("ONNX Runtime's products of int8 data take longer than those of floats", at: data.node)
+    }
     var axis = node.is("Conv") ? 0 : shape.count - 1
     var attributes: [NamedAttribute] = []
     if node.is("Gemm") {
@@ -111,7 +114,7 @@ private struct IntegerProduct {
     } else if !weights.isPlain && shape.count > 2 && node.is("MatMul") {
       throw Refusal("the weights have several scales and rank \(shape.count)", at: weights.node)
     }
-    let checked = try QuantizedWeights(weights, of: data, channelAxis: axis, rank: shape.count)
+    let checked = try QuantizedWeights(weights, channelAxis: axis, rank: shape.count)
     var covers = [data.node, weights.node]
     var bias: GraphChange.Ref?
     if let value = node.input(2) {

@@ -90,10 +90,7 @@ struct QuantizedWeights {
   let value: QuantizedValue
 
   /// `channelAxis` is the axis of the weights that counts output channels.
-  init(_ value: QuantizedValue, of data: QuantizedValue, channelAxis: Int, rank: Int) throws {
-    if data.type == .int8, value.type == .uint8 {
-      throw Refusal("ONNX Runtime multiplies no int8 with uint8", at: value.node)
-    }
+  init(_ value: QuantizedValue, channelAxis: Int, rank: Int) throws {
     if value.scales.count > 1 {
       let axis = value.axis < 0 ? value.axis + rank : value.axis
       guard axis == channelAxis else {
