@@ -8,7 +8,7 @@ public enum Pipelines {
       InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, StandardizeQuantization.pass, FoldConstants(),
       FoldComputedShapes.pass, DropBroadcasts.pass,
       EliminateIdentity.pass, InlineConstantIf.pass, MergeEqualBranches.pass, UnrollLoops.pass, HoistInvariants.pass,
-      MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
+      MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass, CancelTransposes.pass,
       LowerEinsum.pass,
       LiftSoftmax.pass,
       SimplifyArithmetic.pass, SimplifyLogic.pass, MergeCasts.pass, MergeSlices.pass, MergePads.pass,
