@@ -121,15 +121,30 @@ public enum FuseEmbedLayerNormalization {
         let places = context.shape(ids)
       {
         guard graph.hasSingleUse(value) else { throw Refusal("an embedding is also read elsewhere", at: node) }
-        guard places.count == 2, places[1] == shape[1], places[0] == shape[0] || places[0] == 1,
-          graph[node].region == graph[id].region
-        else { throw Refusal("the indices of an embedding have another shape than [batch, length]", at: node) }
+        if let isPlain = prefix(ids, length: shape[1], context) {
+          return Term(table: table, ids: isPlain ? nil : ids, node: node, isShared: true)
+        }
+        guard places.count == 2, places[1] == shape[1], places[0] == shape[0] || places[0] == 1 else {
+          throw Refusal("the indices of an embedding have another shape than [batch, length]", at: node)
+        }
         return Term(table: table, ids: ids, node: node, isShared: places[0] != shape[0])
       }
       guard let rows = graph.constant(value), rows.rank == 2 || rows.rank == 3 && rows.shape[0] == 1,
         Dim(rows.shape[rows.rank - 2]) == shape[1], Dim(rows.shape[rows.rank - 1]) == shape[2]
       else { throw Refusal("\(graph[value].name) is no embedding", at: id) }
       return Term(table: value, ids: nil, node: nil, isShared: true)
+    }
+
+    /// For the first `length` columns of a constant [1, n]: whether they count 0, 1, 2, ...; nil for anything else.
+    private func prefix(_ ids: ValueID, length: Dim, _ context: PassContext) -> Bool? {
+      let graph = context.graph
+      guard let slice = graph.producer(ids), graph[slice].is("Slice"), let row = graph.constant(graph[slice].input(0)),
+        row.rank == 2, row.shape[0] == 1, row.shape[1] > 1, context.uniform(graph[slice].input(1)) == 0,
+        let end = graph[slice].input(2), context.facts(end).symbols == [length],
+        let axis = context.uniform(graph[slice].input(3)), axis == 1 || axis == -1,
+        graph[slice].input(4) == nil || context.uniform(graph[slice].input(4)) == 1, let numbers = try? row.ints()
+      else { return nil }
+      return numbers == Array(0..<numbers.count)
     }
 
     private func table(_ term: Term, _ context: PassContext, _ change: inout GraphChange) throws -> GraphChange.Ref {
