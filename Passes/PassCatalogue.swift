@@ -21,7 +21,8 @@ public enum PassCatalogue {
     - **Cleanup**: [EliminateCommonSubexpressions](#eliminatecommonsubexpressions), [EliminateDeadNodes](#eliminatedeadnodes), [EliminateIdentity](#eliminateidentity), [ExpandOperators](#expandoperators), [FoldConstants](#foldconstants), [InlineConstantIf](#inlineconstantif), [InlineFunctions](#inlinefunctions), [LegalizeActivations](#legalizeactivations)
     - **ControlFlow**: [HoistInvariants](#hoistinvariants), [MergeEqualBranches](#mergeequalbranches), [UnrollLoops](#unrollloops)
     - **Fusion**: [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseSoftmax](#fusesoftmax)
-    - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseEmbedLayerNormalization](#fuseembedlayernormalization), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseQuantizedOperators](#fusequantizedoperators), [FuseQuantizedProducts](#fusequantizedproducts), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention)
+    - **Layout**: [UseChannelsLast](#usechannelslast)
+    - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention)
     - **Rules**: [CancelQuantization](#cancelquantization), [DropQuantizedClamp](#dropquantizedclamp), [DropReducedAxes](#dropreducedaxes), [FuseChannelNormalization](#fusechannelnormalization), [FuseElu](#fuseelu), [FuseGelu](#fusegelu), [FuseGemmTranspose](#fusegemmtranspose), [FuseGroupNormalization](#fusegroupnormalization), [FuseHardSigmoid](#fusehardsigmoid), [FuseHardSwish](#fusehardswish), [FuseInstanceNormalization](#fuseinstancenormalization), [FuseLayerNormalization](#fuselayernormalization), [FuseLeakyRelu](#fuseleakyrelu), [FuseLogSoftmax](#fuselogsoftmax), [FuseLpNormalization](#fuselpnormalization), [FuseMatMulBias](#fusematmulbias), [FuseMish](#fusemish), [FusePRelu](#fuseprelu), [FuseRMSNormalization](#fusermsnormalization), [FuseReduction](#fusereduction), [FuseRelu](#fuserelu), [FuseSigmoid](#fusesigmoid), [FuseSoftplus](#fusesoftplus), [FuseSoftsign](#fusesoftsign), [FuseSwiGLU](#fuseswiglu), [FuseSwish](#fuseswish), [FuseTanh](#fusetanh), [FuseThresholdedRelu](#fusethresholdedrelu), [MergeCasts](#mergecasts), [MergeClips](#mergeclips), [MergePads](#mergepads), [MergeScalars](#mergescalars), [MergeSlices](#mergeslices), [MoveQuantization](#movequantization), [SimplifyArithmetic](#simplifyarithmetic), [SimplifyLogic](#simplifylogic), [SimplifyPowers](#simplifypowers)
     - **Structure**: [DropBroadcasts](#dropbroadcasts), [FoldTransposes](#foldtransposes), [FormSplits](#formsplits), [FuseDepthToSpace](#fusedepthtospace), [FuseSpaceToDepth](#fusespacetodepth), [LiftSplits](#liftsplits), [MergeProducts](#mergeproducts)
 
@@ -774,6 +775,29 @@ public enum PassCatalogue {
     - the sum is an output: "the value s inside the softmax is an output of the graph"
     - another sum
 
+    ## Layout
+
+    ### UseChannelsLast
+
+    Lays images out with their channels last between convolutions. Level 3, stage: image layout.
+
+    ```
+    x: float[1, 2, 4, 4]
+    before                        after
+    c = Conv (x, {1, 2, 3, 4})    t = Transpose <perm = [0, 2, 3, 1]> (x)
+    r = Softplus (c)              c = ai.cameo.ChannelsLastConv (t, {1, 2, 3, 4})
+    y = Conv (r, {1, 2, 3, 4})    r = Softplus (c)
+                                  d = ai.cameo.ChannelsLastConv (r, {1, 2, 3, 4})
+                                  y = Transpose <perm = [0, 3, 1, 2]> (d)
+    ```
+
+    Left alone:
+
+    - one spatial axis
+    - groups of a few channels
+    - computed weights
+    - double precision
+
     ## Microsoft
 
     ### FuseDynamicQuantizeMatMul
@@ -799,39 +823,6 @@ public enum PassCatalogue {
     - a scale for each row: "the scale is no product of one number and a constant row"
     - the integers are read elsewhere: "the product is also read elsewhere"
     - half: "ONNX Runtime's MatMulIntegerToFloat is for float, this is float16"
-    - another target
-
-    ### FuseEmbedLayerNormalization
-
-    Writes com.microsoft.EmbedLayerNormalization for the embeddings of a BERT (target ort). Level 2, stage: com.microsoft.
-
-    ```
-    ids: int64[B, S], kinds: int64[B, S], places: int64[1, S]
-    before
-      c = Gather ({1, 2, 3, 4, 5, 6}, ids)
-      d = Gather ({1, 0, 2, 0, 3, 0, 4, 1}, places)
-      e = Gather ({5, 1, 6, 2}, kinds)
-      f = Add (c, e)
-      h = Add (f, d)
-      y = LayerNormalization <epsilon = 1e-06> (h, {1, 2}, {3, 4})
-    after
-      i = Cast <to = 6> (ids)
-      t = Cast <to = 6> (kinds)
-      o = Cast <to = 6> (places)
-      y = com.microsoft.EmbedLayerNormalization <epsilon = 1e-06> (i, t, {1, 2, 3, 4, 5, 6}, {1, 0, 2, 0, 3, 0, 4, 1}, {5, 1, 6, 2}, {1, 2}, {3, 4}, "", o)
-    ```
-
-    Left alone:
-
-    - an embedding and something else: "x is no embedding"
-    - a flat list of ids: "the sum has rank 2, not batch, length and width"
-    - one id for a row: "the indices of an embedding have another shape than [batch, length]"
-    - an embedding read elsewhere: "an embedding is also read elsewhere"
-    - positions of two kinds: "two embeddings are the same for all items of the batch"
-    - normalized over two axes: "the normalization runs over several axes"
-    - a computed scale: "a parameter is not one constant row of the last axis"
-    - statistics: "the statistics m are read"
-    - half: "ONNX Runtime's EmbedLayerNormalization is for float, this is float16"
     - another target
 
     ### FuseMatMulNBits
@@ -935,62 +926,6 @@ public enum PassCatalogue {
     - a factor that widens
     - product read elsewhere: "the product is also read elsewhere"
     - double: "ONNX Runtime's FusedMatMul is for float, this is double"
-    - another target
-
-    ### FuseQuantizedOperators
-
-    Writes com.microsoft's QLinear operators for groups of Q/DQ (target ort). Level 2, stage: com.microsoft.
-
-    ```
-    a: uint8[2, 3], b: uint8[3]
-    before                               after
-    c = DequantizeLinear (a, 0.5, 3)     y = com.microsoft.QLinearAdd (a, 0.5, 3, b, 0.25, 3, 0.75, 7)
-    d = DequantizeLinear (b, 0.25, 3)
-    e = Add (c, d)
-    y = QuantizeLinear (e, 0.75, 7)
-    ```
-
-    Left alone:
-
-    - a sum read as floats: "the result is also read as floats"
-    - a float operand: "operand b is not dequantized from 8 bits"
-    - two types: "the integers are of the types int8 and uint8"
-    - scales of columns: "the scales go along an axis"
-    - a computed scale: "the scale of DequantizeLinear is computed"
-    - a computed zero point: "the zero point of QuantizeLinear is computed"
-    - a scale of nothing: "the scale of DequantizeLinear is no positive number"
-    - probabilities in uneven steps: "QLinearSoftmax rounds 1 / scale to a whole number; the scale is 0.003"
-    - a probability of 1 that does not fit: "a probability of 1 is past the integers' end"
-    - a pool with dilations: "QLinearAveragePool has neither dilations nor this ceil_mode"
-    - 16 bits
-    - another target
-
-    ### FuseQuantizedProducts
-
-    Writes products of integers for groups of Q/DQ (target ort). Level 2, stage: com.microsoft.
-
-    ```
-    x: uint8[1, 1, 3, 3]
-    before
-      a = DequantizeLinear (x, 0.5, 3)
-      d = DequantizeLinear <axis = 0> ({1, -2, 3, 4, -5, 6, 7, -8}, {0.25, 0.5}, {0, 0})
-      e = DequantizeLinear <axis = 0> ({5, -9}, {0.125, 0.25})
-      c = Conv (a, d, e)
-      y = QuantizeLinear (c, 1.7, 3)
-    after
-      y = QLinearConv (x, 0.5, 3, {1, -2, 3, 4, -5, 6, 7, -8}, {0.25, 0.5}, {0, 0}, 1.7, 3, {5, -9})
-    ```
-
-    Left alone:
-
-    - signed with unsigned: "ONNX Runtime multiplies no int8 with uint8"
-    - scales along the sum: "the scales of the weights go along axis 0, not the output channels"
-    - several zero points: "the weights have several zero points"
-    - scales of a batch of matrices: "the weights have several scales and rank 3"
-    - a scaled Gemm: "the Gemm scales its terms or transposes the quantized data"
-    - a bias of rows: "the bias is no constant with one number an output channel"
-    - a bias that is far too large: "the bias is too large for int32 in steps of the scales' product"
-    - an integer bias of one number: "the bias is no constant with one number an output channel"
     - another target
 
     ### FuseSkipNormalization
@@ -1920,6 +1855,7 @@ public enum PassCatalogue {
     Left alone:
 
     - different activations: "the products have different activations behind them"
+    - two bare products
     - weights read elsewhere: "the weights are read elsewhere and would stand in the file twice"
     - groups
     - kernels of two sizes
