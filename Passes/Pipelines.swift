@@ -120,7 +120,8 @@ public enum Pipelines {
   public static func stageName(of name: String) -> String? {
     let stages: [(name: String, passes: [any Pass])] = [
       ("clean-up, before and after the fusions", cleanup()), ("fusions", fusions), ("structure", structure),
-      ("layout", layout), ("com.microsoft", microsoft), ("machine", machine), ("image layout", images), ("legalization", legalization),
+      ("layout", layout), ("com.microsoft", microsoft), ("machine", machine), ("image layout", images),
+      ("legalization", legalization),
       ("programs", programs), ("only with --enable", requested),
     ]
     return stages.first { $0.passes.contains { $0.name == name } }?.name

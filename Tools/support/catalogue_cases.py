@@ -75,7 +75,7 @@ ENTRIES = {
         entry("ReshapeFusion: a shape put together of Shape, Gather, Concat", "FoldComputedShapes",
               "(float[N,4,6] x) => (float[N,4,2,3] y) <int64 i = {0}, int64 j = {1}, int64[1] a = {0}, int64[2] r = {2,3}> "
               "{ c = Shape (x) d = Gather (c, i) e = Gather (c, j) f = Unsqueeze (d, a) h = Unsqueeze (e, a) k = Concat <axis = 0> (f, h, r) y = Reshape (x, k) }"),
-        entry("FreeDimensionOverride (on request)", "`--shape NAME=VALUE` of cameo optimize"),
+        entry("FreeDimensionOverride (on request)", "`--dim NAME=N` of cameo optimize"),
         entry("SliceConcatToSpaceToDepthFusion", "FuseSpaceToDepth; the channels' order goes into the weights of a Conv behind it",
               "(float[1,2,4,4] x) => (float[1,2,2,2] y) <float[2,8,1,1] w = {1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16}, int64[2] a = {0,0}, int64[2] b = {0,1}, int64[2] c = {1,0}, int64[2] d = {1,1}, "
               "int64[2] e = {9223372036854775807,9223372036854775807}, int64[2] q = {2,3}, int64[2] t = {2,2}> { h = Slice (x, a, e, q, t) i = Slice (x, c, e, q, t) j = Slice (x, b, e, q, t) k = Slice (x, d, e, q, t) "
@@ -90,7 +90,7 @@ ENTRIES = {
         entry("EnsureUniqueDQForNodeUnit", "not needed: a group may share its DequantizeLinear with others"),
         entry("WhereDummyDq: the number of a Where gets a DequantizeLinear", "FuseQuantizedOperators, for numbers of any two-operand group",
               f"(uint8[2,3] a, bool[2,3] q) => (uint8[2,3] y) <{DQ}, float n = {{1.5}}> {{ c = DequantizeLinear (a, s, z) e = Where (q, c, n) y = QuantizeLinear (e, s, z) }}"),
-        entry("TransposeOptimizer: Transposes pushed and cancelled", "LiftTransposes, MergeTransposes, FoldTransposes",
+        entry("TransposeOptimizer: Transposes pushed and cancelled", "CancelTransposes, MergeTransposes, LiftTransposes, FoldTransposes",
               "(float[2,3,4] x) => (float[2,3,4] y) { a = Transpose <perm = [0,2,1]> (x) b = Relu (a) y = Transpose <perm = [0,2,1]> (b) }"),
         entry("InsertCastTransformer, RemoveDuplicateCast, MemcpyTransformer", "none: they serve ONNX Runtime's own kernels and devices"),
         entry("DQMatMulNBitsFusion (on request), GqaValueLayoutTransformer (on request)", "FuseMatMulNBits; the other is a layout of one device's cache"),
@@ -115,7 +115,7 @@ ENTRIES = {
               "{ c = Gather (w, ids) d = Gather (p, at) e = Gather (k, kinds) f = Add (c, d) h = Add (f, e) y = LayerNormalization (h, s, b) }"),
         entry("GatherSliceToSplitFusion", "FormSplits",
               "(float[2,4] x) => (float[2,2] y) <int64[1] a = {0}, int64[1] m = {2}, int64[1] e = {4}, int64[1] i = {1}> { b = Slice (x, a, m, i) c = Slice (x, m, e, i) y = Mul (b, c) }"),
-        entry("GatherToSliceFusion: Gather by a Range", "FoldComputedShapes, EliminateIdentity where the Range is settled", None),
+        entry("GatherToSliceFusion: Gather by a Range", "FoldConstants where the Range is settled; none for a computed one", None),
         entry("MatmulTransposeFusion", "FuseMicrosoftMatMul",
               "(float[2,3,4] x, float[2,5,4] z) => (float[2,3,5] y) { a = Transpose <perm = [0,2,1]> (z) y = MatMul (x, a) }"),
         entry("BiasGeluFusion", "FuseMicrosoftGelu",
