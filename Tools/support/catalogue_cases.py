@@ -110,8 +110,8 @@ ENTRIES = {
         entry("SimplifiedLayerNormFusion", "FuseRMSNormalization, as the standard's RMSNormalization",
               "(float[2,4] x) => (float[2,4] y) <int64[1] a = {-1}, float two = {2}, float eps = {1e-5}, float[4] w = {1,2,3,4}> { p = Pow (x, two) v = ReduceMean (p, a) e = Add (v, eps) s = Sqrt (e) n = Div (x, s) y = Mul (w, n) }"),
         entry("AttentionFusion: BERT, DistilBERT, GPT-2, MobileClip", "FuseAttention, of any spelling, as the standard's Attention (docs/attention.md)"),
-        entry("EmbedLayerNormFusion", "FuseEmbedLayerNormalization; the lengths of the mask stay with the attention",
-              "(int64[B,3] ids, int64[B,3] kinds) => (float[B,3,2] y) <float[3,2] w = {1,2,3,4,5,6}, int64[1,3] at = {0,1,2}, float[4,2] p = {1,0,2,0,3,0,4,1}, float[2,2] k = {5,1,6,2}, float[2] s = {1,2}, float[2] b = {3,4}> "
+        entry("EmbedLayerNormFusion", "FuseEmbedLayerNormalization, where the shape is fixed or on request: else SkipLayerNormalization follows when the file is loaded, which is slower",
+              "(int64[2,3] ids, int64[2,3] kinds) => (float[2,3,2] y) <float[3,2] w = {1,2,3,4,5,6}, int64[1,3] at = {0,1,2}, float[4,2] p = {1,0,2,0,3,0,4,1}, float[2,2] k = {5,1,6,2}, float[2] s = {1,2}, float[2] b = {3,4}> "
               "{ c = Gather (w, ids) d = Gather (p, at) e = Gather (k, kinds) f = Add (c, d) h = Add (f, e) y = LayerNormalization (h, s, b) }"),
         entry("GatherSliceToSplitFusion", "FormSplits",
               "(float[2,4] x) => (float[2,2] y) <int64[1] a = {0}, int64[1] m = {2}, int64[1] e = {4}, int64[1] i = {1}> { b = Slice (x, a, m, i) c = Slice (x, m, e, i) y = Mul (b, c) }"),
