@@ -83,12 +83,21 @@ struct CacheAppend {
     var values = self.values(graph)
     values.removeLast()
     for value in values {
-      let reader = graph.consumers(value).first { !steps.contains($0) && !graph[$0].is("Shape") }
+      let reader = graph.consumers(value).first { !steps.contains($0) && !CacheAppend.asksForShape($0, graph) }
       guard let reader = reader ?? (graph.isRegionOutput(value) ? id : nil) else { continue }
       throw Refusal(
         "the cache of the \(what) is kept and handed on with its axes in the order \(CacheAppend.names(walk.order)), "
           + "Attention's is batch, heads, length, size", at: reader)
     }
+  }
+
+  /// True where nothing but the shape of the node's result is read.
+  private static func asksForShape(_ id: NodeID, _ graph: Graph, depth: Int = 0) -> Bool {
+    if graph[id].is("Shape") { return true }
+    guard depth < 4, ["Transpose", "Reshape", "Cast", "Identity", "Squeeze", "Unsqueeze"].contains(graph[id].type),
+      let output = graph[id].output(0), !graph.isRegionOutput(output)
+    else { return false }
+    return graph.consumers(output).allSatisfy { asksForShape($0, graph, depth: depth + 1) }
   }
 
   /// From what Attention reads back to the Concat.
@@ -127,23 +136,25 @@ struct CacheAppend {
     }
   }
 
-  /// True for a Concat of a cache and something new, moved or not.
-  private static func readsCache(_ value: ValueID?, _ context: PassContext) -> Bool {
+  /// True for a Concat of a cache and something new, moved, repeated, cast or not.
+  static func readsCache(_ value: ValueID?, _ context: PassContext) -> Bool {
     var current = value
-    for _ in 0..<6 {
+    for _ in 0..<16 {
       guard let id = context.graph.producer(current), context.graph[id].domain.isEmpty else { return false }
       let node = context.graph[id]
-      if node.is("Concat") {
-        return node.inputs.count == 2 && node.input(0).map { isHandedIn($0, context) } ?? false
-          && !(node.input(1).map { isHandedIn($0, context) } ?? true)
+      if node.is("Concat"), node.inputs.count == 2, node.input(0) != node.input(1) {
+        return node.input(0).map { isHandedIn($0, context) } ?? false
       }
-      guard ["Transpose", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Identity"].contains(node.type) else {
-        return false
-      }
+      guard moves.contains(node.type) || node.is("Concat") && Set(node.inputs).count == 1 else { return false }
       current = node.input(0)
     }
     return false
   }
+
+  private static let moves: Set<String> = [
+    "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Identity", "Expand", "Tile", "Gather", "Split",
+    "RotaryEmbedding",
+  ]
 
   /// True where the value is an input of the graph or body, or a constant, and since then only moved, picked or cast.
   private static func isHandedIn(_ value: ValueID, _ context: PassContext) -> Bool {

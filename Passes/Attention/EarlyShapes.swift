@@ -91,11 +91,13 @@ struct EarlyShapes {
 
   // MARK: Writing
 
-  private enum Source: Hashable {
+  private indirect enum Source: Hashable {
     case number(Int)
     case axis(ValueID, Int)
     /// The length of a cache and of what is appended to it.
     case sum(past: ValueID, fresh: ValueID, axis: Int)
+    /// The whole length, or what an input of the graph has in its place.
+    case greater(Source, Source)
   }
 
   private func source(_ dim: Dim, _ context: PassContext) -> Source? {
@@ -107,6 +109,22 @@ struct EarlyShapes {
       if part.length(part.whole, context) == dim {
         return .sum(past: part.past, fresh: part.fresh, axis: part.axis)
       }
+    }
+    // A mask of an input's own length, broadcast to the whole.
+    for other in dim.symbols.sorted().map({ Dim.symbol($0) }) {
+      for part in appended {
+        guard let whole = part.length(part.whole, context), whole != other, Dim.max(whole, other) == dim,
+          let given = given(other, context)
+        else { continue }
+        return .greater(.sum(past: part.past, fresh: part.fresh, axis: part.axis), given)
+      }
+    }
+    return nil
+  }
+
+  private func given(_ dim: Dim, _ context: PassContext) -> Source? {
+    for value in context.graph.inputs {
+      if let axis = context.shape(value)?.firstIndex(of: dim) { return .axis(value, axis) }
     }
     return nil
   }
@@ -129,6 +147,8 @@ struct EarlyShapes {
         let ref = change.node("Add", [length(past, axis, &change), length(fresh, axis, &change)], covers: [])
         made[source] = ref
         return ref
+      case .greater(let a, let b):
+        return change.node("Max", [try write(a, &change), try write(b, &change)], covers: [])
       }
     }
     for node in nodes {

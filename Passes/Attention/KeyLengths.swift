@@ -3,7 +3,8 @@ import Operators
 import PassKit
 import Tensors
 
-/// A mask that allows each batch item its first keys: `Less(Range, lengths)`, under whatever axes of 1, Casts and Nots.
+/// A mask that allows each batch item its first keys: `Less(Range, lengths)`, under whatever axes of 1, Casts and Nots, or as 0 and
+/// -inf.
 struct KeyLengths {
   /// One number a batch item, in a tensor of any rank.
   let value: ValueID
@@ -47,10 +48,19 @@ struct KeyLengths {
       guard let id = context.graph.producer(value), context.graph[id].domain.isEmpty,
         let input = context.graph[id].input(0), let to = context.shape(value), to.count == roles.count
       else { return nil }
-      switch context.graph[id].type {
+      let node = context.graph[id]
+      switch node.type {
       case "Identity": break
       case "Cast": if context.dataType(input) != .bool && context.dataType(value) != .bool { return nil }
       case "Not": isNegated.toggle()
+      case "Where":
+        // 0 where allowed, and what leaves nothing of a score where not.
+        guard let a = context.uniform(node.input(1)), let b = context.uniform(node.input(2)), a == 0 || b == 0,
+          let from = context.shape(input), from.count <= to.count,
+          min(a, b) == -.infinity || context.options.assumesNoEmptyRows && min(a, b) <= MaskForm.forbidding
+        else { return nil }
+        if a != 0 { isNegated.toggle() }
+        roles = roles.suffix(from.count)
       case "Expand":
         guard let from = context.shape(input), from.count <= to.count else { return nil }
         roles = roles.suffix(from.count)

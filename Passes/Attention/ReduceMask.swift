@@ -56,7 +56,7 @@ public enum ReduceMask {
         !["is_causal", "left_window_size", "right_window_size"].contains(where: { node[$0] != nil }),
         (1...2).allSatisfy({ node.output($0).map { context.graph[$0].uses.isEmpty } ?? true }),
         context.shape(mask)?.last == lengths[3], let found = KeyLengths(mask, lengths, context),
-        try CacheAppend(key, "keys", context) == nil
+        !CacheAppend.readsCache(key, context)
       else { return nil }
       guard context.mayEmit(opset: 24) else {
         throw Refusal("the mask is of lengths, which Attention knows as nonpad_kv_seqlen from opset 24 on", at: id)

@@ -77,7 +77,9 @@ struct ScoreOutput {
     if own != type {
       result = change.node("Cast", [result], [NamedAttribute("to", .int(Int64(own.rawValue)))], covers: [])
     }
-    change.replace(value, with: try Reshaping.reshape(result, from: shape, to: wanted, &change))
+    // The same axes, whatever a mask made of their names.
+    let target = Array(wanted.dropLast(2)) + shape.suffix(2)
+    change.replace(value, with: try Reshaping.reshape(result, from: shape, to: target, &change))
   }
 }
 

@@ -219,17 +219,18 @@ final class AttentionSpelling {
     var list = [E("Attention", .operators("Attention", 1)), E("scale", .scale(Float(scaleValue)))]
     if softcap != "none" { list.append(E("softcap", .softcap(2.5))) }
     if rope != "none" { list.append(E("RotaryEmbedding", .operators("RotaryEmbedding", 2))) }
+    let isApart = ["concatSeqMajor", "concatKeysTurned"].contains(cache) && isHandedOn
     if cache.hasPrefix("concat") {
-      let isOther = ["concatSeqMajor", "concatKeysTurned"].contains(cache)
-      list.append(E("past", isOther && isHandedOn ? .noPast(["handed on with its axes in the order"]) : .past))
+      list.append(E("past", isApart ? .noPast(["handed on with its axes in the order"]) : .past))
     }
     if heads != "mha" { list.append(E("keyHeads", .keyHeads(cache == "concatRepeated" ? headCount : groups))) }
     if mask == "none" { list.append(E("noMask", .noMask)) }
     if let mode = ["scaled": 0, "capped": 1, "biased": 2, "probabilities": 3][handedOn] {
       list.append(E("scores", .scores(mode)))
     }
-    if mask == "lengths", fill == "negInf", cache == "none" { list.append(E("lengths", .lengths)) }
-    if mask == "causal", cache != "concatSeqMajor", fill == "finfoMin" || fill == "negInf" {
+    // Sequence first, the heads are one with the batch: there are more lengths than there were.
+    if mask == "lengths", fill == "negInf", cache == "none", layout != "lbmm" { list.append(E("lengths", .lengths)) }
+    if mask == "causal", !isApart, fill == "finfoMin" || fill == "negInf" {
       list.append(E("causal", .causal))
     }
     // A score of which one mask takes the place and the other is added to: where neither mask alone, but both together forbid

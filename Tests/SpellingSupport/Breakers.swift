@@ -28,13 +28,15 @@ enum Breakers {
     let triangle = ["triangle", "causal", "diagonal", "masks"]
     return [
       flaw(
-        "readScores", plain, ["scale": "afterMul", "mask": "none"], .refused("Attention", ["in front of a scale"])),
+        "readScores", plain, ["scale": "afterMul", "mask": "none", "softcap": "none"],
+        .refused("Attention", ["in front of a scale"])),
       flaw("readBoth", plain, ["mask": "none"], .refused("Attention", ["read", "output"])),
       flaw(
         "readUncapped", plain, ["softcap": "divTanhMul", "mask": "none"],
         .refused("Attention", ["in front of the soft cap"])),
       flaw(
-        "readMasked", plain, ["mask": "padding", "fill": "finfoMin", "apply": "whereKeep", "casts": "none"],
+        "readMasked", plain,
+        ["mask": "padding", "fill": "finfoMin", "paddingForm": "bool", "apply": "whereKeep", "casts": "none"],
         .refused("Attention", ["in the place of masked ones"])),
       // Right as a factor of Q or of the scale, and with the new rows in the place of the past and the past in theirs.
       flaw("scaleByHead", plain, ["scale": "afterMul", "mask": "none"], .anything),
