@@ -34,9 +34,15 @@ public enum ReduceMask {
       if node.output(3) != nil, try AttributeReader(node).int("qk_matmul_output_mode", default: 0) == 2 { return nil }
       var change = GraphChange(rule: name, covers: [], region: node.region)
       let reduction = MaskReduction(context, lengths: lengths, past: context.shape(node.input(4))?[2] ?? 0)
-      guard let found = try reduction.reduce(mask, isCausal: node["is_causal"] != nil, at: id) else {
-        return try counted(mask, lengths, id, context)
+      let reduced: MaskReduction.Found?
+      do {
+        reduced = try reduction.reduce(mask, isCausal: node["is_causal"] != nil, at: id)
+      } catch let refusal as Refusal {
+        // What layers share is said once.
+        if context.graph.consumers(mask).first(where: { context.graph[$0].is("Attention") }) != id { return nil }
+        throw refusal
       }
+      guard let found = reduced else { return try counted(mask, lengths, id, context) }
       switch found.rest {
       case .none: change.setInput(3, of: id, to: nil)
       case .value(let value): change.setInput(3, of: id, to: .existing(value))

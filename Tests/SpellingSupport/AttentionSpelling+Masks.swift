@@ -104,7 +104,8 @@ extension AttentionSpelling {
   }
 
   private var fillNumber: Double {
-    switch fill {
+    if flaw == "fillReached" { return -5.0 }
+    return switch fill {
     case "finfoMin": scoreType == .float16 ? -65504 : -Double(Float.greatestFiniteMagnitude)
     case "negInf": -.infinity
     case "minus1e4": -1e4

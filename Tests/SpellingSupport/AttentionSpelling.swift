@@ -161,6 +161,15 @@ final class AttentionSpelling {
     let (q, k, v) = try operands()
     var scores = try scaledScores(q, k)
     if ["readBoth", "readUncapped"].contains(flaw) || handedOn == "scaled" { g.output(scores, scoreShape) }
+    switch flaw {
+    case "negated": scores = g.node("Neg", [scores])
+    case "rectified": scores = g.node("Relu", [scores])
+    case "cappedTwice": scores = g.node("Tanh", [g.node("Tanh", [scores])])
+    case "cappedByInput":
+      let cap = try g.realInput("cap", [Size(1)])
+      scores = g.mul(g.node("Tanh", [g.div(scores, cap)]), cap)
+    default: break
+    }
     if casts == "fp16FloatScores" { scores = g.cast(scores, .float) }
     if flaw == "softcapLate" { scores = try masked(scores) }
     if softcap != "none" {
@@ -174,16 +183,20 @@ final class AttentionSpelling {
     if flaw != "softcapLate" { scores = try masked(scores) }
     if handedOn == "biased" || flaw == "readMasked" { g.output(scores, scoreShape) }
     if casts == "fp16FloatSoftmax" { scores = g.cast(scores, .float) }
+    if flaw == "scaledLate" { scores = g.mul(scores, try g.realInput("temperature", [Size(1)])) }
+    if flaw == "narrowed" { scores = g.cast(scores, .float16) }
     let rank = layout == "rank5" ? 5 : layout == "bhld" || layout == "einsum" ? 4 : layout == "rank2" ? 2 : 3
     let other = flaw == "softmaxRows" ? rank - 2 : flaw == "softmaxHeads" ? 1 : nil
     let axis = other ?? (g.opset >= 11 && g.draw.flip() ? -1 : rank - 1)
     var weights =
       g.opset >= 13 && other == nil && g.draw.flip() ? g.node("Softmax", [scores]) : g.softmax(scores, axis: axis)
     if casts == "fp16FloatSoftmax" || casts == "fp16FloatScores" { weights = g.cast(weights, .float16) }
+    if flaw == "narrowed" { weights = g.cast(weights, .float) }
     if guardForm == "isNaN" {
       let instead = try g.scalar(flaw == "nanToOne" ? 1 : 0)
       weights = g.node("Where", [g.node("IsNaN", [weights]), instead, weights])
     }
+    if flaw == "rectifiedBehind" { weights = g.node("Relu", [weights]) }
     if handedOn == "probabilities" || flaw == "readBoth" { g.output(weights, scoreShape) }
     if flaw == "weightsMul" { weights = g.mul(weights, try g.realInput("keep", [length, total])) }
     if noise == "dropout" { weights = try g.dropout(weights) }
