@@ -56,6 +56,9 @@ struct ScoreOutput {
   }
 
   /// `output`: [batch, heads, queries, keys], of the type of the computation.
+  ///
+  /// ONNX's own shape inference takes an open number of keys for 0 there, and so does ONNX Runtime, which then refuses a Reshape
+  /// of it: with one the result may be an output of the graph, but nothing may read it.
   func replace(
     with output: GraphChange.Ref, _ layout: HeadLayout, _ type: DataType, _ context: PassContext,
     _ change: inout GraphChange
@@ -79,6 +82,13 @@ struct ScoreOutput {
     }
     // The same axes, whatever a mask made of their names.
     let target = Array(wanted.dropLast(2)) + shape.suffix(2)
+    let isPlain = target == shape || Reshaping.insertedOnes(target, shape) != nil
+    let isRead = context.graph.consumers(value).contains { !change.covers.contains($0) }
+    if !layout.keys.isKnown, isRead || !isPlain {
+      throw Refusal(
+        "the number of keys is open, and other runtimes take it for 0 in the scores that Attention hands on",
+        at: context.graph.producer(value))
+    }
     change.replace(value, with: try Reshaping.reshape(result, from: shape, to: target, &change))
   }
 }

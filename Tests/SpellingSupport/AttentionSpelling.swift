@@ -217,9 +217,9 @@ final class AttentionSpelling {
     }
   }
 
-  /// Scores of [B * H, L, S] have no dimension that could be stated.
+  /// Scores of [B * H, L, S] have no dimension that could be stated; open ones that need a Reshape are refused.
   private func scoreOutputs(softcap: String) -> [String] {
-    if ["bmm", "lbmm"].contains(layout) { return ["none"] }
+    if ["bmm", "lbmm"].contains(layout) || layout == "rank5" && total.symbol != nil { return ["none"] }
     var outputs = ["none", "none", "none", "none", "probabilities"]
     if softcap == "none" { outputs.append("scaled") }
     if softcap != "none", casts != "fp16FloatScores" { outputs.append("capped") }
