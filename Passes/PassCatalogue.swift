@@ -21,6 +21,7 @@ public enum PassCatalogue {
     - **Cleanup**: [EliminateCommonSubexpressions](#eliminatecommonsubexpressions), [EliminateDeadNodes](#eliminatedeadnodes), [EliminateIdentity](#eliminateidentity), [ExpandOperators](#expandoperators), [FoldConstants](#foldconstants), [InlineConstantIf](#inlineconstantif), [InlineFunctions](#inlinefunctions), [LegalizeActivations](#legalizeactivations)
     - **ControlFlow**: [HoistInvariants](#hoistinvariants), [MergeEqualBranches](#mergeequalbranches), [UnrollLoops](#unrollloops)
     - **Fusion**: [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseSoftmax](#fusesoftmax)
+    - **Layout**: [UseChannelsLast](#usechannelslast)
     - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention)
     - **Rules**: [CancelQuantization](#cancelquantization), [DropQuantizedClamp](#dropquantizedclamp), [DropReducedAxes](#dropreducedaxes), [FuseChannelNormalization](#fusechannelnormalization), [FuseElu](#fuseelu), [FuseGelu](#fusegelu), [FuseGemmTranspose](#fusegemmtranspose), [FuseGroupNormalization](#fusegroupnormalization), [FuseHardSigmoid](#fusehardsigmoid), [FuseHardSwish](#fusehardswish), [FuseInstanceNormalization](#fuseinstancenormalization), [FuseLayerNormalization](#fuselayernormalization), [FuseLeakyRelu](#fuseleakyrelu), [FuseLogSoftmax](#fuselogsoftmax), [FuseLpNormalization](#fuselpnormalization), [FuseMatMulBias](#fusematmulbias), [FuseMish](#fusemish), [FusePRelu](#fuseprelu), [FuseRMSNormalization](#fusermsnormalization), [FuseReduction](#fusereduction), [FuseRelu](#fuserelu), [FuseSigmoid](#fusesigmoid), [FuseSoftplus](#fusesoftplus), [FuseSoftsign](#fusesoftsign), [FuseSwiGLU](#fuseswiglu), [FuseSwish](#fuseswish), [FuseTanh](#fusetanh), [FuseThresholdedRelu](#fusethresholdedrelu), [MergeCasts](#mergecasts), [MergeClips](#mergeclips), [MergePads](#mergepads), [MergeScalars](#mergescalars), [MergeSlices](#mergeslices), [MoveQuantization](#movequantization), [SimplifyArithmetic](#simplifyarithmetic), [SimplifyLogic](#simplifylogic), [SimplifyPowers](#simplifypowers)
     - **Structure**: [DropBroadcasts](#dropbroadcasts), [FoldTransposes](#foldtransposes), [FormSplits](#formsplits), [FuseDepthToSpace](#fusedepthtospace), [FuseSpaceToDepth](#fusespacetodepth), [LiftSplits](#liftsplits), [MergeProducts](#mergeproducts)
@@ -773,6 +774,29 @@ public enum PassCatalogue {
     - exponentials read elsewhere: "the value e inside the softmax is also read elsewhere"
     - the sum is an output: "the value s inside the softmax is an output of the graph"
     - another sum
+
+    ## Layout
+
+    ### UseChannelsLast
+
+    Lays images out with their channels last between convolutions. Level 3, stage: image layout.
+
+    ```
+    x: float[1, 2, 4, 4]
+    before                        after
+    c = Conv (x, {1, 2, 3, 4})    t = Transpose <perm = [0, 2, 3, 1]> (x)
+    r = Softplus (c)              c = ai.cameo.ChannelsLastConv (t, {1, 2, 3, 4})
+    y = Conv (r, {1, 2, 3, 4})    r = Softplus (c)
+                                  d = ai.cameo.ChannelsLastConv (r, {1, 2, 3, 4})
+                                  y = Transpose <perm = [0, 3, 1, 2]> (d)
+    ```
+
+    Left alone:
+
+    - one spatial axis
+    - groups of a few channels
+    - computed weights
+    - double precision
 
     ## Microsoft
 

@@ -66,6 +66,15 @@ public enum Pipelines {
 
   private static var machine: [any Pass] { [FuseEpilogue.pass] }
 
+  /// How images lie in memory, and what that leaves to fold and to merge.
+  private static var images: [any Pass] { [UseChannelsLast.pass] }
+  private static var imageTidying: [any Pass] {
+    [
+      EliminateDeadNodes(), FoldConstants(), EliminateIdentity.pass, MergeTransposes.pass,
+      EliminateCommonSubexpressions(comparesLarge: false),
+    ]
+  }
+
   /// What takes the nodes that no other form has taken.
   private static var programs: [any Pass] { [FuseElementwise()] }
 
@@ -81,7 +90,7 @@ public enum Pipelines {
   /// Every pass once, those of plugins among them, in the order in which it first runs.
   public static func all(with placed: [PlacedPass]) -> [any Pass] {
     let own: [PassPlace: [any Pass]] = [
-      .cleanup: cleanup(), .fusions: fusions + structure + layout, .machine: microsoft + machine,
+      .cleanup: cleanup(), .fusions: fusions + structure + layout, .machine: microsoft + machine + images,
     ]
     return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + legalization + programs + requested
   }
@@ -97,6 +106,7 @@ public enum Pipelines {
       PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(layout), PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(microsoft, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
+      PassManager.Stage(images + imageTidying, rounds: 2),
       PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(legalization),
       PassManager.Stage(programs),
       PassManager.Stage(requested),
@@ -108,7 +118,7 @@ public enum Pipelines {
   public static func stageName(of name: String) -> String? {
     let stages: [(name: String, passes: [any Pass])] = [
       ("clean-up, before and after the fusions", cleanup()), ("fusions", fusions), ("structure", structure),
-      ("layout", layout), ("com.microsoft", microsoft), ("machine", machine), ("legalization", legalization),
+      ("layout", layout), ("com.microsoft", microsoft), ("machine", machine), ("image layout", images), ("legalization", legalization),
       ("programs", programs), ("only with --enable", requested),
     ]
     return stages.first { $0.passes.contains { $0.name == name } }?.name

@@ -54,9 +54,19 @@ void ck_gemm_packed_f32(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_
                         const ck_gemm_epilogue *epilogue, void *scratch) {
     static const ck_gemm_epilogue plain = {.alpha = 1};
     if (m_begin >= m_end || n_begin >= n_end) return;
-    CK_CALL(gemm, c, ldc, a, a_row, a_col, packed_b, n, k, m_begin, m_end, n_begin, n_end, epilogue ? epilogue : &plain,
+    (void)n;
+    CK_CALL(gemm, c, ldc, a, a_row, a_col, NULL, packed_b, k, m_begin, m_end, n_begin, n_end, epilogue ? epilogue : &plain,
             scratch);
 }
+
+void ck_gemm_rows_f32(float *c, size_t ldc, const ck_gemm_rows *rows, const CK_U(float) *packed_b, size_t k, size_t m_begin,
+                      size_t m_end, size_t n_begin, size_t n_end, const ck_gemm_epilogue *epilogue, void *scratch) {
+    static const ck_gemm_epilogue plain = {.alpha = 1};
+    if (m_begin >= m_end || n_begin >= n_end) return;
+    CK_CALL(gemm, c, ldc, c, 0, 1, rows, packed_b, k, m_begin, m_end, n_begin, n_end, epilogue ? epilogue : &plain, scratch);
+}
+
+size_t ck_gemm_rows_scratch_bytes(size_t m) { return ck_min(m, MC) * COPY_STRIDE * sizeof(float) + 64; }
 
 void ck_gemm_pack_a(float *packed, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, size_t m, size_t k) {
     for (size_t k0 = 0; k0 < k; k0 += KC) {
@@ -119,39 +129,43 @@ void ck_gemv_cols_f32(float *y, const CK_U(float) *x, const CK_U(float) *b, size
 #endif
 #define NR (2 * W)
 
-/// c (+)= rows of A (lda apart, as they lie in memory) times a panel of B (k x NR). First block stores, others add.
-static inline __attribute__((always_inline)) void T(tile)(const int rows, size_t k, const CK_U(float) *a, size_t lda,
-                                                          const CK_U(float) *b, float *c, size_t ldc, bool first) {
+/// c (+)= rows of A (lda apart, as they lie in memory) times the first `vectors` vectors of a panel of B (k x NR). First block
+/// stores, others add.
+static inline __attribute__((always_inline)) void T(tile)(const int rows, const int vectors, size_t k, const CK_U(float) *a,
+                                                          size_t lda, const CK_U(float) *b, float *c, size_t ldc, bool first) {
     vf acc[MR][2];
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = VS(0);
     // Every fifth row has a pointer: the addresses in between are base + {1, 2, 3, 4} * lda, which needs no registers of its own.
     const CK_U(float) *const row5 = a + 5 * lda, *const row10 = a + 10 * lda;
     for (size_t p = 0; p < k; p++, b += NR) {
-        const vf b0 = LD(b), b1 = LD(b + W);
+        const vf b0 = LD(b), b1 = vectors > 1 ? LD(b + W) : b0;
 #if CK_TIER == 2
         __builtin_prefetch(b + 8 * NR);
-        __builtin_prefetch(b + 8 * NR + W);
+        if (vectors > 1) __builtin_prefetch(b + 8 * NR + W);
 #endif
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++) {
             const vf x = VS((i < 5 ? a + (size_t)i * lda : i < 10 ? row5 + (size_t)(i - 5) * lda : row10 + (size_t)(i - 10) * lda)[p]);
             acc[i][0] = VFMA(x, b0, acc[i][0]);
-            acc[i][1] = VFMA(x, b1, acc[i][1]);
+            if (vectors > 1) acc[i][1] = VFMA(x, b1, acc[i][1]);
         }
     }
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
         float *row = c + (size_t)i * ldc;
         ST(row, first ? acc[i][0] : LD(row) + acc[i][0]);
-        ST(row + W, first ? acc[i][1] : LD(row + W) + acc[i][1]);
+        if (vectors > 1) ST(row + W, first ? acc[i][1] : LD(row + W) + acc[i][1]);
     }
 }
 
-static void T(tile_any)(size_t rows, size_t k, const CK_U(float) *a, size_t lda, const CK_U(float) *b, float *c, size_t ldc,
-                        bool first) {
-    switch (rows) {
-#define CASE(r) case r: T(tile)(r, k, a, lda, b, c, ldc, first); break;
+/// `cols` of the panel's columns; whole vectors are written.
+static void T(tile_any)(size_t rows, size_t cols, size_t k, const CK_U(float) *a, size_t lda, const CK_U(float) *b, float *c,
+                        size_t ldc, bool first) {
+    switch (rows + (cols <= W ? 16 : 0)) {
+#define CASE(r)                                                \
+    case r: T(tile)(r, 2, k, a, lda, b, c, ldc, first); break; \
+    case 16 + r: T(tile)(r, 1, k, a, lda, b, c, ldc, first); break;
     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if CK_TIER == 2
     CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
@@ -180,7 +194,8 @@ static void T(row4)(size_t k, const CK_U(float) *a, const CK_U(float) *b, size_t
 static void T(finish)(const ck_gemm_epilogue *e, const CK_U(float) *sum, size_t lds, float *c, size_t ldc, size_t rows,
                       size_t cols, size_t row0, size_t col0) {
     const int32_t op = e->act.op;
-    const bool relu = op == CK_UNARY_RELU, clip = op == CK_UNARY_CLIP, other = op != CK_UNARY_NONE && !relu && !clip;
+    const bool other = op != CK_UNARY_NONE && !ck_is_vector_activation(op);
+    const vf p0 = VS(e->act.p0), p1 = VS(e->act.p1);
     for (size_t i = 0; i < rows; i++) {
         const CK_U(float) *s = sum + i * lds;
         float *dst = c + i * ldc, line[NR];
@@ -194,8 +209,7 @@ static void T(finish)(const ck_gemm_epilogue *e, const CK_U(float) *sum, size_t 
             if (e->bias_col) x += LOAD(e->bias_col + col0 + j);
             if (e->bias_row) x += bias_row;
             if (res && !e->act_first) x += LOAD(res + j);
-            if (relu) x = vsel(x < VS(0), VS(0), x);
-            if (clip) x = vclamp(x, VS(e->act.p0), VS(e->act.p1));
+            if (!other) x = vactivate(op, x, p0, p1);
             if (res && e->act_first && !other) x += LOAD(res + j);
             if (other) {
                 ST(line + j, x);
@@ -218,7 +232,20 @@ typedef struct T(rows_of_a) {
     size_t stride;
 } T(rows_of_a);
 
-static T(rows_of_a) T(block_of_a)(float *pack, const CK_U(float) *a, ptrdiff_t row, ptrdiff_t col, size_t rows, size_t k) {
+/// A as a matrix in memory, or, where `source` is set, as rows that it writes.
+typedef struct T(matrix) {
+    const CK_U(float) *a;
+    ptrdiff_t row, col;
+    const ck_gemm_rows *source;
+} T(matrix);
+
+static T(rows_of_a) T(block_of_a)(float *pack, T(matrix) m, size_t m0, size_t rows, size_t k0, size_t k) {
+    if (m.source) {
+        m.source->copy(m.source->context, pack, COPY_STRIDE, m0, rows, k0, k);
+        return (T(rows_of_a)){pack, COPY_STRIDE};
+    }
+    const ptrdiff_t row = m.row, col = m.col;
+    const CK_U(float) *a = m.a + (ptrdiff_t)m0 * row + (ptrdiff_t)k0 * col;
     if (is_read_in_place(row, col) || (col == 1 && rows == 1)) return (T(rows_of_a)){a, (size_t)row};
     for (size_t i = 0; col == 1 && i < rows; i++) memcpy(pack + i * COPY_STRIDE, a + (ptrdiff_t)i * row, k * sizeof *pack);
     if (col == 1) return (T(rows_of_a)){pack, COPY_STRIDE};
@@ -233,46 +260,48 @@ static T(rows_of_a) T(block_of_a)(float *pack, const CK_U(float) *a, ptrdiff_t r
 }
 
 /// One tile over all of k into `local`, then to C: where sums may not lie in C in between.
-static void T(whole_sums)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, const CK_U(float) *packed,
-                          size_t k, size_t m0, size_t rows, size_t n_begin, size_t n_end, const ck_gemm_epilogue *e,
-                          float *pack) {
+static void T(whole_sums)(float *c, size_t ldc, T(matrix) a, const CK_U(float) *packed, size_t k, 
+                          size_t m0, size_t rows, size_t n_begin, size_t n_end, const ck_gemm_epilogue *e, float *pack) {
     float local[MR * NR];
     for (size_t i = 0; i < rows; i += MR) {
         const size_t m = ck_min(MR, rows - i);
-        const CK_U(float) *src = a + (ptrdiff_t)(m0 + i) * a_row;
         for (size_t j = n_begin; j < n_end; j += NR) {
             for (size_t p = 0; p < k; p += KC) {
                 const size_t kc = ck_min(KC, k - p);
-                const T(rows_of_a) block = T(block_of_a)(pack, src + (ptrdiff_t)p * a_col, a_row, a_col, m, kc);
-                T(tile_any)(m, kc, block.at, block.stride, packed + j * k + p * NR, local, NR, p == 0);
+                const T(rows_of_a) block = T(block_of_a)(pack, a, m0 + i, m, p, kc);
+                T(tile_any)(m, n_end - j, kc, block.at, block.stride, packed + j * k + p * NR, local, NR, p == 0);
             }
             T(finish)(e, local, NR, c + (m0 + i) * ldc + j, ldc, m, ck_min(NR, n_end - j), m0 + i, j);
         }
     }
 }
 
-static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, const CK_U(float) *packed, size_t n,
-                    size_t k, size_t m_begin, size_t m_end, size_t n_begin, size_t n_end, const ck_gemm_epilogue *e,
-                    void *scratch) {
+static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row, ptrdiff_t a_col, const ck_gemm_rows *source,
+                    const CK_U(float) *packed, size_t k, size_t m_begin, size_t m_end, size_t n_begin, size_t n_end,
+                    const ck_gemm_epilogue *given, void *scratch) {
+    const T(matrix) matrix = {a, a_row, a_col, source};
+    ck_gemm_epilogue own = *given;
+    const ck_gemm_epilogue *e = &own;
+    // Over its own residual the sum starts from what lies in C.
+    const bool over = own.residual == c && own.residual_stride == ldc && own.alpha == 1 && own.beta == 0 && !own.act_first;
+    if (over) own.residual = NULL;
     const bool plain = e->alpha == 1 && e->beta == 0 && !e->bias_col && !e->bias_row && !e->residual &&
                        e->act.op == CK_UNARY_NONE;
     float *pack = (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
     // Sums may live in C between blocks of k only where nothing else is read from there.
     const bool in_c = plain || (e->beta == 0 && e->residual != c);
-    (void)n;
     float local[MR * NR];
     for (size_t m0 = m_begin; m0 < m_end; m0 += MC) {
         const size_t rows = ck_min(MC, m_end - m0);
         if (!in_c && k > KC) {
-            T(whole_sums)(c, ldc, a, a_row, a_col, packed, k, m0, rows, n_begin, n_end, e, pack);
+            T(whole_sums)(c, ldc, matrix, packed, k, m0, rows, n_begin, n_end, e, pack);
             continue;
         }
         size_t k0 = 0;
         do {
             const size_t kc = ck_min(KC, k - k0);
-            const bool first = k0 == 0, last = k0 + kc == k;
-            const T(rows_of_a) block =
-                T(block_of_a)(pack, a + (ptrdiff_t)m0 * a_row + (ptrdiff_t)k0 * a_col, a_row, a_col, rows, kc);
+            const bool first = k0 == 0 && !over, last = k0 + kc == k;
+            const T(rows_of_a) block = T(block_of_a)(pack, matrix, m0, rows, k0, kc);
             for (size_t j = n_begin; j < n_end;) {
                 const CK_U(float) *b = packed + j * k + k0 * NR;
                 if (rows == 1 && n_end - j >= 4 * NR) {
@@ -294,14 +323,14 @@ static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row,
                     const size_t m = ck_min(MR, rows - i);
                     float *dst = c + (m0 + i) * ldc + j;
                     if (cols == NR && in_c) {
-                        T(tile_any)(m, kc, block.at + i * block.stride, block.stride, b, dst, ldc, first);
+                        T(tile_any)(m, cols, kc, block.at + i * block.stride, block.stride, b, dst, ldc, first);
                         if (last && !plain) T(finish)(e, dst, ldc, dst, ldc, m, cols, m0 + i, j);
                         continue;
                     }
                     if (!first) {
                         for (size_t r = 0; r < m; r++) memcpy(local + r * NR, dst + r * ldc, cols * sizeof *dst);
                     }
-                    T(tile_any)(m, kc, block.at + i * block.stride, block.stride, b, local, NR, first);
+                    T(tile_any)(m, cols, kc, block.at + i * block.stride, block.stride, b, local, NR, first);
                     if (last && !plain) {
                         T(finish)(e, local, NR, dst, ldc, m, cols, m0 + i, j);
                     } else {
@@ -330,14 +359,14 @@ static void T(gemm_panels)(float *c, size_t ldc, const CK_U(float) *packed_a, co
             const size_t rows = ck_min(MR, m - i);
             float *dst = c + i * ldc + j;
             if (cols == NR) {
-                T(tile_any)(rows, k, packed_a + i * k, k, b, dst, ldc, !accumulate);
+                T(tile_any)(rows, cols, k, packed_a + i * k, k, b, dst, ldc, !accumulate);
                 if (!plain) T(finish)(&rest, dst, ldc, dst, ldc, rows, cols, i, j);
                 continue;
             }
             if (accumulate) {
                 for (size_t r = 0; r < rows; r++) memcpy(local + r * NR, dst + r * ldc, cols * sizeof *dst);
             }
-            T(tile_any)(rows, k, packed_a + i * k, k, b, local, NR, !accumulate);
+            T(tile_any)(rows, cols, k, packed_a + i * k, k, b, local, NR, !accumulate);
             if (plain) {
                 for (size_t r = 0; r < rows; r++) memcpy(dst + r * ldc, local + r * NR, cols * sizeof *dst);
             } else {

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "include/ck_unary.h"
+
 #if defined(__x86_64__)
 #define CK_X86 1
 #include <immintrin.h>
@@ -50,6 +52,16 @@ static inline size_t ck_round_up(size_t a, size_t b) { return (a + b - 1) / b * 
 /// Maximum and minimum where a NaN on either side wins (ONNX and numpy).
 static inline float ck_fmax(float a, float b) { return a != a ? a : a > b ? a : b; }
 static inline float ck_fmin(float a, float b) { return a != a ? a : a < b ? a : b; }
+
+/// The activations that `vactivate` (tier_math.h) knows, none among them.
+static inline bool ck_is_vector_activation(int32_t op) {
+    switch (op) {
+    case CK_UNARY_NONE: case CK_UNARY_RELU: case CK_UNARY_CLIP: case CK_UNARY_HARD_SWISH: case CK_UNARY_HARD_SIGMOID:
+    case CK_UNARY_LEAKY_RELU: case CK_UNARY_SIGMOID: case CK_UNARY_SILU: case CK_UNARY_TANH: case CK_UNARY_GELU:
+    case CK_UNARY_GELU_TANH: return true;
+    default: return false;
+    }
+}
 
 typedef uint32_t ck_u32x4 __attribute__((ext_vector_type(4)));
 typedef ck_u32x4 ck_u32x4_at __attribute__((aligned(4), may_alias));

@@ -38,25 +38,14 @@ void ck_maxpool_f32(float *out, int64_t *indices, const CK_U(float) *in, const c
     }
 }
 
-/// Taps of output o on an axis that fall inside [-before, in + after).
-static ptrdiff_t taps_inside(const ck_window *w, int axis, ptrdiff_t o, bool padded) {
-    const ptrdiff_t before = padded ? w->pad_begin[axis] : 0, after = padded ? w->pad_end[axis] : 0;
-    ptrdiff_t count = 0;
-    for (ptrdiff_t t = 0; t < w->kernel[axis]; t++) {
-        const ptrdiff_t i = window_at(w, axis, o, t);
-        count += i >= -before && i < w->in[axis] + after;
-    }
-    return count;
-}
-
 void ck_avgpool_f32(float *out, const CK_U(float) *in, const ck_window *w, bool count_include_pad, size_t begin, size_t end) {
     CK_CALL(pool, POOL_SUM, out, in, w, begin, end);
     const ptrdiff_t out_size = window_out(w);
     for (ptrdiff_t o = 0; o < out_size; o += w->out[2]) {
-        const ptrdiff_t dh = taps_inside(w, 1, o / w->out[2] % w->out[1], count_include_pad) *
-                             taps_inside(w, 0, o / w->out[2] / w->out[1], count_include_pad);
+        const ptrdiff_t dh = window_taps_inside(w, 1, o / w->out[2] % w->out[1], count_include_pad) *
+                             window_taps_inside(w, 0, o / w->out[2] / w->out[1], count_include_pad);
         for (ptrdiff_t ow = 0; ow < w->out[2]; ow++) {
-            const float divisor = (float)(dh * taps_inside(w, 2, ow, count_include_pad));
+            const float divisor = (float)(dh * window_taps_inside(w, 2, ow, count_include_pad));
             for (size_t plane = begin; plane < end; plane++) out[(ptrdiff_t)plane * out_size + o + ow] /= divisor;
         }
     }

@@ -173,3 +173,28 @@ INL vf vmish(vf x) {
     return x * (n / (n + VS(2.0f)));
 }
 INL vf vsoftplus(vf x) { return vsel(x < VS(0), VS(0), x) + vlog1p01(vexp(-vabs(x))); }
+
+/// Not inlined: their code is long and they are inlined in many tiles.
+static __attribute__((noinline, unused)) vf T(vactivate_far)(int32_t op, vf x, vf a) {
+    switch (op) {
+    case CK_UNARY_SIGMOID: return vsigmoid(x);
+    case CK_UNARY_SILU: return x * vsigmoid(a * x);
+    case CK_UNARY_TANH: return vtanh(x);
+    case CK_UNARY_GELU: return vgelu(x);
+    case CK_UNARY_GELU_TANH: return vgelu_tanh(x);
+    default: return x;
+    }
+}
+
+/// The activations of `ck_is_vector_activation`, with the same bits as ck_unary_f32.
+INL vf vactivate(int32_t op, vf x, vf a, vf b) {
+    switch (op) {
+    case CK_UNARY_NONE: return x;
+    case CK_UNARY_RELU: return vsel(x < VS(0), VS(0), x);
+    case CK_UNARY_CLIP: return vclamp(x, a, b);
+    case CK_UNARY_HARD_SWISH: return x * vclamp(x * VS(1.0f / 6.0f) + VS(0.5f), VS(0), VS(1));
+    case CK_UNARY_HARD_SIGMOID: return vclamp(a * x + b, VS(0), VS(1));
+    case CK_UNARY_LEAKY_RELU: return vsel(x < VS(0), a * x, x);
+    default: return T(vactivate_far)(op, x, a);
+    }
+}

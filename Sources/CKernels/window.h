@@ -25,4 +25,26 @@ static inline void window_range(const ck_window *w, int axis, ptrdiff_t t, ptrdi
     *hi = last;
 }
 
+/// Taps of output o on an axis that fall inside [-before, in + after).
+static inline ptrdiff_t window_taps_inside(const ck_window *w, int axis, ptrdiff_t o, bool padded) {
+    const ptrdiff_t before = padded ? w->pad_begin[axis] : 0, after = padded ? w->pad_end[axis] : 0;
+    ptrdiff_t count = 0;
+    for (ptrdiff_t t = 0; t < w->kernel[axis]; t++) {
+        const ptrdiff_t i = window_at(w, axis, o, t);
+        count += i >= -before && i < w->in[axis] + after;
+    }
+    return count;
+}
+
+/// Taps [*lo, *hi) of output o on an axis that fall inside the input.
+static inline void window_tap_range(const ck_window *w, int axis, ptrdiff_t o, ptrdiff_t *lo, ptrdiff_t *hi) {
+    const ptrdiff_t d = w->dilation[axis], at = o * w->stride[axis] - w->pad_begin[axis];
+    ptrdiff_t first = at >= 0 ? 0 : (-at + d - 1) / d;
+    ptrdiff_t last = at >= w->in[axis] ? 0 : (w->in[axis] - 1 - at) / d + 1;
+    if (last > w->kernel[axis]) last = w->kernel[axis];
+    if (first > last) first = last;
+    *lo = first;
+    *hi = last;
+}
+
 #endif

@@ -5,9 +5,14 @@ import Tensors
 
 /// Runs every mutation of some tests. The parent reads "case", then stages, then what is complained of, then "end"; what is
 /// missing tells where it died.
-func runChild(_ folder: String, _ names: [String], skipping: Int, accepted: String?, refused: String?) {
-  var limit = rlimit(rlim_cur: 4 << 30, rlim_max: 4 << 30)
-  setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+/// `addressSpace` is in GiB; 0: no limit.
+func runChild(
+  _ folder: String, _ names: [String], skipping: Int, accepted: String?, refused: String?, addressSpace: Int
+) {
+  if addressSpace > 0 {
+    var limit = rlimit(rlim_cur: rlim_t(addressSpace) << 30, rlim_max: rlim_t(addressSpace) << 30)
+    setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+  }
   var core = rlimit(rlim_cur: 0, rlim_max: 0)
   setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &core)
   MemoryBudget.shared.limit = 128 << 20

@@ -60,7 +60,7 @@ final class Findings: @unchecked Sendable {
     let child = Process()
     child.executableURL = own
     child.arguments = [folder, "--child", batch.joined(separator: ","), "--skip", "\(skip)"]
-    for kept in ["accepted", "refused"] {
+    for kept in ["accepted", "refused", "address-space"] {
       if let folder = option(kept) { child.arguments? += ["--\(kept)", folder] }
     }
     child.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, own in own }

@@ -1,8 +1,10 @@
 // Mutates the ONNX backend's node tests and runs them in child processes: what traps, hangs, or lets through what the standard
 // forbids is listed with its case.
-//   audit-runner FOLDER [--filter TEXT] [--all] [--jobs N] [--messages FILE] [--accepted FOLDER] [--refused FOLDER]
+//   audit-runner FOLDER [--filter TEXT] [--all] [--jobs N] [--address-space GIB] [--messages FILE] [--accepted FOLDER]
+//     [--refused FOLDER]
 //   audit-runner FOLDER --shapes
-// Without --all, up to three tests of each operator that differ in structure are taken. --messages keeps what was said;
+// Without --all, up to three tests of each operator that differ in structure are taken. --address-space limits a child (default 4,
+// 0: without a limit, which a sanitizer needs). --messages keeps what was said;
 // --accepted and --refused keep the mutations that went through, and those that inference refused, as models for another checker
 // to judge. --shapes lists what shape inference leaves open or has wrong. Exit code 1 where something is wrong.
 import AuditSupport
@@ -18,16 +20,20 @@ func option(_ name: String) -> String? {
 }
 guard let folder = arguments.first, !folder.hasPrefix("--") else {
   say(
-    "usage: audit-runner FOLDER [--filter TEXT] [--all] [--jobs N] [--messages FILE] [--accepted FOLDER] [--refused FOLDER] [--shapes]"
+    """
+    usage: audit-runner FOLDER [--filter TEXT] [--all] [--jobs N] [--address-space GIB] [--messages FILE]
+      [--accepted FOLDER] [--refused FOLDER] [--shapes]
+    """
   )
   exit(64)
 }
 
+let addressSpace = max(0, min(option("address-space").flatMap { Int($0) } ?? 4, 1 << 20))
+
 if let list = option("child") {
   runChild(
     folder, list.split(separator: ",").map(String.init), skipping: option("skip").flatMap { Int($0) } ?? 0,
-    accepted: option("accepted"),
-    refused: option("refused"))
+    accepted: option("accepted"), refused: option("refused"), addressSpace: addressSpace)
   exit(0)
 }
 

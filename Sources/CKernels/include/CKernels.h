@@ -12,6 +12,7 @@
 #include "ck_gemm.h"
 #include "ck_integer.h"
 #include "ck_isa.h"
+#include "ck_last.h"
 #include "ck_norm.h"
 #include "ck_pool.h"
 #include "ck_program.h"

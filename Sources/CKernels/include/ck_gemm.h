@@ -44,6 +44,18 @@ void ck_gemm_packed_f32(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_
                         size_t n, size_t k, size_t m_begin, size_t m_end, size_t n_begin, size_t n_end,
                         const ck_gemm_epilogue *_Nullable epilogue, void *scratch);
 
+/// A matrix A that is written block by block when it is needed: `copy` puts rows [row, row + rows) x columns
+/// [k, k + depth) to `to`, `stride` floats a row.
+typedef struct ck_gemm_rows {
+    void (*copy)(const void *context, float *to, size_t stride, size_t row, size_t rows, size_t k, size_t depth);
+    const void *context;
+} ck_gemm_rows;
+
+/// `ck_gemm_packed_f32` over such an A.
+void ck_gemm_rows_f32(float *c, size_t ldc, const ck_gemm_rows *rows, const CK_U(float) *packed_b, size_t k, size_t m_begin,
+                      size_t m_end, size_t n_begin, size_t n_end, const ck_gemm_epilogue *_Nullable epilogue, void *scratch);
+size_t ck_gemm_rows_scratch_bytes(size_t m);
+
 /// Depth of one block of packed A.
 enum { CK_GEMM_DEPTH = 256 };
 /// Packs all of A[m][k], element (i, p) at a[i * a_row + p * a_col], into m * k floats: blocks of CK_GEMM_DEPTH along k, in

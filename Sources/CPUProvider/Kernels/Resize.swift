@@ -11,8 +11,9 @@ enum ResizeKernels {
   private static func make(_ request: KernelRequest) throws -> PreparedKernel {
     try request.requireFloat([0])
     let (x, y) = (try request.operand(0), try request.result())
-    guard x.rank == 3 || x.rank == 4, x.shape[..<2] == y.shape[..<2] else {
-      throw Refusal("axes other than the last two")
+    let isLast = x.rank == 4 && x.shape[..<2] != y.shape[..<2] && x.shape[0] == y.shape[0] && x.shape[3] == y.shape[3]
+    guard isLast || ((x.rank == 3 || x.rank == 4) && x.shape[..<2] == y.shape[..<2]) else {
+      throw Refusal("axes other than the two spatial ones")
     }
     guard
       try request.attributes.string("coordinate_transformation_mode", default: "half_pixel") != "tf_crop_and_resize",
@@ -32,7 +33,7 @@ enum ResizeKernels {
     }
     let interpolation = try ResizeInterpolation(request.attributes)
     func table(_ axis: Int) throws -> [ResizeInterpolation.Taps] {
-      if axis < 2 { return [ResizeInterpolation.Taps(indices: [0], weights: [1])] }
+      if axis < (isLast ? 1 : 2) { return [ResizeInterpolation.Taps(indices: [0], weights: [1])] }
       if scales[axis] == 1 && x.shape[axis] == y.shape[axis] {
         return (0..<x.shape[axis]).map { ResizeInterpolation.Taps(indices: [$0], weights: [1]) }
       }
@@ -40,6 +41,9 @@ enum ResizeKernels {
         guard let taps else { throw Refusal("places outside") }
         return taps
       }
+    }
+    if isLast {
+      return try last(x, y, rows: try table(1), columns: try table(2), isWhole: scales[0] == 1 && scales[3] == 1)
     }
     let isFlat = x.rank == 3
     let (rows, columns) = (try table(isFlat ? 0 : 2), try table(isFlat ? 2 : 3))
@@ -68,6 +72,25 @@ enum ResizeKernels {
         call.scratch + thread * scratch)
     }
     return PreparedKernel(kernel, scratchBytes: max(64, scratch * request.threads))
+  }
+
+  /// [N, H, W, C].
+  private static func last(
+    _ x: Operand, _ y: Operand, rows: [ResizeInterpolation.Taps], columns: [ResizeInterpolation.Taps], isWhole: Bool
+  ) throws -> PreparedKernel {
+    guard isWhole else { throw Refusal("axes other than the two spatial ones") }
+    let (height, width, channels) = (x.shape[1], x.shape[2], x.shape[3])
+    let (outHeight, outWidth) = (y.shape[1], y.shape[2])
+    let (rowTaps, rowIndices, rowWeights) = flat(rows)
+    let (columnTaps, columnIndices, columnWeights) = flat(columns)
+    let kernel = RangeKernel(
+      "resize, channels last", count: y.shape[0] * outHeight, grain: max(1, 16384 / max(1, outWidth * channels))
+    ) { call, begin, end, _ in
+      ck_last_resize_f32(
+        call.output(0, Float.self), call.input(0, Float.self), channels, height, width, outHeight, outWidth, rowTaps,
+        rowIndices.base, rowWeights.base, columnTaps, columnIndices.base, columnWeights.base, begin, end)
+    }
+    return PreparedKernel(kernel)
   }
 
   /// Every position with as many taps as the one with most; the rest weigh 0.

@@ -130,14 +130,3 @@ enum GroupNormal {
     }
   }
 }
-
-/// Between [N, .., C] and [N, C, ..].
-enum ChannelsLast {
-  static func toFirst<C: Composer>(_ c: inout C, _ x: C.Ref, rank: Int) throws -> C.Ref {
-    try c.transpose(x, [0, rank - 1] + Array(1..<rank - 1))
-  }
-
-  static func fromFirst<C: Composer>(_ c: inout C, _ x: C.Ref, rank: Int) throws -> C.Ref {
-    try c.transpose(x, [0] + Array(2..<rank) + [1])
-  }
-}

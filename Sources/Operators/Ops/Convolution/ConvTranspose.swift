@@ -6,7 +6,7 @@ struct ConvTranspose: Operator {
   let name = OperatorName("ConvTranspose")
 
   /// Output sizes and resolved padding of each axis.
-  private func layout(
+  private static func layout(
     _ attributes: AttributeReader, _ given: NNWindow, sizes: [Dim]? = nil, spatial: [Dim]
   ) throws -> (outputs: [Dim], window: NNWindow) {
     var window = given
@@ -22,8 +22,8 @@ struct ConvTranspose: Operator {
     }
     var asked = try attributes.optionalInts("output_shape").flatMap { $0.isEmpty ? nil : $0 }
     if let shape = asked, shape.count == rank + 2 { asked = Array(shape[2...]) }
-    if let asked, asked.count != rank {
-      throw CameoError.badInput("attribute output_shape is \(asked), \(rank) integers were expected")
+    if let asked, asked.count != rank || !asked.allSatisfy({ (0..<1 << 32).contains($0) }) {
+      throw CameoError.badInput("attribute output_shape is \(asked), \(rank) integers of 0 or more were expected")
     }
     var outputs: [Dim] = []
     for axis in 0..<rank {
@@ -50,9 +50,14 @@ struct ConvTranspose: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     let x = context.shape(0)
+    let shape = try ConvTranspose.shape(&context, x)
+    context.set(0, context.dataType(0) ?? context.dataType(1), shape)
+  }
+
+  /// The result's shape for input 0 of the shape `x`, channels first; nil where not even the rank is known.
+  static func shape(_ context: inout InferenceContext, _ x: [Dim]?) throws -> [Dim]? {
     let w = context.shape(1)
-    let type = context.dataType(0) ?? context.dataType(1)
-    guard let rank = x?.count ?? w?.count else { return context.set(0, type, nil) }
+    guard let rank = x?.count ?? w?.count else { return nil }
     guard rank >= 2, x == nil || w == nil || x?.count == w?.count else {
       throw CameoError.badInput(
         "the input has rank \(x?.count ?? rank) and the weights \(w?.count ?? rank), one rank of 3 or more was expected"
@@ -70,7 +75,7 @@ struct ConvTranspose: Operator {
     }
     shape.insert(w.map { $0[1] * Dim(groups) } ?? context.unknownDim(), at: 0)
     shape.insert(x?[0] ?? context.unknownDim(), at: 0)
-    context.set(0, type, shape)
+    return shape
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
@@ -85,11 +90,13 @@ struct ConvTranspose: Operator {
       throw CameoError.badInput("channels do not fit: X \(x), W \(w), group \(groups)")
     }
     let spatial = Array(x.shape[2...])
-    let (outputs, window) = try layout(
+    let (outputs, window) = try ConvTranspose.layout(
       context.attributes, NNWindow(context.attributes, kernel: Array(w.shape[2...])), spatial: spatial.map { Dim($0) })
     // The convolution whose input is our output.
+    let sizes = outputs.map { $0.value ?? 0 }
+    _ = try Tensor.elementCount([x.shape[0], w.shape[1] * groups] + sizes)
     let geometry = NNGeometry(
-      input: outputs.map { $0.value ?? 0 }, output: spatial, kernel: window.kernel, strides: window.strides,
+      input: sizes, output: spatial, kernel: window.kernel, strides: window.strides,
       dilations: window.dilations, padsBegin: window.padsBegin, padsEnd: window.padsEnd)
     let perGroup = w.shape[1]
     let (channels, outChannels, taps) = (x.shape[1], perGroup * groups, geometry.taps)

@@ -1,0 +1,53 @@
+import GraphIR
+import Operators
+import PassKit
+import Tensors
+
+/// Conv and FusedConv of images and volumes.
+struct ConvRule: RewriteRule {
+  let name = "ChannelsLastConv"
+  let anchors: Set<OperatorName> = [OperatorName("Conv"), OperatorName("FusedConv", domain: "ai.cameo")]
+
+  func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
+    let view = LayoutView(id, context)
+    let node = view.node
+    guard let x = node.input(0), let rank = context.rank(x), rank == 4 || rank == 5, context.dataType(x) == .float,
+      let weights = context.constant(node.input(1)), weights.rank == rank
+    else { return nil }
+    let groups = try AttributeReader(node).int("group", default: 1)
+    guard groups > 0, weights.shape[0] % groups == 0 else { return nil }
+    let (channels, outChannels) = (weights.shape[1], weights.shape[0] / groups)
+    // Narrow groups would leave most of a vector empty; one filter a channel has a kernel of its own.
+    guard groups == 1 || outChannels >= 16 || (channels == 1 && outChannels == 1) else { return nil }
+    var change = view.change(name)
+    var inputs: [GraphChange.Ref?] = node.inputs.map { $0.map { .existing($0) } }
+    inputs[0] = view.last(x, rank: rank, &change)
+    if let residual = node.input(3) { inputs[3] = view.last(residual, rank: rank, &change) }
+    let result = change.node("ChannelsLastConv", domain: "ai.cameo", inputs, node.attributes, name: node.name)
+    view.finish(&change, result, rank: rank)
+    return change
+  }
+}
+
+/// ConvTranspose of images behind a channels-last value.
+struct ConvTransposeRule: RewriteRule {
+  let name = "ChannelsLastConvTranspose"
+  let anchors: Set<OperatorName> = [OperatorName("ConvTranspose")]
+
+  func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
+    let view = LayoutView(id, context)
+    let node = view.node
+    let reader = AttributeReader(node)
+    guard let source = view.source(node.input(0)), context.rank(source) == 4, context.dataType(source) == .float,
+      context.constant(node.input(1)) != nil, try reader.int("group", default: 1) == 1,
+      try ["NOTSET", ""].contains(reader.string("auto_pad", default: "NOTSET")),
+      try reader.optionalInts("output_shape") ?? [] == []
+    else { return nil }
+    var change = view.change(name)
+    var inputs: [GraphChange.Ref?] = node.inputs.map { $0.map { .existing($0) } }
+    inputs[0] = .existing(source)
+    let result = change.node("ChannelsLastConvTranspose", domain: "ai.cameo", inputs, node.attributes, name: node.name)
+    view.finish(&change, result, rank: 4)
+    return change
+  }
+}

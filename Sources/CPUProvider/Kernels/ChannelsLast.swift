@@ -1,0 +1,180 @@
+internal import CKernels
+import GraphIR
+import InferenceRuntime
+import Operators
+import Tensors
+
+/// Convolution and pooling over [N, spatial.., C] in float32. Convolutions are products of positions with packed weights whose
+/// rows are the image itself (pointwise) or copied from it block by block; one filter a channel goes directly.
+enum ChannelsLastKernels {
+  static let makers: [String: CPUProvider.Maker] = [
+    "ai.cameo.ChannelsLastConv": { try conv($0) },
+    "ai.cameo.ChannelsLastMaxPool": { try pool($0, isMaximum: true) },
+    "ai.cameo.ChannelsLastAveragePool": { try pool($0, isMaximum: false) },
+  ]
+
+  /// What a convolution's kernels need to know.
+  private struct Shape {
+    let window: Window
+    let batch: Int
+    let groups: Int
+    /// Of one group.
+    let channels: Int
+    let outChannels: Int
+    let activation: ck_activation
+    let hasResidual: Bool
+
+    var rows: Int { batch * window.outputCount }
+    var depth: Int { channels * window.taps }
+    var pitch: Int { channels * groups }
+  }
+
+  private static func conv(_ request: KernelRequest) throws -> PreparedKernel {
+    try request.requireFloat()
+    let (x, w, y) = (try request.operand(0), try request.operand(1), try request.result())
+    guard x.rank >= 3, w.rank == x.rank, y.rank == x.rank else { throw Refusal("no spatial axis") }
+    let last = x.rank - 1
+    let groups = try request.attributes.int("group", default: 1)
+    let window = try Window(
+      request.attributes, kernel: Array(w.shape[2...]), input: Array(x.shape[1..<last]),
+      output: Array(y.shape[1..<last]))
+    guard groups > 0, x.shape[last] == w.shape[1] * groups, w.shape[0] % groups == 0, w.shape[0] == y.shape[last],
+      w.shape[1] > 0
+    else { throw Refusal("\(groups) groups") }
+    guard let weights = w.constant else { throw Refusal("the weights are computed") }
+    try request.requireCount(2, w.shape[0])
+    if let residual = request.input(3), residual.shape != y.shape {
+      throw Refusal("a residual of the shape \(residual.shape)")
+    }
+    let shape = Shape(
+      window: window, batch: x.shape[0], groups: groups, channels: w.shape[1], outChannels: w.shape[0] / groups,
+      activation: try ck_activation(request.attributes), hasResidual: request.input(3) != nil)
+    if shape.channels == 1, shape.outChannels == 1, window.c.kernel.0 * window.c.kernel.1 <= 64 {
+      return try depthwise(request, shape, weights)
+    }
+    return try product(request, shape, weights)
+  }
+
+  private static func depthwise(_ request: KernelRequest, _ shape: Shape, _ weights: Tensor) throws -> PreparedKernel {
+    let (channels, taps) = (shape.groups, shape.window.taps)
+    let packed = try request.packed(weights, "taps by channels") {
+      let storage = try TensorStorage(byteCount: max(4, channels * taps * 4), zeroed: false)
+      let target = storage.base.assumingMemoryBound(to: Float.self)
+      withExtendedLifetime(weights) {
+        let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
+        for channel in 0..<channels {
+          for tap in 0..<taps { target[tap * channels + channel] = source[channel * taps + tap] }
+        }
+      }
+      return storage
+    }
+    let (window, activation, hasResidual) = (shape.window.c, shape.activation, shape.hasResidual)
+    let lines = shape.batch * window.out.0 * window.out.1
+    let kernel = RangeKernel(
+      "depthwise, channels last", count: lines, grain: max(1, 16384 / max(1, window.out.2 * channels * taps))
+    ) { call, begin, end, _ in
+      var (window, activation) = (window, activation)
+      ck_last_depthwise_f32(
+        call.output(0, Float.self), call.input(0, Float.self), packed.base.assumingMemoryBound(to: Float.self),
+        call.optional(2, Float.self), hasResidual ? call.optional(3, Float.self) : nil, channels, &window, begin, end,
+        &activation)
+    }
+    return PreparedKernel(kernel, inPlaceInputs: hasResidual ? [3] : [])
+  }
+
+  /// Rows and columns of one tile. Every tile copies its rows again, so columns are cut last; a tile is worth 2^17
+  /// multiplications.
+  private static func tiles(_ shape: Shape, threads: Int) -> (rows: Int, columns: Int) {
+    let (mr, nr) = (ck_gemm_mr(), ck_gemm_nr())
+    let (m, n) = (shape.rows, shape.outChannels)
+    let work = m * n * shape.depth
+    let wanted = threads == 1 ? 1 : min(max(1, work >> 17), 4 * threads)
+    let perGroup = max(1, (wanted + shape.groups - 1) / shape.groups)
+    let rowParts = min(perGroup, max(1, m / (4 * mr)))
+    let columnParts = min((perGroup + rowParts - 1) / rowParts, max(1, (n + nr - 1) / nr))
+    func part(_ size: Int, _ parts: Int, _ unit: Int) -> Int { (size + parts * unit - 1) / (parts * unit) * unit }
+    return (rowParts == 1 ? m : part(m, rowParts, mr), columnParts == 1 ? n : part(n, columnParts, nr))
+  }
+
+  private static func product(_ request: KernelRequest, _ shape: Shape, _ weights: Tensor) throws -> PreparedKernel {
+    let (depth, n, groups) = (shape.depth, shape.outChannels, shape.groups)
+    let perGroup = ck_gemm_packed_size(depth, n)
+    let packed = try request.packed(weights, "channels-last conv, groups \(groups), tier \(ck_isa_tier())") {
+      let storage = try TensorStorage(byteCount: max(4, groups * perGroup * 4), zeroed: false)
+      let target = storage.base.assumingMemoryBound(to: Float.self)
+      withExtendedLifetime(weights) {
+        let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
+        for group in 0..<groups {
+          ck_last_pack(target + group * perGroup, source + group * n * depth, n, shape.channels, shape.window.taps)
+        }
+      }
+      return storage
+    }
+    let (rowTile, columnTile) = tiles(shape, threads: request.threads)
+    let (rowTiles, columnTiles) = ((shape.rows + rowTile - 1) / rowTile, (n + columnTile - 1) / columnTile)
+    let isPointwise = shape.window.isPointwise
+    let pitch = shape.pitch
+    let scratch = aligned(
+      isPointwise ? ck_gemm_scratch_bytes(rowTile, pitch, 1) : ck_gemm_rows_scratch_bytes(rowTile))
+    let ldc = n * groups
+    let (activation, hasResidual, rows) = (shape.activation, shape.hasResidual, shape.rows)
+    let (channels, item, window) = (shape.channels, shape.window.inputCount * pitch, shape.window.c)
+    let kernel = RangeKernel(
+      isPointwise ? "pointwise, channels last" : "conv, channels last", count: groups * rowTiles * columnTiles, grain: 1
+    ) { call, begin, end, thread in
+      let own = call.scratch + thread * scratch
+      for tile in begin..<end {
+        let group = tile / (rowTiles * columnTiles)
+        let row = tile / columnTiles % rowTiles * rowTile
+        let column = tile % columnTiles * columnTile
+        let out = call.output(0, Float.self) + group * n
+        var epilogue = ck_gemm_epilogue()
+        epilogue.alpha = 1
+        epilogue.act = activation
+        if let bias = call.optional(2, Float.self) { epilogue.bias_col = bias + group * n }
+        if hasResidual, let residual = call.optional(3, Float.self) {
+          epilogue.residual = residual + group * n
+          epilogue.residual_stride = ldc
+        }
+        let matrix = packed.base.assumingMemoryBound(to: Float.self) + group * perGroup
+        let (rowEnd, columnEnd) = (min(rows, row + rowTile), min(n, column + columnTile))
+        let image = call.input(0, Float.self) + group * channels
+        if isPointwise {
+          ck_gemm_packed_f32(
+            out, ldc, image, pitch, 1, matrix, n, depth, row, rowEnd, column, columnEnd, &epilogue, own)
+        } else {
+          var source = ck_last_image(in: image, pitch: pitch, channels: channels, item: item, window: window)
+          ck_last_conv_f32(out, ldc, &source, matrix, row, rowEnd, column, columnEnd, &epilogue, own)
+        }
+      }
+    }
+    return PreparedKernel(
+      kernel, scratchBytes: scratch * request.threads, inPlaceInputs: hasResidual ? [3] : [])
+  }
+
+  private static func pool(_ request: KernelRequest, isMaximum: Bool) throws -> PreparedKernel {
+    try request.requireFloat()
+    let (x, y) = (try request.operand(0), try request.result())
+    guard x.rank >= 3, y.rank == x.rank else { throw Refusal("rank \(x.rank)") }
+    let last = x.rank - 1
+    let window = try Window(
+      request.attributes, kernel: try request.attributes.ints("kernel_shape"), input: Array(x.shape[1..<last]),
+      output: Array(y.shape[1..<last]))
+    let countsPadding = try request.attributes.bool("count_include_pad")
+    let (geometry, channels) = (window.c, x.shape[last])
+    let kernel = RangeKernel(
+      isMaximum ? "maxpool, channels last" : "avgpool, channels last",
+      count: x.shape[0] * geometry.out.0 * geometry.out.1,
+      grain: max(1, 16384 / max(1, geometry.out.2 * channels * window.taps))
+    ) { call, begin, end, _ in
+      var geometry = geometry
+      let (out, image) = (call.output(0, Float.self), call.input(0, Float.self))
+      if isMaximum {
+        ck_last_maxpool_f32(out, image, channels, &geometry, begin, end)
+      } else {
+        ck_last_avgpool_f32(out, image, channels, &geometry, countsPadding, begin, end)
+      }
+    }
+    return PreparedKernel(kernel)
+  }
+}
