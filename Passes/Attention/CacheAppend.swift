@@ -94,7 +94,7 @@ struct CacheAppend {
   /// True where nothing but the shape of the node's result is read.
   private static func asksForShape(_ id: NodeID, _ graph: Graph, depth: Int = 0) -> Bool {
     if graph[id].is("Shape") { return true }
-    guard depth < 8, moves.contains(graph[id].type), graph[id].domain.isEmpty,
+    guard depth < 8, moves.contains(graph[id].type) || graph[id].is("Concat"), graph[id].domain.isEmpty,
       let output = graph[id].output(0), !graph.isRegionOutput(output)
     else { return false }
     return graph.consumers(output).allSatisfy { asksForShape($0, graph, depth: depth + 1) }
