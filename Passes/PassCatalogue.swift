@@ -35,6 +35,8 @@ public enum PassCatalogue {
     ```
     Before: k = Concat <axis = -2> (past_k, new_k)  v = Concat <axis = -2> (past_v, new_v)  y = Attention (q, k, v, mask)
     After:  y, k, v = Attention (q, new_k, new_v, mask, past_k, past_v)
+    Before: k = Transpose (Concat <axis = 1> (past_k, new_k)) that nothing else reads
+    After:  Transpose (past_k) and Transpose (new_k) are what Attention appends
     The first operand of each Concat is an input of the graph (or body), or only moved, picked or cast since then.
     Before: m depends on Shape (k). After: on the sum of the lengths in Shape (past_k) and Shape (new_k).
 
@@ -55,11 +57,16 @@ public enum PassCatalogue {
     - three parts: "the keys are joined of more than two parts"
     - causal from the first key: "is_causal counts from the first key, with a cache of 5 keys from their end"
     - a window from the first key: "the left window counts from the first key, with a cache from its end"
-    - a cache with size before length: "the cache of the keys is kept with its axes in the order batch, heads, size, length, Attention's is batch, heads, length, size"
-    - a cache with length before heads: "the cache of the keys is kept with its axes in the order batch, length, heads, size, Attention's is batch, heads, length, size"
     - lengths that need not agree: "past keys and past values are not known to be of one length"
     - keys that are values: "keys and values are one cache"
     - a cache that loses digits behind
+    - keys handed on with size before length: "the cache of the keys is kept and handed on with its axes in the order batch, heads, size, length, Attention's is batch, heads, length, size"
+    - values handed on with length before heads: "the cache of the values is kept and handed on with its axes in the order batch, length, heads, size, Attention's is batch, heads, length, size"
+    - keys rotated behind the cache: "the keys are rotated once they are joined with the cache, Attention joins them as they are"
+    - keys and values joined at once: "keys and values are joined with the cache as one tensor, Attention takes a cache of each"
+    - the whole keys are the queries: "the cache is also input 0 of the attention"
+    - lengths beside the cache: "nonpad_kv_seqlen cannot stand beside past_key and past_value"
+    - a mask of a shape that the parts do not tell: "what Attention reads depends on the shape of its keys and values joined with the cache, which is not known from the parts"
 
     ### AbsorbScale
 
@@ -129,6 +136,28 @@ public enum PassCatalogue {
     - heads in another order: "the heads of K repeat in an order that Attention does not have"
     - opset too low: "Attention needs opset 23, the output is limited to 22"
     - one mask chosen and one added: "masked scores are set to -10000 beside a bias: a row without allowed key would differ (--assume no-empty-rows says that there is none)"
+    - scores and probabilities handed on: "the value p inside the attention is an output of the graph"
+    - scores handed on in front of their scale: "the scores are handed on in front of a scale, qk_matmul_output is behind it"
+    - scores handed on in front of a learned scale: "the scores are handed on in front of a computed scale"
+    - scores handed on in front of the soft cap: "the scores are handed on in front of the soft cap"
+    - scores handed on between two masks: "the scores are handed on between two masks"
+    - masked scores handed on: "the scores are handed on with a number in the place of masked ones"
+    - integers: "Q is int32, not of a floating-point type"
+    - two half precisions: "Q is bfloat16, V is float16"
+    - one key head and several value heads: "K has 1 heads, V has 2"
+    - one query head and several key heads: "Q is broadcast along the heads, Attention does not broadcast it"
+    - a learned scale of each head of flattened ones: "a computed scale stands where the scores have other leading axes than Q"
+    - a bias of more rows: "the bias has more rows than the scores"
+    - a bound of scores turned round: "a lower bound of the scores is scaled by -1.0"
+    - masked scores that are no number: "masked scores are set to NaN"
+    - a bias of doubles: "the bias is double, the product of Q and K float"
+    - two soft caps: "the scores pass two Tanh"
+    - a computed soft cap: "the soft cap is a computed number"
+    - a negative soft cap: "the soft cap is -1.0"
+    - queries and keys moved: "Reshape moves the scores' queries and keys between QK and Softmax"
+    - a product with V that scales: "the product with V is a Gemm that scales or adds"
+    - probabilities of an open number of keys read elsewhere: "the number of keys is open, and other runtimes take it for 0 in the scores that Attention hands on"
+    - probabilities handed on as doubles: "w is handed on as double, Attention's scores are float"
 
     ### FuseRotaryEmbedding
 
@@ -171,6 +200,13 @@ public enum PassCatalogue {
     - the halves of another value: "the elements that the cosine multiplies are those of x, the exchanged halves those of z"
     - halves of the length: "the halves of x are exchanged along axis 2 of [2, 3, 4, 8], RotaryEmbedding turns pairs of the last axis"
     - angles of neighbours: "the cosine c is made for pairs of neighbours, the elements that turn together are paired as halves"
+    - one vector: "the rotated value is one vector, it has no axis of positions"
+    - heads before and behind the length: "heads lie before and behind the length, axis 2 of [2, 3, 5, 2, 8]"
+    - three open axes: "more than one of the dimensions [2, A, B, L, 8] between batch and size is open"
+    - an open number of heads on two axes: "the number of heads in [N, L, 2, H, 8] is open"
+    - three elements in a ring: "3 elements of x turn, pairs need an even number"
+    - a rest that is changed: "element 4 of the result is neither turned like the 4 before it nor element 4 of x as it is"
+    - pairs that turn both ways: "the pairs do not all turn the same way: the signs of element 1 differ from those of element 0"
 
     ### PackHeads
 
@@ -206,10 +242,11 @@ public enum PassCatalogue {
     - parts of each head side by side
     - only the queries moved: "the keys do not come with their heads behind the length, and Q, K and V have to be of one rank"
     - heads only
+    - heads handed on: "the heads of k2 are an output of the graph"
 
     ### ReduceMask
 
-    Says masks of Attention as is_causal, windows or bool tensors. Level 2, stage: fusions.
+    Says masks of Attention as is_causal, windows, lengths or bool tensors. Level 2, stage: fusions.
 
     ```
     q: float[2, 2, 3, 4], k: float[2, 2, 3, 4], v: float[2, 2, 3, 4]
@@ -227,6 +264,14 @@ public enum PassCatalogue {
     - a triangle and padding of finite numbers: "where the bias beside the triangle forbids all keys up to a query's own, the mean would be of fewer values (--assume no-empty-rows says that this does not occur)"
     - a triangle and padding of one row for ONNX Runtime: "without the triangle the mask would have one row, which ONNX Runtime does not take"
     - rows that may be empty
+    - keys behind a length
+    - lengths beside is_causal
+    - lengths beside a cache
+    - lengths that may leave no key
+    - lengths of an older opset: "the mask is of lengths, which Attention knows as nonpad_kv_seqlen from opset 24 on"
+    - a triangle and a mask of one key: "what the causal triangle is joined with does not have 5 keys"
+    - a triangle of finite numbers and padding of infinity: "where the bias beside the triangle forbids all keys up to a query's own, the mean would be of fewer values (--assume no-empty-rows says that this does not occur)"
+    - scores with their mask handed on
 
     ### ShareKeyHeads
 

@@ -63,20 +63,27 @@ struct AttentionCore {
       : AttentionProduct.Operand(value: product.right, isTurned: !product.rightIsTurned)
   }
 
-  /// Refuses where a value inside is read outside: it would have to be computed a second time.
-  func checkReaders(_ covers: [NodeID], _ context: PassContext) throws {
+  /// The values inside that are read outside, and what says so: they would have to be computed a second time.
+  func exposed(_ covers: [NodeID], _ context: PassContext) -> [(value: ValueID, refusal: Refusal)] {
     let graph = context.graph
     let inside = Set(covers)
+    var found: [(value: ValueID, refusal: Refusal)] = []
     for id in covers {
       for case .some(let output) in graph[id].outputs where output != result {
-        for reader in graph.consumers(output) where !inside.contains(reader) && !endsInside(reader, inside, graph) {
-          throw Refusal("the value \(graph[output].name) inside the attention is also read elsewhere", at: reader)
-        }
-        if graph.isRegionOutput(output) {
-          throw Refusal("the value \(graph[output].name) inside the attention is an output of the graph", at: id)
-        }
+        let reader = graph.consumers(output).first { !inside.contains($0) && !endsInside($0, inside, graph) }
+        if reader == nil && !graph.isRegionOutput(output) { continue }
+        if found.contains(where: { $0.value == output }) { continue }
+        found.append((output, AttentionCore.exposure(output, at: reader, else: id, graph)))
       }
     }
+    return found
+  }
+
+  /// `reader`: nil where the value is an output of the graph.
+  static func exposure(_ value: ValueID, at reader: NodeID?, else node: NodeID, _ graph: Graph) -> Refusal {
+    Refusal(
+      "the value \(graph[value].name) inside the attention is "
+        + (reader == nil ? "an output of the graph" : "also read elsewhere"), at: reader ?? node)
   }
 
   /// True for a Shape whose length arithmetic serves nothing but nodes inside: it goes with them.

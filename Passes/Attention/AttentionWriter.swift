@@ -12,12 +12,21 @@ struct AttentionWriter {
   private let total: Float
   private let query: ScaledOperand
   private let key: ScaledOperand
+  /// Scores or probabilities that are also read elsewhere.
+  private let handedOn: ScoreOutput?
 
   init(_ core: AttentionCore, _ context: PassContext) throws {
     self.core = core
     self.context = context
-    try core.checkReaders([core.softmax] + core.scores.nodes + core.probabilities.nodes, context)
+    let exposed = core.exposed([core.softmax] + core.scores.nodes + core.probabilities.nodes, context)
+    // What runs here has no kernel for it: flash attention never has all scores.
+    if let first = exposed.first, exposed.count > 1 || context.options.level >= 3 { throw first.refusal }
     scale = try ScaleForm(core.scores, at: core.softmax)
+    if let first = exposed.first {
+      handedOn = try ScoreOutput(first.value, core, scale, else: first.refusal, context)
+    } else {
+      handedOn = nil
+    }
     query = ScaledOperand(core.query.value, context)
     key = ScaledOperand(core.key.value, context)
     let product = scale.scale * query.factor * key.factor
@@ -65,21 +74,22 @@ struct AttentionWriter {
   private func leadsBehindMovement() -> [[Dim]] {
     guard let own = context.shape(core.query.value), own.count == 3 else { return [] }
     var value = core.query.value
-    for _ in 0..<6 {
+    var lengths = Array(own.suffix(2))
+    for _ in 0..<8 {
       guard let id = context.graph.producer(value), context.graph[id].domain.isEmpty, let after = context.shape(value)
       else { return [] }
       let node = context.graph[id]
+      var next = node.input(0)
       if MergeReshapes.kinds.contains(node.type) {
-        guard let before = context.shape(node.input(0)), before.count == 4, before.suffix(2) == after.suffix(2) else {
-          return []
+        if let before = context.shape(next), before.count == 4, before.suffix(2) == lengths[...] {
+          return [Array(before.dropLast(2))]
         }
-        return [Array(before.dropLast(2))]
+      } else if context.swapsLastTwo(id) {
+        lengths.reverse()
+      } else {
+        guard ["Mul", "Div", "Cast", "Neg", "Identity"].contains(node.type) else { return [] }
+        next = node.inputs.lazy.compactMap { $0 }.first { context.shape($0) == after }
       }
-      let next =
-        context.swapsLastTwo(id)
-        ? node.input(0)
-        : ["Mul", "Div", "Cast", "Neg", "Identity"].contains(node.type)
-          ? node.inputs.lazy.compactMap { $0 }.first { context.shape($0) == after } : nil
       guard let next else { return [] }
       value = next
     }
@@ -107,7 +117,12 @@ struct AttentionWriter {
     }
     var inputs: [GraphChange.Ref?] = [q.ref, k.ref, v.ref]
     if let bias = try mask.finished(queries: q.ref, keys: k.ref, &change) { inputs.append(bias) }
-    let output = change.node("Attention", inputs, attributes(layout, types))
+    let present = handedOn == nil ? [true] : [true, false, false, true]
+    let outputs = change.nodes("Attention", inputs, attributes(layout, types), present: present)
+    guard let output = outputs[0] else { return }
+    if let handedOn, let scores = outputs.last ?? nil {
+      try handedOn.replace(with: scores, layout, types.compute, context, &change)
+    }
     try replaceResult(output, layout, types, size: v.size, &change)
   }
 
@@ -119,6 +134,9 @@ struct AttentionWriter {
     if let cap = scale.cap { attributes.append(NamedAttribute("softcap", .float(Float(cap)))) }
     if let precision = types.precision {
       attributes.append(NamedAttribute("softmax_precision", .int(Int64(precision.rawValue))))
+    }
+    if let mode = handedOn?.mode, mode != 0 {
+      attributes.append(NamedAttribute("qk_matmul_output_mode", .int(Int64(mode))))
     }
     return attributes
   }

@@ -8,15 +8,15 @@ import Tensors
 struct EarlyShapes {
   /// Nodes Shape.
   private(set) var nodes: [NodeID] = []
-  private let appended: [AbsorbCache.Append]
+  private let appended: [CacheAppend]
 
   /// Throws where the inputs depend on more than the shapes.
-  init(_ id: NodeID, _ appended: [AbsorbCache.Append], _ context: PassContext) throws {
+  init(_ id: NodeID, _ appended: [CacheAppend], _ context: PassContext) throws {
     self.appended = appended
     let graph = context.graph
     let region = graph[id].region
-    let whole = Set(appended.flatMap { [$0.whole, $0.operand] })
-    let own = Set(appended.flatMap(\.casts) + [id])
+    let whole = Set(appended.flatMap { $0.values(graph) })
+    let own = Set(appended.flatMap(\.steps) + [id])
     let readers = Set(whole.flatMap { graph.consumers($0) }).subtracting(own)
     if readers.isEmpty { return }
     var seen: Set<NodeID> = []
@@ -91,11 +91,13 @@ struct EarlyShapes {
 
   // MARK: Writing
 
-  private enum Source: Hashable {
+  private indirect enum Source: Hashable {
     case number(Int)
     case axis(ValueID, Int)
     /// The length of a cache and of what is appended to it.
-    case sum(past: ValueID, fresh: ValueID)
+    case sum(past: ValueID, fresh: ValueID, axis: Int)
+    /// The whole length, or what an input of the graph has in its place.
+    case greater(Source, Source)
   }
 
   private func source(_ dim: Dim, _ context: PassContext) -> Source? {
@@ -104,7 +106,25 @@ struct EarlyShapes {
       for value in [part.past, part.fresh] {
         if let axis = context.shape(value)?.firstIndex(of: dim) { return .axis(value, axis) }
       }
-      if context.shape(part.whole)?[2] == dim { return .sum(past: part.past, fresh: part.fresh) }
+      if part.length(part.whole, context) == dim {
+        return .sum(past: part.past, fresh: part.fresh, axis: part.axis)
+      }
+    }
+    // A mask of an input's own length, broadcast to the whole.
+    for other in dim.symbols.sorted().map({ Dim.symbol($0) }) {
+      for part in appended {
+        guard let whole = part.length(part.whole, context), whole != other, Dim.max(whole, other) == dim,
+          let given = given(other, context)
+        else { continue }
+        return .greater(.sum(past: part.past, fresh: part.fresh, axis: part.axis), given)
+      }
+    }
+    return nil
+  }
+
+  private func given(_ dim: Dim, _ context: PassContext) -> Source? {
+    for value in context.graph.inputs {
+      if let axis = context.shape(value)?.firstIndex(of: dim) { return .axis(value, axis) }
     }
     return nil
   }
@@ -122,11 +142,13 @@ struct EarlyShapes {
       switch source {
       case .number(let number): return change.constant(try .ints([number]))
       case .axis(let value, let axis): return length(value, axis, &change)
-      case .sum(let past, let fresh):
+      case .sum(let past, let fresh, let axis):
         if let ref = made[source] { return ref }
-        let ref = change.node("Add", [length(past, 2, &change), length(fresh, 2, &change)], covers: [])
+        let ref = change.node("Add", [length(past, axis, &change), length(fresh, axis, &change)], covers: [])
         made[source] = ref
         return ref
+      case .greater(let a, let b):
+        return change.node("Max", [try write(a, &change), try write(b, &change)], covers: [])
       }
     }
     for node in nodes {

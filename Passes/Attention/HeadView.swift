@@ -5,7 +5,7 @@ import Tensors
 
 /// A [batch, heads, length, size] value as a view of another: where along each axis of that one its elements lie.
 ///
-/// Followed backwards through Transpose, Reshape, Squeeze, Unsqueeze, Slice, Split and Gather of one index. The index along an
+/// Followed backwards through Transpose, Reshape, Squeeze, Unsqueeze, Slice, Split, Gather of one index and Cast. The index along an
 /// axis is `offset` plus the sum of the indices of batch, head, length and size that lie there times their strides.
 struct HeadView {
   enum Role { case batch, head, length, size }
@@ -28,6 +28,8 @@ struct HeadView {
   var value: ValueID
   var places: [Place]
   var covers: [NodeID] = []
+  /// The casts among them, the nearest first.
+  var casts: [NodeID] = []
 
   init?(_ operand: ValueID, _ context: PassContext, region: RegionID) {
     guard let dims = context.shape(operand), dims.count == 4 else { return nil }
@@ -48,6 +50,9 @@ struct HeadView {
     let moved: [Place]?
     switch node.type {
     case "Identity": moved = places
+    case "Cast":
+      casts.append(id)
+      moved = places
     case "Transpose":
       guard let order = try AttributeReader(node).optionalInts("perm"), order.count == places.count else {
         return false

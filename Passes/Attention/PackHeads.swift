@@ -10,8 +10,8 @@ import Tensors
 /// After: `Attention<q_num_heads=H, kv_num_heads=H>(q, k, v)`.
 ///
 /// The operands may also be parts of one product, by whatever Reshape, Transpose, Slice, Gather and Squeeze they are taken out
-/// of it: a Split of its last axis takes their place. A RotaryEmbedding in between takes the packed form, too. Caches keep their
-/// four axes. The standard wants queries, keys and values of one rank, so all of them are packed or none.
+/// of it: a Split of its last axis takes their place. Casts among them are made of the packed form, and a RotaryEmbedding takes it,
+/// too. Caches keep their four axes. The standard wants queries, keys and values of one rank, so all of them are packed or none.
 public enum PackHeads {
   public static let pass = RewritePass(
     "PackHeads", level: 2, summary: "hands Attention its heads packed in the last axis, without Reshape and Transpose",
@@ -55,12 +55,13 @@ public enum PackHeads {
       attributes.append(NamedAttribute("kv_num_heads", .int(Int64(k.heads))))
       let outputs = change.attention(
         node, inputs: inputs, attributes: attributes, replacing: Array(node.outputs.indices.dropFirst()))
-      if join.isPacked {
-        change.replace(join.result, with: outputs[0])
-      } else {
+      guard let made = outputs[0] else { return nil }
+      var result = change.repeating(join.casts, on: made, in: context.graph)
+      if !join.isPacked {
         let shape = change.constant(try .ints([0, 0, q.heads, v.size]))
-        change.replace(join.result, with: change.node("Reshape", [outputs[0], shape], covers: []))
+        result = change.node("Reshape", [result, shape], covers: [])
       }
+      change.replace(join.result, with: result)
       return change
     }
 
@@ -82,35 +83,52 @@ public enum PackHeads {
     }
   }
 
-  /// What moves the heads of the result behind the length again.
+  /// What moves the heads of the result behind the length again, and the casts among that.
   struct Join {
     let result: ValueID
     let isPacked: Bool
     let covers: [NodeID]
+    /// In order.
+    private(set) var casts: [NodeID] = []
 
     init(_ output: ValueID, heads: Int, size: Int, at id: NodeID, _ context: PassContext) throws {
       let graph = context.graph
-      let readers = graph.consumers(output)
-      guard graph.hasSingleUse(output), let reader = readers.first, let after = graph[reader].output(0),
-        let shape = context.shape(output), let to = context.shape(after), shape.count == 4,
-        graph[reader].region == graph[id].region
+      var value = output
+      guard let reader = Join.reader(&value, &casts, region: graph[id].region, graph),
+        let after = graph[reader].output(0), let shape = context.shape(value),
+        let to = context.shape(after), shape.count == 4
       else {
-        throw Refusal("the heads of the result are read one by one", at: readers.first ?? id)
+        throw Refusal("the heads of the result are read one by one", at: graph.consumers(value).first ?? id)
       }
       let packed = [shape[0], shape[2], Dim(heads * size)]
       if heads == 1, to == packed, ["Reshape", "Squeeze"].contains(graph[reader].type) {
-        (result, isPacked, covers) = (after, true, [reader])
+        (result, isPacked, covers) = (after, true, casts + [reader])
         return
       }
       guard graph[reader].is("Transpose"), try AttributeReader(graph[reader]).optionalInts("perm") == [0, 2, 1, 3]
       else { throw Refusal("the heads of the result are not moved behind its length", at: reader) }
-      if graph.hasSingleUse(after), let last = graph.consumers(after).first, graph[last].region == graph[id].region,
-        graph[last].is("Reshape"), let joined = graph[last].output(0), context.shape(joined) == packed
+      value = after
+      let inner = casts
+      if let last = Join.reader(&value, &casts, region: graph[id].region, graph), graph[last].is("Reshape"),
+        let joined = graph[last].output(0), context.shape(joined) == packed
       {
-        (result, isPacked, covers) = (joined, true, [reader, last])
+        (result, isPacked, covers) = (joined, true, casts + [reader, last])
       } else {
-        (result, isPacked, covers) = (after, false, [reader])
+        casts = inner
+        (result, isPacked, covers) = (after, false, casts + [reader])
       }
+    }
+
+    /// The one reader of `value`, which moves on past casts.
+    private static func reader(
+      _ value: inout ValueID, _ casts: inout [NodeID], region: RegionID, _ graph: Graph
+    ) -> NodeID? {
+      while graph.hasSingleUse(value), let reader = graph.consumers(value).first, graph[reader].region == region {
+        guard graph[reader].is("Cast"), let cast = graph[reader].output(0) else { return reader }
+        casts.append(reader)
+        value = cast
+      }
+      return nil
     }
   }
 }

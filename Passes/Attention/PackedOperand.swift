@@ -11,8 +11,12 @@ struct PackedOperand {
   let offset: Int?
   let heads: Int
   let size: Int
+  /// Casts between the source and the rotation, or the attention; in order.
+  let casts: [NodeID]
   /// Stands between the split and the attention.
   let rotation: NodeID?
+  /// Casts of what was rotated, in order.
+  let outerCasts: [NodeID]
   let covers: [NodeID]
 
   /// nil where it was not. `isShallow`: the nearest such value, not the farthest.
@@ -22,27 +26,34 @@ struct PackedOperand {
     else { return nil }
     var start = operand
     var rotation: NodeID?
-    if let id = graph.producer(start), graph[id].is("RotaryEmbedding"), graph[id].region == graph[reader].region,
-      let input = graph[id].input(0)
-    {
-      rotation = id
-      start = input
+    var outer: [NodeID] = []
+    var current = operand
+    while let id = graph.producer(current), graph[id].region == graph[reader].region, let input = graph[id].input(0) {
+      if graph[id].is("RotaryEmbedding") {
+        (rotation, start) = (id, input)
+        break
+      }
+      guard graph[id].is("Cast") else { break }
+      outer.insert(id, at: 0)
+      current = input
     }
+    if rotation == nil { outer = [] }
     guard var view = HeadView(start, context, region: graph[reader].region) else { return nil }
-    var found: (source: ValueID, offset: Int?, covers: [NodeID])?
+    var found: (source: ValueID, offset: Int?, covers: [NodeID], casts: [NodeID])?
     for _ in 0..<12 {
       guard try view.step() else { break }
       if let offset = view.packedOffset {
-        found = (view.value, offset, view.covers)
+        found = (view.value, offset, view.covers, view.casts)
         break
       }
-      if view.isSplitBehindLength { found = (view.value, nil, view.covers) }
+      if view.isSplitBehindLength { found = (view.value, nil, view.covers, view.casts) }
       if isShallow && found != nil { break }
     }
     guard let found else { return nil }
     (source, offset, self.rotation) = (found.source, found.offset, rotation)
     (self.heads, self.size) = (heads, size)
-    covers = found.covers + [rotation].compactMap { $0 }
+    (casts, outerCasts) = (found.casts.reversed(), outer)
+    covers = found.covers + [rotation].compactMap { $0 } + outer
   }
 
   private var width: Int { heads * size }
@@ -78,14 +89,16 @@ struct PackedOperand {
       } else {
         result = change.node("Reshape", [result, change.constant(try .ints([0, 0, operand.width]))], covers: [])
       }
+      result = change.repeating(operand.casts, on: result, in: context.graph)
       guard let id = operand.rotation else { return result }
       let rotation = context.graph[id]
       var inputs = rotation.inputs.map { $0.map { GraphChange.Ref.existing($0) } }
       inputs[0] = result
       let attributes = rotation.attributes.filter { $0.name != "num_heads" }
-      return change.node(
+      let rotated = change.node(
         "RotaryEmbedding", inputs, attributes + [NamedAttribute("num_heads", .int(Int64(operand.heads)))],
         name: rotation.name, covers: [id])
+      return change.repeating(operand.outerCasts, on: rotated, in: context.graph)
     }
   }
 }

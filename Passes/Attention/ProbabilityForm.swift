@@ -7,6 +7,8 @@ import Tensors
 struct ProbabilityForm {
   /// All nodes in between, the product among them.
   var nodes: [NodeID] = []
+  /// The probabilities, the Softmax's first, and where they stand.
+  var stages: [ValueID] = []
   var places: [ScorePlace] = []
   var product: AttentionProduct
   /// The values V; `isTurned` where they stand as V'.
@@ -22,6 +24,7 @@ struct ProbabilityForm {
     var isFlipped = flipped
     for _ in 0..<16 {
       if let shape = context.shape(current), shape.count >= 2 {
+        stages.append(current)
         places.append(ScorePlace(shape: shape, isFlipped: isFlipped))
       }
       let readers = graph.consumers(current)
@@ -38,14 +41,18 @@ struct ProbabilityForm {
       {
         throw Refusal("a Where puts something else than 0 in the place of NaN behind the Softmax", at: choice)
       }
-      guard readers.count == 1, let id = readers.first, !graph.isRegionOutput(current) else {
+      // Others may read the probabilities, too: `AttentionCore.exposed` finds them.
+      let onward =
+        readers.first { AttentionProduct($0, context) != nil }
+        ?? readers.first { reader in
+          ProbabilityForm.movement(reader, of: current, context) != nil
+            && AttentionProduct.stands(.behind, [reader], context)
+        }
+      guard let id = onward ?? (readers.count == 1 ? readers.first : nil) else {
         guard let product = readers.first(where: { AttentionProduct.stands(.behind, [$0], context) }) else {
           return nil
         }
-        let reader = readers.first { $0 != product }
-        throw Refusal(
-          "the value \(graph[current].name) inside the attention is "
-            + (reader == nil ? "an output of the graph" : "also read elsewhere"), at: reader ?? product)
+        throw AttentionCore.exposure(current, at: readers.first { $0 != product }, else: product, graph)
       }
       if let product = AttentionProduct(id, context) {
         self.product = product

@@ -41,10 +41,17 @@ struct ScoreForm {
   var steps: [ScoreStep] = []
   /// All nodes in between, the product among them.
   var nodes: [NodeID] = []
-  /// Where the scores stood, the Softmax first.
+  /// The scores, the Softmax's first, and where they stood.
+  var values: [ValueID] = []
   var places: [ScorePlace] = []
   var product: AttentionProduct
   var productPlace: ScorePlace
+
+  fileprivate mutating func insert(_ value: ValueID?, _ place: ScorePlace) {
+    guard let value else { return }
+    values.insert(value, at: 0)
+    places.insert(place, at: 0)
+  }
 }
 
 /// Walks from the Softmax back to the product.
@@ -78,7 +85,7 @@ struct ScoreWalk {
         stop(at: id, depth, "the product has operands of a rank that is not known")
         return nil
       }
-      var form = ScoreForm(nodes: [id], places: [place], product: product, productPlace: place)
+      var form = ScoreForm(nodes: [id], values: [value], places: [place], product: product, productPlace: place)
       if let addend = product.addend {
         form.steps.append(ScoreStep(kind: .add(addend, weight: product.weight), node: id, place: place))
       }
@@ -111,7 +118,7 @@ struct ScoreWalk {
       return nil
     }
     form.nodes.insert(id, at: 0)
-    form.places.insert(place, at: 0)
+    form.insert(context.graph[id].output(0), place)
     form.steps.insert(contentsOf: kinds.map { ScoreStep(kind: $0, node: id, place: place) }, at: 0)
     return form
   }
@@ -189,7 +196,7 @@ struct ScoreWalk {
           var form = form(of: scores, flipped: place.isFlipped, depth: depth + 1)
         else { continue }
         form.nodes.insert(contentsOf: [id, product], at: 0)
-        form.places.insert(place, at: 0)
+        form.insert(node.output(0), place)
         form.steps.insert(
           ScoreStep(kind: .select(condition: mask, fill: fill, keepsWhenTrue: true), node: id, place: place), at: 0)
         return form

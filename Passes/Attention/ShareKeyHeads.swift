@@ -68,17 +68,17 @@ public enum ShareKeyHeads {
 
 extension GraphChange {
   /// A copy of the Attention `node` with other inputs and attributes, whose outputs take the place of the old ones.
-  /// `count`: outputs of the new node where it has more than the old.
+  /// Outputs that the old one leaves out stay out. `count`: so many the new node has in any case.
   @discardableResult
   mutating func attention(
     _ node: Node, inputs: [Ref?], attributes: [NamedAttribute], count: Int = 0, replacing: [Int]? = nil
-  ) -> [Ref] {
+  ) -> [Ref?] {
     var inputs = inputs
     while case .some(.none) = inputs.last { inputs.removeLast() }
-    let outputs = nodes(
-      "Attention", inputs, attributes, outputs: max(count, node.outputs.count), name: node.name)
+    let present = (0..<max(count, node.outputs.count)).map { $0 < max(1, count) || node.output($0) != nil }
+    let outputs = nodes("Attention", inputs, attributes, present: present, name: node.name)
     for index in replacing ?? Array(node.outputs.indices) {
-      if let old = node.output(index) { replace(old, with: outputs[index]) }
+      if let old = node.output(index), let new = outputs[index] { replace(old, with: new) }
     }
     return outputs
   }

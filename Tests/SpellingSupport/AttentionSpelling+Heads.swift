@@ -138,12 +138,17 @@ extension AttentionSpelling {
       q = try tables.apply(to: q, heads: headCount)
       k = try tables.apply(to: k, heads: groups)
     }
-    if cache == "concat" { (k, v) = try extend(k, v, axis: 2) }
+    if cache == "concatRepeated" {
+      k = try repeated(k, depth, isTurned: false, length: fresh)
+      v = try repeated(v, valueDepth, isTurned: false, length: fresh)
+    }
+    if cache == "concat" || cache == "concatRepeated" { (k, v) = try extend(k, v, axis: 2) }
     if cache == "concatPacked" { (k, v) = try extendPacked(k, v) }
+    if cache == "concatKeysTurned" { (k, v) = try extendTurned(k, v) }
     queryRef = (q, 0, 2)
-    keyRef = (k, 2)
+    keyRef = cache == "concatKeysTurned" ? (v, 2) : (k, 2)
     batchRef = (q, 0)
-    if heads.hasPrefix("gqa") || heads == "mqaExpand", layout != "rank5" {
+    if heads.hasPrefix("gqa") || heads == "mqaExpand", layout != "rank5", cache != "concatRepeated" {
       k = try repeated(k, depth, isTurned: flaw == "headOrder")
       v = try repeated(v, valueDepth, isTurned: flaw == "headOrder" || flaw == "valueHeadOrder")
     }
@@ -161,7 +166,7 @@ extension AttentionSpelling {
       if kt != "einsum" { k = g.transpose(k, [0, 2, 1]) }
       return (q, k, try merge(v, total, valueDepth))
     default:
-      switch kt {
+      switch cache == "concatKeysTurned" ? "turned" : kt {
       case "swap": k = g.transpose(k, [0, 1, 3, 2])
       case "twoSteps": k = g.transpose(g.transpose(k, [0, 3, 1, 2]), [0, 2, 1, 3])
       case "flat3d":
@@ -255,22 +260,43 @@ extension AttentionSpelling {
 
   private func extend(_ k: String, _ v: String, axis: Int) throws -> (String, String) {
     func one(_ name: String, _ x: String, _ depth: Int) throws -> String {
-      let lead = axis == 1 ? [batch, past, Size(groups)] : [batch, Size(groups), past]
+      let kept = Size(cachedHeads)
+      let lead = axis == 1 ? [batch, past, kept] : [batch, kept, past]
       let old = try g.realInput("past_" + name, lead + [Size(depth)])
       if pastRef == nil { pastRef = old }
       let isTurned = flaw == "pastLast" || (flaw == "pastValueLast" && name == "value")
       let all = g.concat(isTurned ? [x, old] : [old, x], axis: g.opset >= 11 && g.draw.flip() ? axis - 4 : axis)
-      let grown = axis == 1 ? [batch, total, Size(groups)] : [batch, Size(groups), total]
-      g.output(all, grown + [Size(depth)])
+      let grown = axis == 1 ? [batch, total, kept] : [batch, kept, total]
+      if axis == 2 || isHandedOn { g.output(all, grown + [Size(depth)]) }
       return all
     }
+    if axis == 1 { isHandedOn = try g.draw.pick("present", ["handedOn", "kept"]) == "handedOn" }
     return (try one("key", k, depth), try one("value", v, valueDepth))
+  }
+
+  private var cachedHeads: Int { cache == "concatRepeated" ? headCount : groups }
+
+  /// Keys kept as [B, heads, depth, length], as K' is read; gives them so.
+  private func extendTurned(_ k: String, _ v: String) throws -> (String, String) {
+    isHandedOn = try g.draw.pick("present", ["handedOn", "kept"]) == "handedOn"
+    let kept = Size(groups)
+    let oldKeys = try g.realInput("past_key", [batch, kept, Size(depth), past])
+    let oldValues = try g.realInput("past_value", [batch, kept, past, Size(valueDepth)])
+    pastRef = oldValues
+    let keys = g.concat([oldKeys, g.transpose(k, [0, 1, 3, 2])], axis: 3)
+    let values = g.concat([oldValues, v], axis: 2)
+    if isHandedOn { g.output(keys, [batch, kept, Size(depth), total]) }
+    g.output(values, [batch, kept, total, Size(valueDepth)])
+    return (keys, values)
   }
 
   /// GPT-2: past and present as one tensor [2, B, groups, P, D].
   private func extendPacked(_ k: String, _ v: String) throws -> (String, String) {
     let past = try g.realInput("past", [Size(2), batch, Size(groups), self.past, Size(depth)])
-    let old = [try g.gather(past, 0, axis: 0), try g.gather(past, 1, axis: 0)]
+    let old =
+      try g.draw.pick("pastPick", ["gather", "split"]) == "gather"
+      ? [try g.gather(past, 0, axis: 0), try g.gather(past, 1, axis: 0)]
+      : try g.split(past, [1, 1], axis: 0).map { try g.squeeze($0, [0]) }
     pastRef = old[0]
     let all = zip(old, [k, v]).map { g.concat([$0, $1], axis: 2) }
     let present = g.concat([try g.unsqueeze(all[0], [0]), try g.unsqueeze(all[1], [0])], axis: 0)
@@ -280,7 +306,8 @@ extension AttentionSpelling {
 
   /// [B, groups, S, d] as [B, heads, S, d], each head `heads / groups` times in a row.
   /// `isTurned`: all heads once, then all again.
-  private func repeated(_ x: String, _ depth: Int, isTurned: Bool) throws -> String {
+  private func repeated(_ x: String, _ depth: Int, isTurned: Bool, length: Size? = nil) throws -> String {
+    let total = length ?? total
     let times = headCount / groups
     if heads == "gqaGather" {
       let order = (0..<headCount).map { isTurned ? $0 % groups : $0 / times }

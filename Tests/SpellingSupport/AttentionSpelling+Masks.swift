@@ -4,7 +4,10 @@ import Tensors
 extension AttentionSpelling {
   static func drawMask(_ g: GraphWriter, layout: String, kind: String) throws -> String {
     var masks = ["none", "free11ls"]
-    if layout != "rank2" { masks += ["padding", "padding", "freeB11s", "freeB1ls"] }
+    if layout != "rank2" {
+      masks += ["padding", "padding", "freeB11s", "freeB1ls"]
+      if g.opset >= 11 { masks.append("lengths") }
+    }
     if kind == "self" {
       masks += ["causal", "causal", "window"]
       if layout != "rank2" { masks += ["causalPadding", "causalPadding"] }
@@ -54,6 +57,7 @@ extension AttentionSpelling {
       let biased = g.add(scores, try fit(try alibi(), expands: expands))
       return try applied(try causal(), to: biased, expands: false)
     case "padding": return try applied(try padding(), to: scores, expands: expands)
+    case "lengths": return try applied(try counted(), to: scores, expands: expands)
     case "causal", "window": return try applied(try causal(), to: scores, expands: false)
     default: return try both(scores, expands: expands)
     }
@@ -100,7 +104,8 @@ extension AttentionSpelling {
   }
 
   private var fillNumber: Double {
-    switch fill {
+    if flaw == "fillReached" { return -5.0 }
+    return switch fill {
     case "finfoMin": scoreType == .float16 ? -65504 : -Double(Float.greatestFiniteMagnitude)
     case "negInf": -.infinity
     case "minus1e4": -1e4
@@ -197,6 +202,7 @@ extension AttentionSpelling {
       let numbers = (0..<batch.value * total.value).map { Double($0 % total.value) }
       let positions = g.input(
         "positions", scoreType, shape, try .of(numbers, scoreType, shape: shape.map(\.value)))
+      hasOpenPositions = true
       return g.mul(slope, positions)
     }
     let columns = g.cast(try range(from: nil, to: try totalScalar()), scoreType)
@@ -240,6 +246,37 @@ extension AttentionSpelling {
       return .drop(g.node("Equal", [try widened(plain), try g.exactScalar(0, type)]))
     }
     return .keep(g.cast(try widened(plain), .bool))
+  }
+
+  /// The keys before a length of each batch item: range < lengths.
+  private func counted() throws -> Piece {
+    _ = try fillValue()
+    let type = try g.draw.pick("lengthType", ["int64", "int32"]) == "int64" ? DataType.int64 : .int32
+    let numbers = (0..<batch.value).map { _ in Int64(g.draw.number(1...total.value)) }
+    let lengths = g.input("lengths", type, [batch], try .of(numbers, type, shape: [batch.value]))
+    var keys = try range(from: nil, to: try totalScalar())
+    if type == .int32 { keys = g.cast(keys, .int32) }
+    let lead = Array(1..<rank)
+    let isEarly = try g.draw.pick("lengthAxes", ["behind", "inFront"]) == "inFront"
+    let counts = try g.unsqueeze(lengths, isEarly ? lead : [1])
+    var forms = ["less", "notGreater", "lessFlipped"]
+    if g.opset >= 12 { forms += ["orEqual", "drop"] }
+    let mask: String
+    var isDrop = false
+    switch try g.draw.pick("lengthForm", forms) {
+    case "less": mask = g.node("Less", [keys, counts])
+    case "lessFlipped": mask = g.node("Greater", [counts, keys])
+    case "notGreater":
+      let last = g.sub(counts, try g.exactScalar(1, type))
+      mask = g.node("Not", [g.node("Greater", [keys, last])])
+    case "orEqual":
+      mask = g.node("LessOrEqual", [g.add(keys, try g.exactScalar(1, type)), counts])
+    default:
+      mask = g.node("GreaterOrEqual", [keys, counts])
+      isDrop = true
+    }
+    let wide = isEarly ? mask : try g.unsqueeze(mask, Array(1..<rank - 1))
+    return isDrop ? .drop(wide) : .keep(wide)
   }
 
   private func totalScalar() throws -> String { try g.dimScalar(keyRef.value, keyRef.axis) }

@@ -41,6 +41,12 @@ final class AttentionSpelling {
   private(set) var rows = ""
   /// How finite fills have been applied: chosen in the place of scores, added to them.
   var fills: (areChosen: Bool, areAdded: Bool) = (false, false)
+  /// The joined cache is an output of the graph, where that is drawn.
+  var isHandedOn = true
+  /// ALiBi's positions come in from outside: what they are is not known.
+  var hasOpenPositions = false
+  /// What of the scores is an output of the graph, besides: output_attentions.
+  private(set) var handedOn = "none"
   /// What a breaker changes; nil in a good spelling.
   var flaw: String?
 
@@ -86,14 +92,16 @@ final class AttentionSpelling {
       "cache",
       hasHeads && kind == "self"
         ? ["none", "none", "concat", "concatPacked"] + (isSeqMajor && layout == "bhld" ? ["concatSeqMajor"] : [])
+          + (heads.hasPrefix("gqa") && layout != "rank5" ? ["concatRepeated"] : [])
+          + (heads == "mha" && layout == "bhld" ? ["concatKeysTurned"] : [])
         : ["none"])
     rope = try g.draw.pick(
       "rope",
       (hasHeads || layout == "einsum") && kind == "self"
         ? ["none", "none", "none"] + RopeForm.forms(opset: g.opset) : ["none"])
     let isBare = cache == "none" && heads == "mha" && rope == "none" && isSeqMajor
-    var transposed = ["swap"] + (einsum ? ["einsum"] : [])
-    if layout == "bhld" { transposed += ["twoSteps", "flat3d"] }
+    var transposed = ["swap"] + (einsum && cache != "concatKeysTurned" ? ["einsum"] : [])
+    if layout == "bhld" && cache != "concatKeysTurned" { transposed += ["twoSteps", "flat3d"] }
     if (layout == "bhld" || layout == "bmm") && isBare { transposed += ["merged"] }
     if layout == "lbmm" { transposed = ["swap", "merged"] }
     if layout == "einsum" { transposed = ["einsum"] }
@@ -149,9 +157,19 @@ final class AttentionSpelling {
     let softcap = try g.draw.pick("softcap", ["none", "none", "none", "divTanhMul", "mulTanhMul"])
     let guardForm = try g.draw.pick("guard", ["none", "none", "isNaN"])
     let noise = try g.draw.pick("noise", ["none", "none", "dropout", "identity"])
+    handedOn = try flaw != nil ? "none" : g.draw.pick("scores", scoreOutputs(softcap: softcap))
     let (q, k, v) = try operands()
     var scores = try scaledScores(q, k)
-    if flaw == "readScores" { g.output(scores, [batch, Size(headCount), length, total]) }
+    if ["readBoth", "readUncapped"].contains(flaw) || handedOn == "scaled" { g.output(scores, scoreShape) }
+    switch flaw {
+    case "negated": scores = g.node("Neg", [scores])
+    case "rectified": scores = g.node("Relu", [scores])
+    case "cappedTwice": scores = g.node("Tanh", [g.node("Tanh", [scores])])
+    case "cappedByInput":
+      let cap = try g.realInput("cap", [Size(1)])
+      scores = g.mul(g.node("Tanh", [g.div(scores, cap)]), cap)
+    default: break
+    }
     if casts == "fp16FloatScores" { scores = g.cast(scores, .float) }
     if flaw == "softcapLate" { scores = try masked(scores) }
     if softcap != "none" {
@@ -161,18 +179,25 @@ final class AttentionSpelling {
       scores = g.mul(g.node("Tanh", [small]), back)
     }
     if noise == "identity" { scores = g.node("Identity", [scores]) }
+    if handedOn == "capped" { g.output(scores, scoreShape) }
     if flaw != "softcapLate" { scores = try masked(scores) }
+    if handedOn == "biased" || flaw == "readMasked" { g.output(scores, scoreShape) }
     if casts == "fp16FloatSoftmax" { scores = g.cast(scores, .float) }
+    if flaw == "scaledLate" { scores = g.mul(scores, try g.realInput("temperature", [Size(1)])) }
+    if flaw == "narrowed" { scores = g.cast(scores, .float16) }
     let rank = layout == "rank5" ? 5 : layout == "bhld" || layout == "einsum" ? 4 : layout == "rank2" ? 2 : 3
     let other = flaw == "softmaxRows" ? rank - 2 : flaw == "softmaxHeads" ? 1 : nil
     let axis = other ?? (g.opset >= 11 && g.draw.flip() ? -1 : rank - 1)
     var weights =
       g.opset >= 13 && other == nil && g.draw.flip() ? g.node("Softmax", [scores]) : g.softmax(scores, axis: axis)
     if casts == "fp16FloatSoftmax" || casts == "fp16FloatScores" { weights = g.cast(weights, .float16) }
+    if flaw == "narrowed" { weights = g.cast(weights, .float) }
     if guardForm == "isNaN" {
       let instead = try g.scalar(flaw == "nanToOne" ? 1 : 0)
       weights = g.node("Where", [g.node("IsNaN", [weights]), instead, weights])
     }
+    if flaw == "rectifiedBehind" { weights = g.node("Relu", [weights]) }
+    if handedOn == "probabilities" || flaw == "readBoth" { g.output(weights, scoreShape) }
     if flaw == "weightsMul" { weights = g.mul(weights, try g.realInput("keep", [length, total])) }
     if noise == "dropout" { weights = try g.dropout(weights) }
     if noise == "identity" { weights = g.node("Identity", [weights]) }
@@ -183,22 +208,49 @@ final class AttentionSpelling {
     return expectations(softcap: softcap)
   }
 
+  private var scoreShape: [Size] {
+    switch layout {
+    case "rank2": [length, total]
+    case "rank3": [batch, length, total]
+    case "rank5": [batch, Size(groups), Size(headCount / groups), length, total]
+    default: [batch, Size(headCount), length, total]
+    }
+  }
+
+  /// Scores of [B * H, L, S] have no dimension that could be stated; open ones that need a Reshape are refused.
+  private func scoreOutputs(softcap: String) -> [String] {
+    if ["bmm", "lbmm"].contains(layout) || layout == "rank5" && total.symbol != nil { return ["none"] }
+    var outputs = ["none", "none", "none", "none", "probabilities"]
+    if softcap == "none" { outputs.append("scaled") }
+    if softcap != "none", casts != "fp16FloatScores" { outputs.append("capped") }
+    if mask.hasPrefix("free"), casts != "fp16FloatScores" { outputs.append("biased") }
+    return outputs
+  }
+
   private func expectations(softcap: String) -> [Spelling.Expectation] {
     typealias E = Spelling.Expectation
     var list = [E("Attention", .operators("Attention", 1)), E("scale", .scale(Float(scaleValue)))]
     if softcap != "none" { list.append(E("softcap", .softcap(2.5))) }
     if rope != "none" { list.append(E("RotaryEmbedding", .operators("RotaryEmbedding", 2))) }
-    if cache == "concat" { list.append(E("past", .past)) }
-    if heads != "mha" { list.append(E("keyHeads", .keyHeads(groups))) }
+    let isApart = ["concatSeqMajor", "concatKeysTurned"].contains(cache) && isHandedOn
+    if cache.hasPrefix("concat") {
+      list.append(E("past", isApart ? .noPast(["handed on with its axes in the order"]) : .past))
+    }
+    if heads != "mha" { list.append(E("keyHeads", .keyHeads(cache == "concatRepeated" ? headCount : groups))) }
     if mask == "none" { list.append(E("noMask", .noMask)) }
-    if mask == "causal", cache != "concatSeqMajor", fill == "finfoMin" || fill == "negInf" {
+    if let mode = ["scaled": 0, "capped": 1, "biased": 2, "probabilities": 3][handedOn] {
+      list.append(E("scores", .scores(mode)))
+    }
+    // Sequence first, the heads are one with the batch: there are more lengths than there were.
+    if mask == "lengths", fill == "negInf", cache == "none", layout != "lbmm" { list.append(E("lengths", .lengths)) }
+    if mask == "causal", !isApart, fill == "finfoMin" || fill == "negInf" {
       list.append(E("causal", .causal))
     }
     // A score of which one mask takes the place and the other is added to: where neither mask alone, but both together forbid
     // all keys of a row, the keys that one mask chose have equal weights, and no sum of scores and a bias has that. Only a fill
     // that swallows the scores leaves nothing of them either way.
     let swallows = fill == "negInf" || (fill == "finfoMin" && scoreType == .float)
-    if fills.areChosen, fills.areAdded, !swallows {
+    if fills.areChosen, fills.areAdded || hasOpenPositions, !swallows {
       let words = ["a row without allowed key would differ (--assume no-empty-rows"]
       return list.filter { $0.name == "RotaryEmbedding" }
         + [E("assumed", .assuming(list.filter { $0.name != "RotaryEmbedding" }, words))]

@@ -27,7 +27,32 @@ enum Breakers {
     let causal = ["mask": "causal", "fill": "finfoMin", "dynamic": "static", "cache": "none"]
     let triangle = ["triangle", "causal", "diagonal", "masks"]
     return [
-      flaw("readScores", plain, ["mask": "none"], .refused("Attention", ["read", "output"])),
+      flaw(
+        "readScores", plain, ["scale": "afterMul", "mask": "none", "softcap": "none"],
+        .refused("Attention", ["in front of a scale"])),
+      flaw("negated", plain, [:], .refused("Attention", ["takes positive ones"])),
+      flaw("rectified", plain, [:], .refused("Attention", ["Relu stands between QK and Softmax"])),
+      flaw("rectifiedBehind", plain, [:], .refused("Attention", ["Relu stands between Softmax and the product"])),
+      flaw("cappedTwice", plain, ["softcap": "none"], .refused("Attention", ["the scores pass two Tanh"])),
+      flaw("cappedByInput", plain, ["softcap": "none"], .refused("Attention", ["the soft cap is a computed number"])),
+      flaw(
+        "scaledLate", plain, ["mask": "free11ls", "softcap": "none", "casts": "none"],
+        .refused("Attention", ["a bias or mask is applied before a computed scale"])),
+      flaw(
+        "narrowed", plain, ["casts": "none", "mask": "none"],
+        .refused("Attention", ["cast from float to float16 before the Softmax"])),
+      flaw(
+        "fillReached", plain,
+        ["mask": "padding", "fill": "minus1e4", "paddingForm": "bool", "apply": "whereKeep", "rows": "anyKey"],
+        .refused("Attention", ["which scores may reach"])),
+      flaw("readBoth", plain, ["mask": "none"], .refused("Attention", ["read", "output"])),
+      flaw(
+        "readUncapped", plain, ["softcap": "divTanhMul", "mask": "none"],
+        .refused("Attention", ["in front of the soft cap"])),
+      flaw(
+        "readMasked", plain,
+        ["mask": "padding", "fill": "finfoMin", "paddingForm": "bool", "apply": "whereKeep", "casts": "none"],
+        .refused("Attention", ["in the place of masked ones"])),
       // Right as a factor of Q or of the scale, and with the new rows in the place of the past and the past in theirs.
       flaw("scaleByHead", plain, ["scale": "afterMul", "mask": "none"], .anything),
       flaw("pastLast", heads, ["cache": "concat"], .anything),

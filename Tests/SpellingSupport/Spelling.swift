@@ -1,5 +1,5 @@
-import TestSupport
 public import Tensors
+import TestSupport
 
 /// One drawn model: the file's bytes, inputs for it, and what the optimizer owes it.
 public struct Spelling: Sendable {
@@ -16,6 +16,10 @@ public struct Spelling: Sendable {
       case keyHeads(Int)
       /// Attention nodes have no mask.
       case noMask
+      /// Attention nodes take nonpad_kv_seqlen and no mask.
+      case lengths
+      /// Attention nodes hand on their scores in this mode.
+      case scores(Int)
       /// Attention nodes have this softcap.
       case softcap(Float)
       /// Attention nodes have this scale, stated or by default.

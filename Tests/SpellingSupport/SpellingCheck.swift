@@ -200,6 +200,12 @@ public struct SpellingCheck: Sendable {
         guard case .int(1)? = node["is_causal"] else { return "is_causal is not set" }
         if node.input(3) != nil { return "is_causal is set, and there is a mask" }
       case .past: if node.input(4) == nil || node.input(5) == nil { return "the Attention has no past" }
+      case .lengths: if node.input(6) == nil || node.input(3) != nil { return "the Attention takes no lengths" }
+      case .scores(let mode):
+        var found = 0
+        if case .int(let stated)? = node["qk_matmul_output_mode"] { found = Int(stated) }
+        if node.output(3) == nil { return "the Attention hands on no scores" }
+        if found != mode { return "the Attention hands on its scores in mode \(found), not \(mode)" }
       case .noMask: if node.input(3) != nil { return "the Attention has a mask" }
       case .softcap(let value):
         guard case .float(let found)? = node["softcap"], abs(found - value) < 1e-3 * value else {
