@@ -129,6 +129,27 @@ void ck_gemv_cols_f32(float *y, const CK_U(float) *x, const CK_U(float) *b, size
 #endif
 #define NR (2 * W)
 
+/// What a tile does to its sums before it stores them: + bias[column] + residual, then a clamp or HardSwish.
+typedef struct T(tail) {
+    const CK_U(float) *bias, *residual;
+    size_t stride;  ///< of residual
+    float low, high;
+    bool swish;
+} T(tail);
+
+/// The `last` vector of a row may be one of `left` columns.
+static inline __attribute__((always_inline)) vf T(get)(const CK_U(float) *p, bool last, size_t left) {
+    return last && left < W ? LDN(p, left) : LD(p);
+}
+
+static inline __attribute__((always_inline)) vf T(apply)(const T(tail) *t, vf x, vf bias, size_t row, size_t col, bool last,
+                                                         size_t left) {
+    x += bias;
+    if (t->residual) x += T(get)(t->residual + row * t->stride + col, last, left);
+    if (t->swish) return x * vclamp(x * VS(1.0f / 6.0f) + VS(0.5f), VS(0), VS(1));
+    return vclamp(x, VS(t->low), VS(t->high));
+}
+
 #if CK_TIER == 2
 /// Byte offsets of a tile's rows: base + {1, 2, 4, 8} * offset reaches all of them without a sum in the loop, whose scalar
 /// instructions would take turns with the products on a port.
@@ -176,11 +197,12 @@ static inline __attribute__((always_inline)) void T(step)(const int rows, const 
 }
 #endif
 
-/// c (+)= rows of A (lda apart, as they lie in memory) times the first `vectors` vectors of a panel of B (k x NR). First block
-/// stores, others add. `ahead`: k / 2 cache lines from there are fetched into the second-level cache meanwhile.
-static inline __attribute__((always_inline)) void T(tile)(const int rows, const int vectors, size_t k, const CK_U(float) *a,
-                                                          size_t lda, const CK_U(float) *b, float *c, size_t ldc, bool first,
-                                                          const CK_U(float) *ahead) {
+/// c (+)= rows of A (lda apart, as they lie in memory) times `vectors` vectors of a panel of B (k x NR), `left` columns of the
+/// last one. First block stores, others add; `tail` follows the last block. `ahead`: k / 2 cache lines from there are fetched
+/// into the second-level cache meanwhile.
+static inline __attribute__((always_inline)) void T(tile)(const int rows, const int vectors, size_t left, size_t k,
+                                                          const CK_U(float) *a, size_t lda, const CK_U(float) *b, float *c, size_t ldc,
+                                                          bool first, const T(tail) *tail, const CK_U(float) *ahead) {
     vf acc[MR][2];
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
@@ -201,21 +223,45 @@ static inline __attribute__((always_inline)) void T(tile)(const int rows, const 
         T(step)(rows, vectors, 1, acc, a, l, b);
     }
     if (p < k) T(step)(rows, vectors, 0, acc, a, l, b);
+    const bool whole = left == W;
+    vf bias0 = VS(0), bias1 = VS(0);
+    if (tail && tail->bias) {
+        bias0 = T(get)(tail->bias, vectors == 1, left);
+        if (vectors > 1) bias1 = T(get)(tail->bias + W, true, left);
+    }
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
         float *row = c + (size_t)i * ldc;
-        ST(row, first ? acc[i][0] : LD(row) + acc[i][0]);
-        if (vectors > 1) ST(row + W, first ? acc[i][1] : LD(row + W) + acc[i][1]);
+        vf x = acc[i][0], y = acc[i][1];
+        if (!first) {
+            x += T(get)(row, vectors == 1, left);
+            if (vectors > 1) y += T(get)(row + W, true, left);
+        }
+        if (tail) {
+            x = T(apply)(tail, x, bias0, (size_t)i, 0, vectors == 1, left);
+            if (vectors > 1) y = T(apply)(tail, y, bias1, (size_t)i, W, true, left);
+        }
+        if (vectors > 1) {
+            ST(row, x);
+            x = y;
+            row += W;
+        }
+        if (whole) {
+            ST(row, x);
+        } else {
+            STN(row, x, left);
+        }
     }
 }
 
-/// `cols` of the panel's columns; whole vectors are written.
+/// `cols` of the panel's columns.
 static void T(tile_any)(size_t rows, size_t cols, size_t k, const CK_U(float) *a, size_t lda, const CK_U(float) *b, float *c,
-                        size_t ldc, bool first, const CK_U(float) *ahead) {
+                        size_t ldc, bool first, const T(tail) *tail, const CK_U(float) *ahead) {
+    const size_t left = cols <= W ? cols : cols < NR ? cols - W : W;
     switch (rows + (cols <= W ? 16 : 0)) {
-#define CASE(r)                                                \
-    case r: T(tile)(r, 2, k, a, lda, b, c, ldc, first, ahead); break; \
-    case 16 + r: T(tile)(r, 1, k, a, lda, b, c, ldc, first, ahead); break;
+#define CASE(r)                                                                   \
+    case r: T(tile)(r, 2, left, k, a, lda, b, c, ldc, first, tail, ahead); break; \
+    case 16 + r: T(tile)(r, 1, left, k, a, lda, b, c, ldc, first, tail, ahead); break;
     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if CK_TIER == 2
     CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
@@ -240,7 +286,7 @@ static void T(row4)(size_t k, const CK_U(float) *a, const CK_U(float) *b, size_t
     for (int i = 0; i < 8; i++) ST(c + i * W, first ? acc[i] : LD(c + i * W) + acc[i]);
 }
 
-/// Applies the epilogue to a tile: `sum` (row stride lds, padded to whole vectors) holds the product, `c` the old values.
+/// Applies the epilogue to a tile: `sum` (row stride lds) holds the product, `c` the old values.
 static void T(finish)(const ck_gemm_epilogue *e, const CK_U(float) *sum, size_t lds, float *c, size_t ldc, size_t rows,
                       size_t cols, size_t row0, size_t col0) {
     const int32_t op = e->act.op;
@@ -254,7 +300,7 @@ static void T(finish)(const ck_gemm_epilogue *e, const CK_U(float) *sum, size_t 
         for (size_t j = 0; j < cols; j += W) {
             const size_t left = cols - j;
 #define LOAD(p) (left >= W ? LD(p) : LDN(p, left))
-            vf x = VS(e->alpha) * LD(s + j);
+            vf x = VS(e->alpha) * LOAD(s + j);
             if (e->beta != 0) x += VS(e->beta) * LOAD(dst + j);
             if (e->bias_col) x += LOAD(e->bias_col + col0 + j);
             if (e->bias_row) x += bias_row;
@@ -319,7 +365,7 @@ static void T(whole_sums)(float *c, size_t ldc, T(matrix) a, const CK_U(float) *
             for (size_t p = 0; p < k; p += KC) {
                 const size_t kc = ck_min(KC, k - p);
                 const T(rows_of_a) block = T(block_of_a)(pack, a, m0 + i, m, p, kc);
-                T(tile_any)(m, n_end - j, kc, block.at, block.stride, packed + j * k + p * NR, local, NR, p == 0,
+                T(tile_any)(m, n_end - j, kc, block.at, block.stride, packed + j * k + p * NR, local, NR, p == 0, NULL,
                                 packed + j * k + (p + kc) * NR);
             }
             T(finish)(e, local, NR, c + (m0 + i) * ldc + j, ldc, m, ck_min(NR, n_end - j), m0 + i, j);
@@ -341,6 +387,12 @@ static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row,
     float *pack = (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
     // Sums may live in C between blocks of k only where nothing else is read from there.
     const bool in_c = plain || (e->beta == 0 && e->residual != c);
+    // What the tiles can do before they store; the rest takes another round over the result.
+    const int32_t op = e->act.op;
+    const bool direct = !plain && e->alpha == 1 && e->beta == 0 && !e->bias_row && !(e->residual && e->act_first) &&
+                        (op == CK_UNARY_NONE || op == CK_UNARY_RELU || op == CK_UNARY_CLIP || op == CK_UNARY_HARD_SWISH);
+    const float low = op == CK_UNARY_RELU ? 0.0f : op == CK_UNARY_CLIP ? e->act.p0 : -INFINITY;
+    const float high = op == CK_UNARY_CLIP ? e->act.p1 : INFINITY;
     float local[MR * NR];
     const size_t blocks = (m_end - m_begin + MC - 1) / MC;
     for (size_t block = 0; block < blocks; block++) {
@@ -380,20 +432,17 @@ static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row,
                     const size_t i = rows * tile / tiles, m = rows * (tile + 1) / tiles - i;
                     const CK_U(float) *ahead = tile < 4 ? next + tile * (kc / 2) * 16 : b;
                     float *dst = c + (m0 + i) * ldc + j;
-                    if (cols == NR && in_c) {
-                        T(tile_any)(m, cols, kc, left.at + i * left.stride, left.stride, b, dst, ldc, first, ahead);
-                        if (last && !plain) T(finish)(e, dst, ldc, dst, ldc, m, cols, m0 + i, j);
+                    const CK_U(float) *from = left.at + i * left.stride;
+                    if (!in_c) {
+                        T(tile_any)(m, cols, kc, from, left.stride, b, local, NR, true, NULL, ahead);
+                        T(finish)(e, local, NR, dst, ldc, m, cols, m0 + i, j);
                         continue;
                     }
-                    if (!first) {
-                        for (size_t r = 0; r < m; r++) memcpy(local + r * NR, dst + r * ldc, cols * sizeof *dst);
-                    }
-                    T(tile_any)(m, cols, kc, left.at + i * left.stride, left.stride, b, local, NR, first, ahead);
-                    if (last && !plain) {
-                        T(finish)(e, local, NR, dst, ldc, m, cols, m0 + i, j);
-                    } else {
-                        for (size_t r = 0; r < m; r++) memcpy(dst + r * ldc, local + r * NR, cols * sizeof *dst);
-                    }
+                    T(tail) tail = {e->bias_col ? e->bias_col + j : NULL,
+                                    e->residual ? e->residual + (m0 + i) * e->residual_stride + j : NULL,
+                                    e->residual_stride, low, high, e->act.op == CK_UNARY_HARD_SWISH};
+                    T(tile_any)(m, cols, kc, from, left.stride, b, dst, ldc, first, last && direct ? &tail : NULL, ahead);
+                    if (last && !plain && !direct) T(finish)(e, dst, ldc, dst, ldc, m, cols, m0 + i, j);
                 }
                 j += cols;
             }
@@ -409,27 +458,14 @@ static void T(gemm_panels)(float *c, size_t ldc, const CK_U(float) *packed_a, co
     rest.alpha = 1;
     rest.beta = 0;
     const bool plain = !rest.bias_col && !rest.bias_row && !rest.residual && rest.act.op == CK_UNARY_NONE;
-    float local[MR * NR];
     for (size_t j = 0; j < n; j += NR) {
         const CK_U(float) *b = packed_b + j * k;
         const size_t cols = ck_min(NR, n - j);
         for (size_t i = 0; i < m; i += MR) {
             const size_t rows = ck_min(MR, m - i);
             float *dst = c + i * ldc + j;
-            if (cols == NR) {
-                T(tile_any)(rows, cols, k, packed_a + i * k, k, b, dst, ldc, !accumulate, b);
-                if (!plain) T(finish)(&rest, dst, ldc, dst, ldc, rows, cols, i, j);
-                continue;
-            }
-            if (accumulate) {
-                for (size_t r = 0; r < rows; r++) memcpy(local + r * NR, dst + r * ldc, cols * sizeof *dst);
-            }
-            T(tile_any)(rows, cols, k, packed_a + i * k, k, b, local, NR, !accumulate, b);
-            if (plain) {
-                for (size_t r = 0; r < rows; r++) memcpy(dst + r * ldc, local + r * NR, cols * sizeof *dst);
-            } else {
-                T(finish)(&rest, local, NR, dst, ldc, rows, cols, i, j);
-            }
+            T(tile_any)(rows, cols, k, packed_a + i * k, k, b, dst, ldc, !accumulate, NULL, b);
+            if (!plain) T(finish)(&rest, dst, ldc, dst, ldc, rows, cols, i, j);
         }
     }
 }
