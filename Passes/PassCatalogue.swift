@@ -22,9 +22,9 @@ public enum PassCatalogue {
     - **ControlFlow**: [HoistInvariants](#hoistinvariants), [MergeEqualBranches](#mergeequalbranches), [UnrollLoops](#unrollloops)
     - **Fusion**: [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseSoftmax](#fusesoftmax)
     - **Layout**: [UseChannelsLast](#usechannelslast)
-    - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention)
+    - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseEmbedLayerNormalization](#fuseembedlayernormalization), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseQuantizedOperators](#fusequantizedoperators), [FuseQuantizedProducts](#fusequantizedproducts), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention), [UseUnsignedQuantization](#useunsignedquantization)
     - **Rules**: [CancelQuantization](#cancelquantization), [DropQuantizedClamp](#dropquantizedclamp), [DropReducedAxes](#dropreducedaxes), [FuseChannelNormalization](#fusechannelnormalization), [FuseElu](#fuseelu), [FuseGelu](#fusegelu), [FuseGemmTranspose](#fusegemmtranspose), [FuseGroupNormalization](#fusegroupnormalization), [FuseHardSigmoid](#fusehardsigmoid), [FuseHardSwish](#fusehardswish), [FuseInstanceNormalization](#fuseinstancenormalization), [FuseLayerNormalization](#fuselayernormalization), [FuseLeakyRelu](#fuseleakyrelu), [FuseLogSoftmax](#fuselogsoftmax), [FuseLpNormalization](#fuselpnormalization), [FuseMatMulBias](#fusematmulbias), [FuseMish](#fusemish), [FusePRelu](#fuseprelu), [FuseRMSNormalization](#fusermsnormalization), [FuseReduction](#fusereduction), [FuseRelu](#fuserelu), [FuseSigmoid](#fusesigmoid), [FuseSoftplus](#fusesoftplus), [FuseSoftsign](#fusesoftsign), [FuseSwiGLU](#fuseswiglu), [FuseSwish](#fuseswish), [FuseTanh](#fusetanh), [FuseThresholdedRelu](#fusethresholdedrelu), [MergeCasts](#mergecasts), [MergeClips](#mergeclips), [MergePads](#mergepads), [MergeScalars](#mergescalars), [MergeSlices](#mergeslices), [MoveQuantization](#movequantization), [SimplifyArithmetic](#simplifyarithmetic), [SimplifyLogic](#simplifylogic), [SimplifyPowers](#simplifypowers)
-    - **Structure**: [DropBroadcasts](#dropbroadcasts), [FoldTransposes](#foldtransposes), [FormSplits](#formsplits), [FuseDepthToSpace](#fusedepthtospace), [FuseSpaceToDepth](#fusespacetodepth), [LiftSplits](#liftsplits), [MergeProducts](#mergeproducts)
+    - **Structure**: [CancelTransposes](#canceltransposes), [DropBroadcasts](#dropbroadcasts), [FoldTransposes](#foldtransposes), [FormSplits](#formsplits), [FuseDepthToSpace](#fusedepthtospace), [FuseSpaceToDepth](#fusespacetodepth), [LiftSplits](#liftsplits), [MergeProducts](#mergeproducts)
 
     ## Attention
 
@@ -537,6 +537,7 @@ public enum PassCatalogue {
     - an output stays
     - it would grow the file
     - a large fill that is no weight
+    - small weights beside quantized data
 
     ### InlineConstantIf
 
@@ -825,6 +826,39 @@ public enum PassCatalogue {
     - half: "ONNX Runtime's MatMulIntegerToFloat is for float, this is float16"
     - another target
 
+    ### FuseEmbedLayerNormalization
+
+    Writes com.microsoft.EmbedLayerNormalization for the embeddings of a BERT (target ort). Level 2, stage: com.microsoft.
+
+    ```
+    ids: int64[B, S], kinds: int64[B, S], places: int64[1, S]
+    before
+      c = Gather ({1, 2, 3, 4, 5, 6}, ids)
+      d = Gather ({1, 0, 2, 0, 3, 0, 4, 1}, places)
+      e = Gather ({5, 1, 6, 2}, kinds)
+      f = Add (c, e)
+      h = Add (f, d)
+      y = LayerNormalization <epsilon = 1e-06> (h, {1, 2}, {3, 4})
+    after
+      i = Cast <to = 6> (ids)
+      t = Cast <to = 6> (kinds)
+      o = Cast <to = 6> (places)
+      y, n = com.microsoft.EmbedLayerNormalization <epsilon = 1e-06> (i, t, {1, 2, 3, 4, 5, 6}, {1, 0, 2, 0, 3, 0, 4, 1}, {5, 1, 6, 2}, {1, 2}, {3, 4}, "", o)
+    ```
+
+    Left alone:
+
+    - an embedding and something else: "x is no embedding"
+    - a flat list of ids: "the sum has rank 2, not batch, length and width"
+    - one id for a row: "the indices of an embedding have another shape than [batch, length]"
+    - an embedding read elsewhere: "an embedding is also read elsewhere"
+    - positions of two kinds: "two embeddings are the same for all items of the batch"
+    - normalized over two axes: "the normalization runs over several axes"
+    - a computed scale: "a parameter is not one constant row of the last axis"
+    - statistics: "the statistics m are read"
+    - half: "ONNX Runtime's EmbedLayerNormalization is for float, this is float16"
+    - another target
+
     ### FuseMatMulNBits
 
     Writes com.microsoft.MatMulNBits for blocked 4-bit weights (target ort). Level 2, stage: com.microsoft.
@@ -928,6 +962,63 @@ public enum PassCatalogue {
     - double: "ONNX Runtime's FusedMatMul is for float, this is double"
     - another target
 
+    ### FuseQuantizedOperators
+
+    Writes com.microsoft's QLinear operators for groups of Q/DQ (target ort). Level 2, stage: com.microsoft.
+
+    ```
+    a: uint8[2, 3], b: uint8[3]
+    before                               after
+    c = DequantizeLinear (a, 0.5, 3)     y = com.microsoft.QLinearAdd (a, 0.5, 3, b, 0.25, 3, 0.75, 7)
+    d = DequantizeLinear (b, 0.25, 3)
+    e = Add (c, d)
+    y = QuantizeLinear (e, 0.75, 7)
+    ```
+
+    Left alone:
+
+    - an endless number: "operand h is not dequantized from 8 bits"
+    - a sum read as floats: "the result is also read as floats"
+    - a float operand: "operand b is not dequantized from 8 bits"
+    - two types: "the integers are of the types int8 and uint8"
+    - scales of columns: "the scales go along an axis"
+    - a computed scale: "the scale of DequantizeLinear is computed"
+    - a computed zero point: "the zero point of QuantizeLinear is computed"
+    - a scale of nothing: "the scale of DequantizeLinear is no positive number"
+    - probabilities in uneven steps: "QLinearSoftmax rounds 1 / scale to a whole number; the scale is 0.003"
+    - a probability of 1 that does not fit: "a probability of 1 is past the integers' end"
+    - a pool with dilations: "QLinearAveragePool has neither dilations nor this ceil_mode"
+    - 16 bits
+    - another target
+
+    ### FuseQuantizedProducts
+
+    Writes products of integers for groups of Q/DQ (target ort). Level 2, stage: com.microsoft.
+
+    ```
+    x: uint8[1, 1, 3, 3]
+    before
+      a = DequantizeLinear (x, 0.5, 3)
+      d = DequantizeLinear <axis = 0> ({1, -2, 3, 4, -5, 6, 7, -8}, {0.25, 0.5}, {0, 0})
+      e = DequantizeLinear <axis = 0> ({5, -9}, {0.125, 0.25})
+      c = Conv (a, d, e)
+      y = QuantizeLinear (c, 1.7, 3)
+    after
+      y = QLinearConv (x, 0.5, 3, {1, -2, 3, 4, -5, 6, 7, -8}, {0.25, 0.5}, {0, 0}, 1.7, 3, {5, -9})
+    ```
+
+    Left alone:
+
+    - signed data: "ONNX Runtime's products of int8 data take longer than those of floats"
+    - scales along the sum: "the scales of the weights go along axis 0, not the output channels"
+    - several zero points: "the weights have several zero points"
+    - scales of a batch of matrices: "the weights have several scales and rank 3"
+    - a scaled Gemm: "the Gemm scales its terms or transposes the quantized data"
+    - a bias of rows: "the bias is no constant with one number an output channel"
+    - a bias that is far too large: "the bias is too large for int32 in steps of the scales' product"
+    - an integer bias of one number: "the bias is no constant with one number an output channel"
+    - another target
+
     ### FuseSkipNormalization
 
     Puts sums into com.microsoft's SkipLayerNormalization and SkipSimplifiedLayerNormalization (target ort). Level 2, stage: com.microsoft.
@@ -973,6 +1064,24 @@ public enum PassCatalogue {
     - shared heads: "2 query heads share 1 key heads"
     - softcap: "softcap, softmax_precision and the scores have no counterpart"
     - values of another size: "the heads of keys and values are of unequal size"
+    - another target
+
+    ### UseUnsignedQuantization
+
+    Quantizes data to uint8 in the place of int8 (target ort). Level 2, stage: fusions.
+
+    ```
+    x: float[2, 3]
+    before                              after
+    q = QuantizeLinear (x, 0.5, 3)      q = QuantizeLinear (x, 0.5, 131)
+    y = DequantizeLinear (q, 0.5, 3)    y = DequantizeLinear (q, 0.5, 131)
+    ```
+
+    Left alone:
+
+    - an output of integers: "the int8 numbers are also read as such"
+    - a computed zero point: "the zero point of QuantizeLinear is computed"
+    - unsigned already
     - another target
 
     ## Rules
@@ -1315,6 +1424,7 @@ public enum PassCatalogue {
     - rank 3
     - read elsewhere: "the value m inside the pattern is also read elsewhere"
     - a bias that widens
+    - Gemm and a computed row
 
     ### FuseMish
 
@@ -1651,6 +1761,8 @@ public enum PassCatalogue {
 
     - another scale: "the scales 0.5 and 0.25 differ"
     - scales along an axis: "the scales go along an axis"
+    - mixed pixels
+    - the place of the largest of several scales: "the scales go along an axis"
 
     ### SimplifyArithmetic
 
@@ -1702,6 +1814,25 @@ public enum PassCatalogue {
     - cube
 
     ## Structure
+
+    ### CancelTransposes
+
+    Moves Transposes over element-wise operators until they cancel. Level 1, stage: clean-up, before and after the fusions.
+
+    ```
+    x: float[1, 2, 3, 4]
+    before                                     after
+    a = Transpose <perm = [0, 2, 3, 1]> (x)    b = Add (x, {1, 2})
+    b = Add (a, {1, 2})                        y = Clip (b, "", 6)
+    d = Clip (b, "", 6)
+    y = Transpose <perm = [0, 3, 1, 2]> (d)
+    ```
+
+    Left alone:
+
+    - nothing to gain
+    - a product between
+    - a value of lower rank
 
     ### DropBroadcasts
 
@@ -1855,7 +1986,6 @@ public enum PassCatalogue {
     Left alone:
 
     - different activations: "the products have different activations behind them"
-    - two bare products
     - weights read elsewhere: "the weights are read elsewhere and would stand in the file twice"
     - groups
     - kernels of two sizes

@@ -8,7 +8,7 @@ public enum Pipelines {
       InlineFunctions(), EliminateDeadNodes(), ResolveCastLike.pass, StandardizeQuantization.pass, FoldConstants(),
       FoldComputedShapes.pass, DropBroadcasts.pass,
       EliminateIdentity.pass, InlineConstantIf.pass, MergeEqualBranches.pass, UnrollLoops.pass, HoistInvariants.pass,
-      MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass,
+      MergeReshapes.pass, MergeTransposes.pass, LiftTransposes.pass, CancelTransposes.pass,
       LowerEinsum.pass,
       LiftSoftmax.pass,
       SimplifyArithmetic.pass, SimplifyLogic.pass, MergeCasts.pass, MergeSlices.pass, MergePads.pass,
@@ -34,7 +34,7 @@ public enum Pipelines {
       FusePad.pass, FuseConvScale.pass, FuseMatMulScale.pass, FuseGemmTranspose.pass,
       FuseMatMulBias.pass,
       // Integers.
-      MoveQuantization.pass, DropQuantizedClamp.pass,
+      UseUnsignedQuantization.pass, MoveQuantization.pass, DropQuantizedClamp.pass,
       SimplifyPowers.pass, MergeScalars.pass,
     ]
   }
@@ -56,8 +56,10 @@ public enum Pipelines {
   /// What `--target ort` writes in com.microsoft's operators, once nothing is left to fuse.
   private static var microsoft: [any Pass] {
     [
+      FuseQuantizedOperators.pass, FuseQuantizedProducts.pass,
       FuseMicrosoftConv.pass, FuseMicrosoftGemm.pass, FuseMicrosoftMatMul.pass, FuseMicrosoftGelu.pass,
-      FuseSkipNormalization.pass, FuseDynamicQuantizeMatMul.pass, FuseMatMulNBits.pass, UseMultiHeadAttention.pass,
+      FuseEmbedLayerNormalization.pass, FuseSkipNormalization.pass, FuseDynamicQuantizeMatMul.pass,
+      FuseMatMulNBits.pass, UseMultiHeadAttention.pass,
     ]
   }
 
@@ -118,7 +120,8 @@ public enum Pipelines {
   public static func stageName(of name: String) -> String? {
     let stages: [(name: String, passes: [any Pass])] = [
       ("clean-up, before and after the fusions", cleanup()), ("fusions", fusions), ("structure", structure),
-      ("layout", layout), ("com.microsoft", microsoft), ("machine", machine), ("image layout", images), ("legalization", legalization),
+      ("layout", layout), ("com.microsoft", microsoft), ("machine", machine), ("image layout", images),
+      ("legalization", legalization),
       ("programs", programs), ("only with --enable", requested),
     ]
     return stages.first { $0.passes.contains { $0.name == name } }?.name

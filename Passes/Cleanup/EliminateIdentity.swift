@@ -7,10 +7,10 @@ import Tensors
 ///
 /// Before: `y = Identity(x)`, `Dropout`, `Cast` to the same type, `x + 0`, `x * 1`, `x / 1`, `x - 0`, `Pow(x, 1)`, one-input
 /// `Concat`/`Sum`/`Max`/`Min`/`Mean`, `Expand` to its own shape, `Pad` by nothing, `Slice` of everything, `Clip` without bounds.
-/// After: readers of `y` read `x`.
+/// After: readers of `y` read `x`. Shape and Size of a Cast, QuantizeLinear or DequantizeLinear are those of its operand.
 public enum EliminateIdentity {
   public static let pass = RewritePass(
-    "EliminateIdentity", level: 1, summary: "bypasses nodes that hand their input through", rules: [Rule()])
+    "EliminateIdentity", level: 1, summary: "bypasses nodes that hand their input through", rules: [Rule(), Shapes()])
 
   struct Rule: RewriteRule {
     let name = "EliminateIdentity"
@@ -91,6 +91,23 @@ public enum EliminateIdentity {
       guard node.type == "Slice", let steps = node.input(4) else { return true }
       guard let values = try? context.constant(steps)?.ints() else { return false }
       return values.allSatisfy { $0 > 0 }
+    }
+  }
+
+  /// The shape of a value that is only kept in another type.
+  struct Shapes: RewriteRule {
+    let name = "ShapeOfConverted"
+    let anchors: Set<OperatorName> = [OperatorName("Shape"), OperatorName("Size")]
+    private static let conversions: Set<String> = ["Cast", "CastLike", "QuantizeLinear", "DequantizeLinear"]
+
+    func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
+      let graph = context.graph
+      guard let producer = graph.producer(graph[id].input(0)), graph[producer].domain.isEmpty,
+        Self.conversions.contains(graph[producer].type), let source = graph[producer].input(0)
+      else { return nil }
+      var change = GraphChange(rule: name, covers: [])
+      change.setInput(0, of: id, to: .existing(source))
+      return change
     }
   }
 }

@@ -6,7 +6,7 @@ import Tensors
 /// Replaces nodes whose result is the same in every run by that result.
 ///
 /// Bounded: a fold never makes the model larger by more than it removes (`foldingGrowth` bytes beyond that, 1 KiB always).
-/// A DequantizeLinear of weights therefore stays. Nodes that share constants are weighed together: slices of one weight, put
+/// A DequantizeLinear of weights therefore stays, beside other quantized data also a small one. Nodes that share constants are weighed together: slices of one weight, put
 /// together in another order, cost nothing. A ConstantOfShape that serves as weights of a product or normalization is folded:
 /// scales and biases around the product can only be put into weights that are there (at most 1 GiB in all).
 public struct FoldConstants: Pass {
@@ -49,7 +49,7 @@ public struct FoldConstants: Pass {
     _ id: NodeID, _ node: Node, _ context: PassContext, _ groups: FoldingGroups, _ growth: inout Int,
     _ filled: inout Int
   ) throws -> [(ValueID, Value)]? {
-    guard isCandidate(node, context) else { return nil }
+    guard isCandidate(node, context), !isBesideQuantized(node, context) else { return nil }
     let outputs = node.outputs.compactMap { $0 }
     // Shape arithmetic that inference has settled, whatever the inputs.
     let settled = outputs.compactMap { output in context.facts(output).tensor.map { (output, Value.tensor($0)) } }
@@ -84,6 +84,21 @@ public struct FoldConstants: Pass {
       replaced.append((output, value))
     }
     return replaced
+  }
+
+  /// True for constant integers, several of them, whose reader's other operand is quantized, too: the reader can work on
+  /// integers as long as both stay.
+  private func isBesideQuantized(_ node: Node, _ context: PassContext) -> Bool {
+    let graph = context.graph
+    guard node.is("DequantizeLinear"), let value = node.output(0), let integers = graph.constant(node.input(0)),
+      integers.count > 1, integers.dataType.bitWidth <= 8
+    else { return false }
+    return graph.consumers(value).contains { reader in
+      graph[reader].inputs.contains { other in
+        guard let producer = graph.producer(other), graph[producer].is("DequantizeLinear") else { return false }
+        return graph.constant(graph[producer].input(0)) == nil
+      }
+    }
   }
 
   private static let weighted: Set<String> = [

@@ -21,5 +21,11 @@ public enum FuseMatMulBias {
       rewrite { y = @m<beta = absent>(a, b, $c) }
     }
 
+    rule FuseMatMulBias level 2 {
+      match   { m = Gemm(a, b)  y = Add(m, c) }
+      where   { is_float(m) : ""; same_shape(c, m) : "" }
+      rewrite { y = @m<beta = absent>(a, b, c) }
+    }
+
     """)
 }

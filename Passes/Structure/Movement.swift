@@ -88,6 +88,32 @@ enum Movement {
     }
   }
 
+  /// `tensor` with axis i of the result being axis permutation[i]; whole bytes an element.
+  static func transposed(_ tensor: Tensor, by permutation: [Int]) throws -> Tensor {
+    guard permutation.sorted() == Array(0..<tensor.rank), tensor.dataType != .string, tensor.dataType.bitWidth % 8 == 0
+    else { throw CameoError.badInput("\(tensor) cannot be transposed by \(permutation)") }
+    let width = tensor.dataType.bitWidth / 8
+    let strides = Tensor.strides(tensor.shape)
+    let shape = permutation.map { tensor.shape[$0] }
+    let steps = permutation.map { strides[$0] }
+    return try tensor.withUnsafeBytes { source in
+      try Tensor.makeRaw(tensor.dataType, shape) { bytes in
+        var index = [Int](repeating: 0, count: shape.count)
+        for place in 0..<tensor.count {
+          let from = zip(index, steps).reduce(0) { $0 + $1.0 * $1.1 } * width
+          for byte in 0..<width { bytes[place * width + byte] = source[from + byte] }
+          var axis = shape.count - 1
+          while axis >= 0 {
+            index[axis] += 1
+            if index[axis] < shape[axis] { break }
+            index[axis] = 0
+            axis -= 1
+          }
+        }
+      }
+    }
+  }
+
   /// True where both nodes have the same attributes, those in `ignored` apart.
   static func haveSameAttributes(_ a: Node, _ b: Node, ignoring ignored: Set<String> = []) -> Bool {
     let x = a.attributes.filter { !ignored.contains($0.name) }

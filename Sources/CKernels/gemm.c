@@ -7,7 +7,7 @@
 #include "internal.h"
 
 // MC is a multiple of every tier's MR; a copied row of A is not a multiple of 4 KiB long, so that a tile's rows share no cache set.
-enum { KC = 256, MC = 168, COPY_STRIDE = KC + 16 };
+enum { KC = 256, MC = 280, COPY_STRIDE = KC + 16 };
 static const size_t tier_mr[] = {6, 6, 14};
 static const size_t tier_nr[] = {8, 16, 32};
 
@@ -129,28 +129,78 @@ void ck_gemv_cols_f32(float *y, const CK_U(float) *x, const CK_U(float) *b, size
 #endif
 #define NR (2 * W)
 
+#if CK_TIER == 2
+/// Byte offsets of a tile's rows: base + {1, 2, 4, 8} * offset reaches all of them without a sum in the loop, whose scalar
+/// instructions would take turns with the products on a port.
+typedef struct row_offsets {
+    ptrdiff_t l1, l3, l5, l7, l9, l11, l13;
+} row_offsets;
+
+/// One row: the products go before the next row's load, or the compiler moves loads up until sums leave their registers.
+#define ROW(i, address)                                                                                     \
+    if (rows > i) {                                                                                         \
+        vf x;                                                                                               \
+        __asm__ volatile("vbroadcastss %c[d](%[a]" address "), %[x]"                                        \
+                         : [x] "=v"(x)                                                                      \
+                         : [a] "r"(a), [l1] "r"(l.l1), [l3] "r"(l.l3), [l5] "r"(l.l5), [l7] "r"(l.l7),       \
+                           [l9] "r"(l.l9), [l11] "r"(l.l11), [l13] "r"(l.l13), [d] "i"(4 * at),             \
+                           "m"(*(const float(*)[1 << 20])a));                                               \
+        acc[i][0] = VFMA(x, b0, acc[i][0]);                                                                 \
+        if (vectors > 1) {                                                                                  \
+            acc[i][1] = VFMA(x, b1, acc[i][1]);                                                             \
+            __asm__ volatile("" : "+v"(acc[i][0]), "+v"(acc[i][1]));                                        \
+        } else {                                                                                            \
+            __asm__ volatile("" : "+v"(acc[i][0]));                                                         \
+        }                                                                                                   \
+    }
+
+/// Step `at` along k of a tile.
+static inline __attribute__((always_inline)) void T(step)(const int rows, const int vectors, const int at, vf (*acc)[2],
+                                                          const CK_U(float) *a, row_offsets l, const CK_U(float) *b) {
+    const vf b0 = LD(b + at * NR), b1 = vectors > 1 ? LD(b + at * NR + W) : b0;
+    ROW(0, "") ROW(1, ",%[l1]") ROW(2, ",%[l1],2") ROW(3, ",%[l3]") ROW(4, ",%[l1],4") ROW(5, ",%[l5]") ROW(6, ",%[l3],2")
+    ROW(7, ",%[l7]") ROW(8, ",%[l1],8") ROW(9, ",%[l9]") ROW(10, ",%[l5],2") ROW(11, ",%[l11]") ROW(12, ",%[l3],4")
+    ROW(13, ",%[l13]")
+}
+#undef ROW
+#else
+static inline __attribute__((always_inline)) void T(step)(const int rows, const int vectors, const int at, vf (*acc)[2],
+                                                          const CK_U(float) *a, ptrdiff_t lda, const CK_U(float) *b) {
+    const vf b0 = LD(b + at * NR), b1 = vectors > 1 ? LD(b + at * NR + W) : b0;
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+        const vf x = VS(a[i * lda + at]);
+        acc[i][0] = VFMA(x, b0, acc[i][0]);
+        if (vectors > 1) acc[i][1] = VFMA(x, b1, acc[i][1]);
+    }
+}
+#endif
+
 /// c (+)= rows of A (lda apart, as they lie in memory) times the first `vectors` vectors of a panel of B (k x NR). First block
-/// stores, others add.
+/// stores, others add. `ahead`: k / 2 cache lines from there are fetched into the second-level cache meanwhile.
 static inline __attribute__((always_inline)) void T(tile)(const int rows, const int vectors, size_t k, const CK_U(float) *a,
-                                                          size_t lda, const CK_U(float) *b, float *c, size_t ldc, bool first) {
+                                                          size_t lda, const CK_U(float) *b, float *c, size_t ldc, bool first,
+                                                          const CK_U(float) *ahead) {
     vf acc[MR][2];
 #pragma clang loop unroll(full)
-    for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = VS(0);
-    // Every fifth row has a pointer: the addresses in between are base + {1, 2, 3, 4} * lda, which needs no registers of its own.
-    const CK_U(float) *const row5 = a + 5 * lda, *const row10 = a + 10 * lda;
-    for (size_t p = 0; p < k; p++, b += NR) {
-        const vf b0 = LD(b), b1 = vectors > 1 ? LD(b + W) : b0;
-#if CK_TIER == 2
-        __builtin_prefetch(b + 8 * NR);
-        if (vectors > 1) __builtin_prefetch(b + 8 * NR + W);
-#endif
-#pragma clang loop unroll(full)
-        for (int i = 0; i < rows; i++) {
-            const vf x = VS((i < 5 ? a + (size_t)i * lda : i < 10 ? row5 + (size_t)(i - 5) * lda : row10 + (size_t)(i - 10) * lda)[p]);
-            acc[i][0] = VFMA(x, b0, acc[i][0]);
-            if (vectors > 1) acc[i][1] = VFMA(x, b1, acc[i][1]);
-        }
+    for (int i = 0; i < rows; i++) {
+        acc[i][0] = acc[i][1] = VS(0);
+        __builtin_prefetch(c + (size_t)i * ldc, 1);
+        if (vectors > 1) __builtin_prefetch(c + (size_t)i * ldc + W, 1);
     }
+#if CK_TIER == 2
+    const ptrdiff_t l1 = (ptrdiff_t)lda * 4;
+    const row_offsets l = {l1, 3 * l1, 5 * l1, 7 * l1, 9 * l1, 11 * l1, 13 * l1};
+#else
+    const ptrdiff_t l = (ptrdiff_t)lda;
+#endif
+    size_t p = 0;
+    for (; p + 2 <= k; p += 2, a += 2, b += 2 * NR, ahead += 16) {
+        __builtin_prefetch(ahead, 0, 2);
+        T(step)(rows, vectors, 0, acc, a, l, b);
+        T(step)(rows, vectors, 1, acc, a, l, b);
+    }
+    if (p < k) T(step)(rows, vectors, 0, acc, a, l, b);
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
         float *row = c + (size_t)i * ldc;
@@ -161,11 +211,11 @@ static inline __attribute__((always_inline)) void T(tile)(const int rows, const 
 
 /// `cols` of the panel's columns; whole vectors are written.
 static void T(tile_any)(size_t rows, size_t cols, size_t k, const CK_U(float) *a, size_t lda, const CK_U(float) *b, float *c,
-                        size_t ldc, bool first) {
+                        size_t ldc, bool first, const CK_U(float) *ahead) {
     switch (rows + (cols <= W ? 16 : 0)) {
 #define CASE(r)                                                \
-    case r: T(tile)(r, 2, k, a, lda, b, c, ldc, first); break; \
-    case 16 + r: T(tile)(r, 1, k, a, lda, b, c, ldc, first); break;
+    case r: T(tile)(r, 2, k, a, lda, b, c, ldc, first, ahead); break; \
+    case 16 + r: T(tile)(r, 1, k, a, lda, b, c, ldc, first, ahead); break;
     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if CK_TIER == 2
     CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
@@ -269,7 +319,8 @@ static void T(whole_sums)(float *c, size_t ldc, T(matrix) a, const CK_U(float) *
             for (size_t p = 0; p < k; p += KC) {
                 const size_t kc = ck_min(KC, k - p);
                 const T(rows_of_a) block = T(block_of_a)(pack, a, m0 + i, m, p, kc);
-                T(tile_any)(m, n_end - j, kc, block.at, block.stride, packed + j * k + p * NR, local, NR, p == 0);
+                T(tile_any)(m, n_end - j, kc, block.at, block.stride, packed + j * k + p * NR, local, NR, p == 0,
+                                packed + j * k + (p + kc) * NR);
             }
             T(finish)(e, local, NR, c + (m0 + i) * ldc + j, ldc, m, ck_min(NR, n_end - j), m0 + i, j);
         }
@@ -291,8 +342,12 @@ static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row,
     // Sums may live in C between blocks of k only where nothing else is read from there.
     const bool in_c = plain || (e->beta == 0 && e->residual != c);
     float local[MR * NR];
-    for (size_t m0 = m_begin; m0 < m_end; m0 += MC) {
-        const size_t rows = ck_min(MC, m_end - m0);
+    const size_t blocks = (m_end - m_begin + MC - 1) / MC;
+    for (size_t block = 0; block < blocks; block++) {
+        const size_t m0 = m_begin + (m_end - m_begin) * block / blocks;
+        const size_t rows = m_begin + (m_end - m_begin) * (block + 1) / blocks - m0;
+        // Tiles of even height: a low one at the end would wait for its sums.
+        const size_t tiles = (rows + MR - 1) / MR;
         if (!in_c && k > KC) {
             T(whole_sums)(c, ldc, matrix, packed, k, m0, rows, n_begin, n_end, e, pack);
             continue;
@@ -301,17 +356,19 @@ static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row,
         do {
             const size_t kc = ck_min(KC, k - k0);
             const bool first = k0 == 0 && !over, last = k0 + kc == k;
-            const T(rows_of_a) block = T(block_of_a)(pack, matrix, m0, rows, k0, kc);
+            const T(rows_of_a) left = T(block_of_a)(pack, matrix, m0, rows, k0, kc);
             for (size_t j = n_begin; j < n_end;) {
                 const CK_U(float) *b = packed + j * k + k0 * NR;
+                // The panel that comes next, fetched by the first four tiles: all of it, where there are so many.
+                const CK_U(float) *next = j + NR < n_end ? b + k * NR : last ? b : packed + n_begin * k + (k0 + kc) * NR;
                 if (rows == 1 && n_end - j >= 4 * NR) {
                     float *dst = c + m0 * ldc + j;
                     if (!in_c) {
                         float sums[4 * NR];
-                        T(row4)(kc, block.at, b, NR * k, sums, true);
+                        T(row4)(kc, left.at, b, NR * k, sums, true);
                         for (size_t q = 0; q < 4; q++) T(finish)(e, sums + q * NR, NR, dst + q * NR, ldc, 1, NR, m0, j + q * NR);
                     } else {
-                        T(row4)(kc, block.at, b, NR * k, dst, first);
+                        T(row4)(kc, left.at, b, NR * k, dst, first);
                         for (size_t q = 0; last && !plain && q < 4; q++)
                             T(finish)(e, dst + q * NR, ldc, dst + q * NR, ldc, 1, NR, m0, j + q * NR);
                     }
@@ -319,18 +376,19 @@ static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row,
                     continue;
                 }
                 const size_t cols = ck_min(NR, n_end - j);
-                for (size_t i = 0; i < rows; i += MR) {
-                    const size_t m = ck_min(MR, rows - i);
+                for (size_t tile = 0; tile < tiles; tile++) {
+                    const size_t i = rows * tile / tiles, m = rows * (tile + 1) / tiles - i;
+                    const CK_U(float) *ahead = tile < 4 ? next + tile * (kc / 2) * 16 : b;
                     float *dst = c + (m0 + i) * ldc + j;
                     if (cols == NR && in_c) {
-                        T(tile_any)(m, cols, kc, block.at + i * block.stride, block.stride, b, dst, ldc, first);
+                        T(tile_any)(m, cols, kc, left.at + i * left.stride, left.stride, b, dst, ldc, first, ahead);
                         if (last && !plain) T(finish)(e, dst, ldc, dst, ldc, m, cols, m0 + i, j);
                         continue;
                     }
                     if (!first) {
                         for (size_t r = 0; r < m; r++) memcpy(local + r * NR, dst + r * ldc, cols * sizeof *dst);
                     }
-                    T(tile_any)(m, cols, kc, block.at + i * block.stride, block.stride, b, local, NR, first);
+                    T(tile_any)(m, cols, kc, left.at + i * left.stride, left.stride, b, local, NR, first, ahead);
                     if (last && !plain) {
                         T(finish)(e, local, NR, dst, ldc, m, cols, m0 + i, j);
                     } else {
@@ -359,14 +417,14 @@ static void T(gemm_panels)(float *c, size_t ldc, const CK_U(float) *packed_a, co
             const size_t rows = ck_min(MR, m - i);
             float *dst = c + i * ldc + j;
             if (cols == NR) {
-                T(tile_any)(rows, cols, k, packed_a + i * k, k, b, dst, ldc, !accumulate);
+                T(tile_any)(rows, cols, k, packed_a + i * k, k, b, dst, ldc, !accumulate, b);
                 if (!plain) T(finish)(&rest, dst, ldc, dst, ldc, rows, cols, i, j);
                 continue;
             }
             if (accumulate) {
                 for (size_t r = 0; r < rows; r++) memcpy(local + r * NR, dst + r * ldc, cols * sizeof *dst);
             }
-            T(tile_any)(rows, cols, k, packed_a + i * k, k, b, local, NR, !accumulate);
+            T(tile_any)(rows, cols, k, packed_a + i * k, k, b, local, NR, !accumulate, b);
             if (plain) {
                 for (size_t r = 0; r < rows; r++) memcpy(dst + r * ldc, local + r * NR, cols * sizeof *dst);
             } else {

@@ -85,7 +85,27 @@ BLOCKED(blocked2, uint16_t)
 BLOCKED(blocked8, uint64_t)
 BLOCKED(blocked16, wide16)
 
+/// Three rows become triples: the channels of an image.
+static void interleave3(uint32_t *out, const CK_U(uint32_t) *in, size_t in_row, size_t rows) {
+    const CK_U(uint32_t) *x = in, *y = in + in_row, *z = in + 2 * in_row;
+    size_t r = 0;
+    for (; r + 4 <= rows; r += 4, out += 12) {
+        const ck_u32x4 a = *(const ck_u32x4_at *)(x + r), b = *(const ck_u32x4_at *)(y + r), c = *(const ck_u32x4_at *)(z + r);
+        const ck_u32x4 ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), bc = __builtin_shufflevector(b, c, 1, 5, 2, 6),
+                       ca = __builtin_shufflevector(c, a, 2, 7, 3, 6);
+        *(ck_u32x4_at *)out = __builtin_shufflevector(ab, c, 0, 1, 4, 2);
+        *(ck_u32x4_at *)(out + 4) = __builtin_shufflevector(bc, a, 0, 1, 6, 2);
+        *(ck_u32x4_at *)(out + 8) = __builtin_shufflevector(ca, b, 0, 1, 7, 2);
+    }
+    for (; r < rows; r++, out += 3) {
+        out[0] = x[r];
+        out[1] = y[r];
+        out[2] = z[r];
+    }
+}
+
 static void blocked4(uint32_t *out, size_t out_row, const CK_U(uint32_t) *in, size_t in_row, size_t rows, size_t cols) {
+    if (cols == 3 && out_row == 3) return interleave3(out, in, in_row, rows);
     const size_t rows4 = rows & ~(size_t)3, cols4 = cols & ~(size_t)3;
     for (size_t r0 = 0; r0 < rows4; r0 += 16) {
         const size_t r1 = ck_min(rows4, r0 + 16);

@@ -59,13 +59,13 @@ struct GemmPlan {
     if packedB != nil { return splitPacked(threads) }
     rowTile = m
     columnTile = n
-    let wanted = others >= 2 * threads || threads == 1 ? 1 : min(max(1, m * n * k >> 17), 2 * threads)
+    let wanted = others >= 2 * threads || threads == 1 ? 1 : min(max(1, (m * n * k) >> 17), 2 * threads)
     if wanted > 1 {
       // Each tile packs its rows of A and its columns of B again: few wide tiles.
       if n >= m || m < 16 {
         let even = (n + wanted - 1) / wanted
-        columnTile = min(max(256, even), (n + threads - 1) / threads) + 31 & ~31
-        if m == 1 { columnTile = even + 63 & ~63 }
+        columnTile = (min(max(256, even), (n + threads - 1) / threads) + 31) & ~31
+        if m == 1 { columnTile = (even + 63) & ~63 }
       } else {
         rowTile = max(14, (m + wanted - 1) / wanted + 13) / 14 * 14
       }
@@ -78,7 +78,7 @@ struct GemmPlan {
   private mutating func splitPacked(_ threads: Int) {
     let nr = ck_gemm_nr()
     // The work of a tile is worth a thread: 2^17 multiplications, or 2^15 weights to read.
-    let wanted = threads == 1 ? 1 : min(max(1, max(m * n * k >> 17, n * k >> 15)), 2 * threads)
+    let wanted = threads == 1 ? 1 : min(max(1, max((m * n * k) >> 17, (n * k) >> 15)), 2 * threads)
     let columnParts = min(wanted, max(1, n / 128))
     let unit = m == 1 ? 4 * nr : nr
     columnTile = (n + columnParts * unit - 1) / (columnParts * unit) * unit

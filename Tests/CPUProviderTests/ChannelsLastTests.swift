@@ -96,6 +96,9 @@ import Testing
         ["strides": .ints([3, 1]), "dilations": .ints([1, 2]), "pads": .ints([0, 2, 1, 0])]),
       transposed([1, 60, 50, 8], [8, 40, 4, 4], ["strides": .ints([2, 2]), "pads": .ints([1, 1, 1, 1])]),
     ]
+    cases += [[2, 3, 5, 7], [1, 3, 1, 5], [1, 3, 40, 33]].map {
+      KernelCase("Transpose", [.floats($0, -2, 2)], ["perm": .ints([0, 2, 3, 1])])
+    }
     for mode in ["nearest", "linear", "cubic"] {
       cases.append(
         KernelCase(

@@ -50,6 +50,26 @@ import Testing
     #expect(Self.operators(try Self.optimize(text).model) == expected)
   }
 
+  /// Shapes that ONNX Runtime learns from the node make it write SkipLayerNormalization behind it.
+  @Test(arguments: [("N", false), ("2", true)]) func embeddingsOfFixedShape(_ batch: String, _ isWritten: Bool) throws {
+    let text = """
+      g (int32[\(batch),3] i, int32[\(batch),3] p) => (float[\(batch),3,2] y)
+        <float[3,2] w = {1,2,3,4,5,6}, float[3,2] u = {1,2,3,4,5,6}, float[2] s = {1,2}, float[2] b = {1,2}> {
+        c = Gather (w, i) d = Gather (u, p) h = Add (c, d) y = LayerNormalization (h, s, b)
+      }
+      """
+    let name = "com.microsoft.EmbedLayerNormalization"
+    let plain = try Self.optimize(text)
+    #expect(Self.operators(plain.model).contains(name) == isWritten)
+    #expect(
+      plain.report.nearMisses.contains {
+        $0.reason
+          == "behind EmbedLayerNormalization ONNX Runtime writes SkipLayerNormalization, which is slower (--enable writes it)"
+      } != isWritten)
+    let asked = try Self.optimize(text, enabled: ["FuseEmbedLayerNormalization"])
+    #expect(Self.operators(asked.model) == [name])
+  }
+
   /// A second run over what was written finds nothing.
   @Test func itsOwnResultStays() throws {
     let text = """
