@@ -46,8 +46,13 @@ import Testing
           list.append(make(name, direction: direction, layout: layout, lengths: [3, 5]))
           list.append(
             make(name, length: 4, batch: 3, direction: direction, layout: layout, lengths: [0, 4, 1], isFixed: false))
-          // Few threads' worth of items, and lanes of a batch.
+          // Enough work for lanes of a batch on several threads.
           list.append(make(name, length: 9, batch: 11, size: 20, hidden: 37, direction: direction, layout: layout))
+          list.append(
+            make(
+              name, length: name == "RNN" ? 200 : 50, batch: 11, size: 20, hidden: 37, direction: direction,
+              layout: layout, spread: 0.2))
+          list.append(make(name, length: 3, batch: 3, size: 20, hidden: 37, direction: direction, layout: layout))
         }
         list.append(make(name, direction: direction, bias: false, starts: false))
         list.append(make(name, length: 3, batch: 1, hidden: 64, direction: direction, ["clip": .float(0.7)]))
@@ -95,6 +100,19 @@ import Testing
     let one = try test.run(1)
     let three = try test.run(3)
     for (name, tensor) in one { #expect(three[name]?.isIdentical(to: tensor) == true, "\(name): bits by threads") }
+  }
+
+  /// Input products cut into tiles for threads, in several stretches of time.
+  @Test(arguments: ["LSTM", "GRU", "RNN"], [0, 1]) func tilesOfInputProductsGiveTheSameBits(
+    _ name: String, _ layout: Int
+  )
+    throws
+  {
+    let test = Self.make(
+      name, length: 600, batch: 2, size: name == "RNN" ? 400 : 200, hidden: 96, layout: layout, spread: 0.05)
+    let one = try test.run(1)
+    let three = try test.run(3)
+    for (name, tensor) in one { #expect(three[name]?.isIdentical(to: tensor) == true) }
   }
 
   /// Steps whose units are shared by threads: weights of many mebibytes.

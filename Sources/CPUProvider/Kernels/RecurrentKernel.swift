@@ -40,6 +40,9 @@ final class RecurrentKernel: Kernel, @unchecked Sendable {
   private let threads: Int
   let scratchBytes: Int
 
+  /// Nanoseconds of work that are worth waking a thread: between two runs it sleeps, and it comes as late as that.
+  private static let wakeCost = 80_000
+
   private static let projectPhase = 0
   private static let lanePhase = 1
   private static let stepPhase = 2
@@ -62,7 +65,7 @@ final class RecurrentKernel: Kernel, @unchecked Sendable {
     let perDirection = max(1, min(threads / shape.directions, batch / 4))
     laneItems = (batch + perDirection - 1) / perDirection
     lanes = (batch + laneItems - 1) / laneItems
-    runsLanes = threads > 1 && lanes * shape.directions > 1 && whole > 20_000
+    runsLanes = threads > 1 && lanes * shape.directions > 1 && whole > RecurrentKernel.wakeCost
     // A part of a step's units takes 10 microseconds at least.
     let parts = runsLanes || threads == 1 ? 1 : min(threads, max(1, stepCost / 6000))
     let panels = shape.padded / ck_gemm_nr()
@@ -338,8 +341,9 @@ final class RecurrentKernel: Kernel, @unchecked Sendable {
     for index in 0..<stretches {
       let (_, count) = times(index, direction)
       let tiles = projectTiles(count)
-      // A tile has about 2^18 multiplications, or 2^16 weights to read.
-      parallel(call, phase: code(Self.projectPhase, direction, index, 0), count: tiles.rows * tiles.columns, grain: 4)
+      parallel(
+        call, phase: code(Self.projectPhase, direction, index, 0), count: tiles.count,
+        grain: tiles.count * tileCost > Self.wakeCost ? 2 : tiles.count)
       for offset in 0..<count {
         if unitGrain > panels {
           let (first, _) = times(index, direction)
@@ -362,9 +366,13 @@ final class RecurrentKernel: Kernel, @unchecked Sendable {
     finish(call, lane)
   }
 
-  private func projectTiles(_ count: Int) -> (rows: Int, columns: Int) {
-    ((count * shape.batch + rowTile - 1) / rowTile, (shape.columns + columnTile - 1) / columnTile)
+  private func projectTiles(_ count: Int) -> (count: Int, columns: Int) {
+    let columns = (shape.columns + columnTile - 1) / columnTile
+    return ((count * shape.batch + rowTile - 1) / rowTile * columns, columns)
   }
+
+  /// Nanoseconds of a tile of the input products; for few rows those of reading its weights.
+  private var tileCost: Int { max(8, rowTile) * columnTile * shape.size / 64 }
 
   /// A phase with what its parts have to know: kind, direction, stretch and the step in it.
   private func code(_ kind: Int, _ direction: Int, _ index: Int, _ offset: Int) -> Int {
