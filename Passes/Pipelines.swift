@@ -72,7 +72,8 @@ public enum Pipelines {
   private static var images: [any Pass] { [UseChannelsLast.pass] }
   private static var imageTidying: [any Pass] {
     [
-      EliminateDeadNodes(), FoldConstants(), EliminateIdentity.pass, MergeTransposes.pass,
+      EliminateDeadNodes(), FoldConstants(), EliminateIdentity.pass, MergeReshapes.pass, MergeTransposes.pass,
+      DropReducedAxes.pass,
       EliminateCommonSubexpressions(comparesLarge: false),
     ]
   }

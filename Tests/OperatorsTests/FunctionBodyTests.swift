@@ -120,6 +120,18 @@ import Testing
       "g (float[1, 2, 6, 6] x, float[4, 2, 3, 3] w, float[4] b, float[1, 4, 4, 4] z) => (float[1, 4, 4, 4] y) { y = ai.cameo.FusedConv <activation = \"Clip\", activation_params = [0.0, 1.5]> (x, w, b, z) }",
       tolerance: 1e-5),
     Call(
+      "g (float[1, 6, 6, 2] x, float[4, 2, 3, 3] w, float[4] b, float[1, 4, 4, 4] z) => (float[1, 4, 4, 4] y) { y = ai.cameo.ChannelsLastConv <activation = \"Clip\", activation_params = [0.0, 1.5]> (x, w, b, z) }",
+      tolerance: 1e-5),
+    Call(
+      "g (float[1, 3, 4, 2] x, float[2, 3, 2, 2] w, float[3] b) => (float[1, 6, 8, 3] y) { y = ai.cameo.ChannelsLastConvTranspose <strides = [2, 2]> (x, w, b) }",
+      tolerance: 1e-5),
+    Call(
+      "g (float[1, 6, 5, 3] x) => (float[1, 3, 2, 3] y) { y = ai.cameo.ChannelsLastMaxPool <kernel_shape = [2, 2], strides = [2, 2]> (x) }"
+    ),
+    Call(
+      "g (float[1, 6, 5, 3] x) => (float[1, 6, 5, 3] y) { y = ai.cameo.ChannelsLastAveragePool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x) }",
+      tolerance: 1e-5),
+    Call(
       "g (float[2, 5, 3] a, float[4, 5] b, float[4] c) => (float[2, 3, 4] y) { y = ai.cameo.FusedMatMul <transA = 1, transB = 1, alpha = 0.5, activation = \"GeluTanh\"> (a, b, c) }",
       tolerance: 1e-5),
     Call(
