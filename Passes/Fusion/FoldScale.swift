@@ -58,7 +58,8 @@ enum FoldScale {
         let isConstant = graph.constant(graph[producer].input(1)) != nil
         if !isConstant, graph[id].type != "BatchNormalization" { return nil }
         let isBehind = graph[producer].output(0) == value && AxisAffine.operand(of: id, context) == value
-        if isBehind, ["Add", "Sub"].contains(graph[id].type) { return nil }
+        // A difference becomes a sum, which what follows sees through.
+        if isBehind, graph[id].type == "Add" || (graph[id].type == "Sub" && !isConstant) { return nil }
       }
       return try ConstantProduct(producer, products, context)
     }
