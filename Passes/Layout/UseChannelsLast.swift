@@ -66,17 +66,11 @@ struct LayoutView {
       with: change.node("Transpose", [ref], [NamedAttribute("perm", .ints(LayoutView.toFirst(rank)))], covers: []))
   }
 
-  /// The constant axes of a node that has them as attribute or input `index`; normalised.
+  /// The constant axes that input `index` holds, from the front; nil where it is left out or computed.
   func axes(input index: Int, rank: Int) throws -> [Int]? {
-    var axes: [Int]
-    if let tensor = context.constant(node.input(index)) {
-      axes = try tensor.ints()
-    } else if node.input(index) == nil {
-      return nil
-    } else {
+    guard let axes = try context.constant(node.input(index))?.ints().map({ $0 < 0 ? $0 + rank : $0 }) else {
       return nil
     }
-    axes = axes.map { $0 < 0 ? $0 + rank : $0 }
     return axes.allSatisfy((0..<rank).contains) ? axes : nil
   }
 }

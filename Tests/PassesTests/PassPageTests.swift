@@ -5,7 +5,7 @@ import Testing
 
 /// docs/passes.md and what `cameo passes NAME` prints follow from the passes and their cases.
 @Suite struct PassPageTests {
-  private static let files = (page: "docs/passes.md", source: "Passes/PassCatalogue.swift")
+  private static let files = (page: "docs/passes.md", source: "Passes/PassCatalogue.generated.swift")
 
   private static func source(_ text: String) -> String {
     let quotes = "\"\"\""

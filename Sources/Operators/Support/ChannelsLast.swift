@@ -42,6 +42,12 @@ enum ChannelsLast {
     return [x[0]] + (try window.outputs(Array(x[1..<x.count - 1]))) + [x[x.count - 1]]
   }
 
+  /// What `standard` gives for input 0 with its channels first, channels last again.
+  static func evaluate(_ standard: some Operator, _ context: EvaluationContext) throws -> [Value?] {
+    guard case .tensor(let result)? = try standard.evaluate(first(context)).first ?? nil else { return [nil] }
+    return [.tensor(try toLast(result))]
+  }
+
   /// Writes a body: the standard operator between two Transposes.
   static func write(
     _ call: inout CallBuilder, _ type: String, inputs: String = "", attributes: [NamedAttribute]

@@ -27,8 +27,7 @@ struct ChannelsLastAveragePool: Operator {
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
-    guard case .tensor(let pooled)? = try AveragePool().evaluate(ChannelsLast.first(context))[0] else { return [nil] }
-    return [.tensor(try ChannelsLast.toLast(pooled))]
+    try ChannelsLast.evaluate(AveragePool(), context)
   }
 }
 

@@ -39,8 +39,7 @@ struct ChannelsLastConvTranspose: Operator {
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
-    guard case .tensor(let result)? = try ConvTranspose().evaluate(ChannelsLast.first(context))[0] else { return [nil] }
-    return [.tensor(try ChannelsLast.toLast(result))]
+    try ChannelsLast.evaluate(ConvTranspose(), context)
   }
 }
 

@@ -26,8 +26,7 @@ struct ChannelsLastMaxPool: Operator {
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
-    guard case .tensor(let pooled)? = try MaxPool().evaluate(ChannelsLast.first(context))[0] else { return [nil] }
-    return [.tensor(try ChannelsLast.toLast(pooled))]
+    try ChannelsLast.evaluate(MaxPool(), context)
   }
 }
 
