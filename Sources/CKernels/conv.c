@@ -1,6 +1,7 @@
 // Convolution: im2col and friends are data movement shared by all tiers; the depthwise and direct loops are per tier.
 #ifndef CK_TIER
 #include "include/ck_conv.h"
+#include "include/ck_gemm.h"
 #include "internal.h"
 #include "window.h"
 
@@ -40,6 +41,36 @@ void ck_im2col_f32(float *out, size_t ld, const CK_U(float) *in, const ck_window
             }
             dst += n;
             p += n;
+        }
+    }
+}
+
+void ck_conv_columns_f32(float *out, size_t ldc, const CK_U(float) *packed_a, size_t m, size_t row_begin, size_t row_end,
+                         const CK_U(float) *in, const ck_window *window, size_t k, size_t col_begin, size_t col_end,
+                         bool accumulate, const ck_gemm_epilogue *epilogue) {
+    const size_t nr = ck_gemm_nr();
+    const size_t plane = (size_t)(window->in[0] * window->in[1] * window->in[2]);
+    const size_t taps = (size_t)(window->kernel[0] * window->kernel[1] * window->kernel[2]);
+    const bool pointwise = taps == 1 && plane == (size_t)(window->out[0] * window->out[1] * window->out[2]) &&
+                           window->stride[0] * window->stride[1] * window->stride[2] == 1 &&
+                           window->pad_begin[0] == 0 && window->pad_begin[1] == 0 && window->pad_begin[2] == 0;
+    float panel[CK_GEMM_DEPTH * 32] __attribute__((aligned(64)));
+    for (size_t j = col_begin; j < col_end; j += nr) {
+        const size_t cols = ck_min(nr, col_end - j);
+        for (size_t k0 = 0; k0 < k; k0 += CK_GEMM_DEPTH) {
+            const size_t kc = ck_min(CK_GEMM_DEPTH, k - k0);
+            if (pointwise) {
+                ck_gemm_pack_b(panel, in + k0 * plane + j, (ptrdiff_t)plane, 1, kc, cols, 0, 1);
+            } else {
+                if (cols < nr) memset(panel, 0, kc * nr * sizeof *panel);
+                ck_im2col_f32(panel, nr, in, window, k0, k0 + kc, j, j + cols);
+            }
+            const bool last = k0 + kc == k;
+            ck_gemm_epilogue e = {.alpha = 1};
+            if (last && epilogue) e = *epilogue;
+            if (e.residual) e.residual += j - col_begin;
+            ck_gemm_panels_f32(out + (j - col_begin), ldc, packed_a + k0 * m + row_begin * kc, panel, row_end - row_begin,
+                               cols, kc, k0 > 0 || accumulate, last ? &e : NULL);
         }
     }
 }

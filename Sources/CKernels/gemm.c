@@ -2,11 +2,10 @@
 // of NR columns, a register tile of MR x NR is the microkernel. A is read as it lies in memory, a broadcast an element: packing
 // it would cost a pass and saves nothing where its columns are adjacent, unless its rows collide in the cache.
 #ifndef CK_TIER
-#include "include/ck_conv.h"
 #include "include/ck_gemm.h"
 #include "internal.h"
 
-// MC is a multiple of every tier's MR; a copied row of A is not a multiple of 4 KiB long, so that a tile's rows share no cache set.
+// A block of A is KC columns of at most MC rows; a copied row is not a multiple of 4 KiB long, so that a tile's rows share no cache set.
 enum { KC = 256, MC = 280, COPY_STRIDE = KC + 16 };
 static const size_t tier_mr[] = {6, 6, 14};
 static const size_t tier_nr[] = {8, 16, 32};
@@ -23,7 +22,6 @@ size_t ck_gemm_packed_size(size_t k, size_t n) { return k * ck_round_up(n, ck_ge
 size_t ck_gemm_scratch_bytes(size_t m, ptrdiff_t a_row, ptrdiff_t a_col) {
     return is_read_in_place(a_row, a_col) ? 64 : ck_min(m, MC) * COPY_STRIDE * sizeof(float) + 64;
 }
-
 
 void ck_gemm_pack_b(float *packed, const CK_U(float) *b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t n,
                     size_t panel_begin, size_t panel_end) {
@@ -82,194 +80,9 @@ void ck_gemm_panels_f32(float *c, size_t ldc, const CK_U(float) *packed_a, const
     CK_CALL(gemm_panels, c, ldc, packed_a, packed_b, m, n, k, accumulate, epilogue);
 }
 
-void ck_conv_columns_f32(float *out, size_t ldc, const CK_U(float) *packed_a, size_t m, size_t row_begin, size_t row_end,
-                         const CK_U(float) *in, const ck_window *window, size_t k, size_t col_begin, size_t col_end,
-                         bool accumulate, const ck_gemm_epilogue *epilogue) {
-    const size_t nr = ck_gemm_nr();
-    const size_t plane = (size_t)(window->in[0] * window->in[1] * window->in[2]);
-    const size_t taps = (size_t)(window->kernel[0] * window->kernel[1] * window->kernel[2]);
-    const bool pointwise = taps == 1 && plane == (size_t)(window->out[0] * window->out[1] * window->out[2]) &&
-                           window->stride[0] * window->stride[1] * window->stride[2] == 1 &&
-                           window->pad_begin[0] == 0 && window->pad_begin[1] == 0 && window->pad_begin[2] == 0;
-    float panel[CK_GEMM_DEPTH * 32] __attribute__((aligned(64)));
-    for (size_t j = col_begin; j < col_end; j += nr) {
-        const size_t cols = ck_min(nr, col_end - j);
-        for (size_t k0 = 0; k0 < k; k0 += CK_GEMM_DEPTH) {
-            const size_t kc = ck_min(CK_GEMM_DEPTH, k - k0);
-            if (pointwise) {
-                ck_gemm_pack_b(panel, in + k0 * plane + j, (ptrdiff_t)plane, 1, kc, cols, 0, 1);
-            } else {
-                if (cols < nr) memset(panel, 0, kc * nr * sizeof *panel);
-                ck_im2col_f32(panel, nr, in, window, k0, k0 + kc, j, j + cols);
-            }
-            const bool last = k0 + kc == k;
-            ck_gemm_epilogue e = {.alpha = 1};
-            if (last && epilogue) e = *epilogue;
-            if (e.residual) e.residual += j - col_begin;
-            ck_gemm_panels_f32(out + (j - col_begin), ldc, packed_a + k0 * m + row_begin * kc, panel, row_end - row_begin,
-                               cols, kc, k0 > 0 || accumulate, last ? &e : NULL);
-        }
-    }
-}
-
-void ck_gemv_rows_f32(float *y, const CK_U(float) *a, size_t lda, const CK_U(float) *x, size_t k, size_t begin, size_t end) {
-    CK_CALL(gemv_rows, y, a, lda, x, k, begin, end);
-}
-
-void ck_gemv_cols_f32(float *y, const CK_U(float) *x, const CK_U(float) *b, size_t ldb, size_t k, size_t begin, size_t end) {
-    CK_CALL(gemv_cols, y, x, b, ldb, k, begin, end);
-}
-
 #else
 
-#if CK_TIER == 2
-#define MR 14
-#else
-#define MR 6
-#endif
-#define NR (2 * W)
-
-/// What a tile does to its sums before it stores them: + bias[column] + residual, then a clamp or HardSwish.
-typedef struct T(tail) {
-    const CK_U(float) *bias, *residual;
-    size_t stride;  ///< of residual
-    float low, high;
-    bool swish;
-} T(tail);
-
-/// The `last` vector of a row may be one of `left` columns.
-static inline __attribute__((always_inline)) vf T(get)(const CK_U(float) *p, bool last, size_t left) {
-    return last && left < W ? LDN(p, left) : LD(p);
-}
-
-static inline __attribute__((always_inline)) vf T(apply)(const T(tail) *t, vf x, vf bias, size_t row, size_t col, bool last,
-                                                         size_t left) {
-    x += bias;
-    if (t->residual) x += T(get)(t->residual + row * t->stride + col, last, left);
-    if (t->swish) return x * vclamp(x * VS(1.0f / 6.0f) + VS(0.5f), VS(0), VS(1));
-    return vclamp(x, VS(t->low), VS(t->high));
-}
-
-#if CK_TIER == 2
-/// Byte offsets of a tile's rows: base + {1, 2, 4, 8} * offset reaches all of them without a sum in the loop, whose scalar
-/// instructions would take turns with the products on a port.
-typedef struct row_offsets {
-    ptrdiff_t l1, l3, l5, l7, l9, l11, l13;
-} row_offsets;
-
-/// One row: the products go before the next row's load, or the compiler moves loads up until sums leave their registers.
-#define ROW(i, address)                                                                                     \
-    if (rows > i) {                                                                                         \
-        vf x;                                                                                               \
-        __asm__ volatile("vbroadcastss %c[d](%[a]" address "), %[x]"                                        \
-                         : [x] "=v"(x)                                                                      \
-                         : [a] "r"(a), [l1] "r"(l.l1), [l3] "r"(l.l3), [l5] "r"(l.l5), [l7] "r"(l.l7),       \
-                           [l9] "r"(l.l9), [l11] "r"(l.l11), [l13] "r"(l.l13), [d] "i"(4 * at),             \
-                           "m"(*(const float(*)[1 << 20])a));                                               \
-        acc[i][0] = VFMA(x, b0, acc[i][0]);                                                                 \
-        if (vectors > 1) {                                                                                  \
-            acc[i][1] = VFMA(x, b1, acc[i][1]);                                                             \
-            __asm__ volatile("" : "+v"(acc[i][0]), "+v"(acc[i][1]));                                        \
-        } else {                                                                                            \
-            __asm__ volatile("" : "+v"(acc[i][0]));                                                         \
-        }                                                                                                   \
-    }
-
-/// Step `at` along k of a tile.
-static inline __attribute__((always_inline)) void T(step)(const int rows, const int vectors, const int at, vf (*acc)[2],
-                                                          const CK_U(float) *a, row_offsets l, const CK_U(float) *b) {
-    const vf b0 = LD(b + at * NR), b1 = vectors > 1 ? LD(b + at * NR + W) : b0;
-    ROW(0, "") ROW(1, ",%[l1]") ROW(2, ",%[l1],2") ROW(3, ",%[l3]") ROW(4, ",%[l1],4") ROW(5, ",%[l5]") ROW(6, ",%[l3],2")
-    ROW(7, ",%[l7]") ROW(8, ",%[l1],8") ROW(9, ",%[l9]") ROW(10, ",%[l5],2") ROW(11, ",%[l11]") ROW(12, ",%[l3],4")
-    ROW(13, ",%[l13]")
-}
-#undef ROW
-#else
-static inline __attribute__((always_inline)) void T(step)(const int rows, const int vectors, const int at, vf (*acc)[2],
-                                                          const CK_U(float) *a, ptrdiff_t lda, const CK_U(float) *b) {
-    const vf b0 = LD(b + at * NR), b1 = vectors > 1 ? LD(b + at * NR + W) : b0;
-#pragma clang loop unroll(full)
-    for (int i = 0; i < rows; i++) {
-        const vf x = VS(a[i * lda + at]);
-        acc[i][0] = VFMA(x, b0, acc[i][0]);
-        if (vectors > 1) acc[i][1] = VFMA(x, b1, acc[i][1]);
-    }
-}
-#endif
-
-/// c (+)= rows of A (lda apart, as they lie in memory) times `vectors` vectors of a panel of B (k x NR), `left` columns of the
-/// last one. First block stores, others add; `tail` follows the last block. `ahead`: k / 2 cache lines from there are fetched
-/// into the second-level cache meanwhile.
-static inline __attribute__((always_inline)) void T(tile)(const int rows, const int vectors, size_t left, size_t k,
-                                                          const CK_U(float) *a, size_t lda, const CK_U(float) *b, float *c, size_t ldc,
-                                                          bool first, const T(tail) *tail, const CK_U(float) *ahead) {
-    vf acc[MR][2];
-#pragma clang loop unroll(full)
-    for (int i = 0; i < rows; i++) {
-        acc[i][0] = acc[i][1] = VS(0);
-        __builtin_prefetch(c + (size_t)i * ldc, 1);
-        if (vectors > 1) __builtin_prefetch(c + (size_t)i * ldc + W, 1);
-    }
-#if CK_TIER == 2
-    const ptrdiff_t l1 = (ptrdiff_t)lda * 4;
-    const row_offsets l = {l1, 3 * l1, 5 * l1, 7 * l1, 9 * l1, 11 * l1, 13 * l1};
-#else
-    const ptrdiff_t l = (ptrdiff_t)lda;
-#endif
-    size_t p = 0;
-    for (; p + 2 <= k; p += 2, a += 2, b += 2 * NR, ahead += 16) {
-        __builtin_prefetch(ahead, 0, 2);
-        T(step)(rows, vectors, 0, acc, a, l, b);
-        T(step)(rows, vectors, 1, acc, a, l, b);
-    }
-    if (p < k) T(step)(rows, vectors, 0, acc, a, l, b);
-    const bool whole = left == W;
-    vf bias0 = VS(0), bias1 = VS(0);
-    if (tail && tail->bias) {
-        bias0 = T(get)(tail->bias, vectors == 1, left);
-        if (vectors > 1) bias1 = T(get)(tail->bias + W, true, left);
-    }
-#pragma clang loop unroll(full)
-    for (int i = 0; i < rows; i++) {
-        float *row = c + (size_t)i * ldc;
-        vf x = acc[i][0], y = acc[i][1];
-        if (!first) {
-            x += T(get)(row, vectors == 1, left);
-            if (vectors > 1) y += T(get)(row + W, true, left);
-        }
-        if (tail) {
-            x = T(apply)(tail, x, bias0, (size_t)i, 0, vectors == 1, left);
-            if (vectors > 1) y = T(apply)(tail, y, bias1, (size_t)i, W, true, left);
-        }
-        if (vectors > 1) {
-            ST(row, x);
-            x = y;
-            row += W;
-        }
-        if (whole) {
-            ST(row, x);
-        } else {
-            STN(row, x, left);
-        }
-    }
-}
-
-/// `cols` of the panel's columns.
-static void T(tile_any)(size_t rows, size_t cols, size_t k, const CK_U(float) *a, size_t lda, const CK_U(float) *b, float *c,
-                        size_t ldc, bool first, const T(tail) *tail, const CK_U(float) *ahead) {
-    const size_t left = cols <= W ? cols : cols < NR ? cols - W : W;
-    switch (rows + (cols <= W ? 16 : 0)) {
-#define CASE(r)                                                                   \
-    case r: T(tile)(r, 2, left, k, a, lda, b, c, ldc, first, tail, ahead); break; \
-    case 16 + r: T(tile)(r, 1, left, k, a, lda, b, c, ldc, first, tail, ahead); break;
-    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
-#if CK_TIER == 2
-    CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
-#endif
-#undef CASE
-    default: break;
-    }
-}
+#include "gemm_tile.h"
 
 /// One row of A against four panels of B at once: enough independent sums to keep the units busy.
 static void T(row4)(size_t k, const CK_U(float) *a, const CK_U(float) *b, size_t panel, float *c, bool first) {
@@ -466,59 +279,6 @@ static void T(gemm_panels)(float *c, size_t ldc, const CK_U(float) *packed_a, co
             float *dst = c + i * ldc + j;
             T(tile_any)(rows, cols, k, packed_a + i * k, k, b, dst, ldc, !accumulate, NULL, b);
             if (!plain) T(finish)(&rest, dst, ldc, dst, ldc, rows, cols, i, j);
-        }
-    }
-}
-
-static void T(gemv_rows)(float *y, const CK_U(float) *a, size_t lda, const CK_U(float) *x, size_t k, size_t begin, size_t end) {
-    for (size_t i = begin; i < end; i += 4) {
-        const size_t rows = ck_min(4, end - i);
-        const CK_U(float) *r[4];
-        vf acc[4][2];
-        for (size_t q = 0; q < 4; q++) {
-            r[q] = a + (i + ck_min(q, rows - 1)) * lda;
-            acc[q][0] = acc[q][1] = VS(0);
-        }
-        size_t p = 0;
-        for (; p + 2 * W <= k; p += 2 * W) {
-            const vf x0 = LD(x + p), x1 = LD(x + p + W);
-#pragma clang loop unroll(full)
-            for (int q = 0; q < 4; q++) {
-                acc[q][0] = VFMA(LD(r[q] + p), x0, acc[q][0]);
-                acc[q][1] = VFMA(LD(r[q] + p + W), x1, acc[q][1]);
-            }
-        }
-        for (; p < k; p += W) {
-            const size_t left = ck_min(W, k - p);
-            const vf x0 = left == W ? LD(x + p) : LDN(x + p, left);
-            for (int q = 0; q < 4; q++) acc[q][0] = VFMA(left == W ? LD(r[q] + p) : LDN(r[q] + p, left), x0, acc[q][0]);
-        }
-        for (size_t q = 0; q < rows; q++) y[i + q] = vhsum(acc[q][0] + acc[q][1]);
-    }
-}
-
-static void T(gemv_cols)(float *y, const CK_U(float) *x, const CK_U(float) *b, size_t ldb, size_t k, size_t begin, size_t end) {
-    size_t j = begin;
-    for (; j + 8 * W <= end; j += 8 * W) {
-        vf acc[8];
-        for (int q = 0; q < 8; q++) acc[q] = VS(0);
-        const CK_U(float) *row = b + j;
-        for (size_t p = 0; p < k; p++, row += ldb) {
-            const vf xp = VS(x[p]);
-#pragma clang loop unroll(full)
-            for (int q = 0; q < 8; q++) acc[q] = VFMA(xp, LD(row + q * W), acc[q]);
-        }
-        for (int q = 0; q < 8; q++) ST(y + j + q * W, acc[q]);
-    }
-    for (; j < end; j += W) {
-        const size_t left = ck_min(W, end - j);
-        vf acc = VS(0);
-        const CK_U(float) *row = b + j;
-        for (size_t p = 0; p < k; p++, row += ldb) acc = VFMA(VS(x[p]), left == W ? LD(row) : LDN(row, left), acc);
-        if (left == W) {
-            ST(y + j, acc);
-        } else {
-            STN(y + j, acc, left);
         }
     }
 }
