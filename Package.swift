@@ -53,7 +53,8 @@ let package = Package(
     // L0
     .target(name: "CRegistry"),
     .target(name: "CPlugin"),
-    .target(name: "CKernels"),
+    .target(name: "CKernels", plugins: [.plugin(name: "KernelDigest")]),
+    .plugin(name: "KernelDigest", capability: .buildTool(), path: "Tools/KernelDigest"),
     .target(name: "CBLAS"),
     .target(name: "CImage"),
     .target(

@@ -28,6 +28,23 @@ public struct CPUProvider: ExecutionProvider {
     return findings
   }
 
+  /// Processor, tier, panels and build. Strict: a form that would serve elsewhere, too, is made anew there.
+  public var packing: String? {
+    let panels = "panels \(ck_gemm_mr())x\(ck_gemm_nr())"
+    return "\(CPUProvider.architecture) \(String(cString: ck_isa_name())), \(panels), "
+      + "processor \(String(cString: ck_isa_feature_names())), kernels \(String(cString: ck_source_digest()))"
+  }
+
+  private static var architecture: String {
+    #if arch(x86_64)
+      "x86_64"
+    #elseif arch(arm64)
+      "arm64"
+    #else
+      "other"
+    #endif
+  }
+
   /// Operators with kernels, "domain.name" or "name", sorted.
   public static var operators: [String] { makers.keys.map(\.description).sorted() }
 

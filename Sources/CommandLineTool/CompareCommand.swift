@@ -52,10 +52,12 @@ struct CompareCommand: ParsableCommand {
     let progress = console.progress
     defer { progress.clear() }
     progress.show("preparing \(a)")
-    let first = try PreparedModel(path: a, level: levelA, providers: providerA, threads: threads, seed: tensors.seed)
+    let first = try PreparedModel(
+      path: a, level: levelA, providers: providerA, threads: threads, seed: tensors.seed, quiet: console.quiet)
     progress.show("preparing \(b)")
     let second = try PreparedModel(
-      path: b, level: levelB, providers: providerB, threads: threads, seed: tensors.seed, pool: first.session.pool)
+      path: b, level: levelB, providers: providerB, threads: threads, seed: tensors.seed, pool: first.session.pool,
+      quiet: console.quiet)
     let inputs = try within("file \(a)") { try tensors.values(for: first.source, fills: true) }
     progress.show("running \(a)")
     let expected = try within("file \(a)") { try first.session.run(values: inputs) }

@@ -35,6 +35,8 @@ public struct KernelRequest {
   /// Threads that may work at once; scratch is per thread where a kernel wants it so.
   public let threads: Int
   let packs: PackCache
+  /// Whose forms `packed` keeps: the provider's name; "" where they may not outlive the process.
+  var packer = ""
   /// The graph that the node is of, for its bodies; nil where they are not given.
   let graph: Graph?
 
@@ -57,9 +59,27 @@ public struct KernelRequest {
   /// A body of the node as a graph of its own; nil where it is not given, or reads what is computed outside.
   public func body(_ attribute: String) throws -> Graph? { graph?.standalone(try attributes.region(attribute)) }
 
-  /// A packed form of a constant, made once per session however many plans ask.
+  /// A packed form of a constant, made once per session however many plans ask; taken from the file of a prepared model where
+  /// that has it (`PackFile`).
+  ///
+  /// `form` says everything that the bytes depend on beside the constant's type, shape and contents, and beside what
+  /// `ExecutionProvider.packing` says: the same form of the same constant has the same bytes in every process. `fill` writes all
+  /// `byteCount` bytes, at an address aligned to 64; more than what it wrote must not be read.
+  public func packed(
+    _ tensor: Tensor, _ form: String, byteCount: Int, _ fill: (UnsafeMutableRawPointer) throws -> Void
+  ) throws -> TensorStorage {
+    let form = PackForm(provider: packer, form: form, type: tensor.dataType, shape: tensor.shape)
+    return try packs.storage(for: tensor, form, byteCount: packer.isEmpty ? nil : byteCount) { zeroes in
+      let made = try TensorStorage(byteCount: byteCount, zeroed: zeroes)
+      try withExtendedLifetime(tensor) { try fill(made.base) }
+      return made
+    }
+  }
+
+  /// The same where only making it tells its size: no file keeps such a form, each session makes it.
   public func packed(_ tensor: Tensor, _ form: String, _ make: () throws -> TensorStorage) throws -> TensorStorage {
-    try packs.storage(for: tensor, form, make)
+    let form = PackForm(provider: "", form: form, type: tensor.dataType, shape: tensor.shape)
+    return try packs.storage(for: tensor, form, byteCount: nil) { _ in try make() }
   }
 }
 
@@ -119,6 +139,9 @@ public protocol ExecutionProvider: Sendable {
   var memory: MemoryKind { get }
   /// What this machine has of what the provider can use.
   func probe() -> [ProviderFinding]
+  /// Everything that the bytes of its packed forms depend on beside constant and form, in words: the processor's features in use,
+  /// panel sizes, the build of the packing code. nil: no file may keep them.
+  var packing: String? { get }
   /// A kernel for the node, or a thrown `Refusal` (or `CameoError.unsupported`) that says why not.
   func prepare(_ request: KernelRequest) throws -> PreparedKernel
 }
@@ -126,4 +149,5 @@ public protocol ExecutionProvider: Sendable {
 extension ExecutionProvider {
   public var memory: MemoryKind { .host }
   public func probe() -> [ProviderFinding] { [] }
+  public var packing: String? { nil }
 }

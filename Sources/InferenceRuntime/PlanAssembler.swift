@@ -84,10 +84,11 @@ final class PlanAssembler {
       } else if !hasRoom, let parts = PlanAssembler.concatParts(node, inputs: inputs, output: outputs.first ?? nil) {
         implementation = .concat(parts)
       } else {
-        let request = KernelRequest(
+        var request = KernelRequest(
           node: node, inputs: inputs, outputs: outputs, threads: core.pool.threads, packs: core.packs,
           graph: core.graph)
         for candidate in core.providers where !(candidate is ReferenceProvider) {
+          request.packer = candidate.packing == nil ? "" : candidate.name
           do {
             let prepared = try candidate.prepare(request)
             if hasRoom && !prepared.heedsRoom { throw Refusal("\(prepared.kernel.name) needs contiguous operands") }

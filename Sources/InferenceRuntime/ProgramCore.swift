@@ -10,7 +10,7 @@ final class ProgramCore: Sendable {
   let providers: [any ExecutionProvider]
   let options: SessionOptions
   let pool: ThreadPool
-  let packs = PackCache()
+  let packs: PackCache
   /// Results of nodes that depend on constants only.
   private let folded = Mutex<[NodeID: [Value?]]>([:])
   /// Aligned copies of small constants that a file holds unaligned.
@@ -22,6 +22,7 @@ final class ProgramCore: Sendable {
     self.providers = providers
     self.options = options
     self.pool = pool
+    packs = PackCache(file: options.packs, zeroes: options.keepsPacks)
   }
 
   /// How messages name where a value comes from.

@@ -43,6 +43,16 @@ public final class MappedFile: @unchecked Sendable {
   }
 
   public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+
+  /// Lets all pages go from resident memory: the file gives them back when they are touched.
+  public func releasePages() {
+    if byteCount > 0 { madvise(UnsafeMutableRawPointer(mutating: base), byteCount, MADV_DONTNEED) }
+  }
+
+  /// Has pages read ahead where they lie on disk; nothing waits for them.
+  public func readAhead() {
+    if byteCount > 0 { madvise(UnsafeMutableRawPointer(mutating: base), byteCount, MADV_WILLNEED) }
+  }
 }
 
 /// The bytes behind one or many tensors: owned memory, or part of a mapped file. Immutable once published in a `Tensor`.

@@ -130,17 +130,26 @@ struct PreparedModel {
   let optimized: Model
   let report: OptimizationReport
   let session: Session
+  /// False where the file was prepared, or level 0 was asked for.
+  let hasRunPasses: Bool
   let loadMilliseconds: Double
   let prepareMilliseconds: Double
 
   init(
     path: String, level: Int, providers: [ProviderChoice], threads: Int, seed: UInt64 = 0,
     optimization: OptimizationArguments = OptimizationArguments.defaults, keeping names: [String] = [],
-    pool: ThreadPool? = nil, affinity: [Int] = []
+    pool: ThreadPool? = nil, affinity: [Int] = [], quiet: Bool = false
   ) throws {
     let start = ContinuousClock.now
-    var source = try ONNXImporter.load(path: path)
+    let note: @Sendable (String) -> Void = { if !quiet { Console.note("cameo: \($0)") } }
+    let chosen = ProviderChoice.providers(providers)
+    let file = try PreparedFile(contentsOf: path, providers: chosen, notice: note)
+    if let text = file.note { note(text) }
+    var source = file.model
     loadMilliseconds = (ContinuousClock.now - start).milliseconds
+    let isReady = file.isReady && optimization.isDefault && PluginArguments.passes.isEmpty
+    let runsPasses = !isReady && (level > 0 || !optimization.enable.isEmpty)
+    hasRunPasses = runsPasses
     let extra = try optimization.ruleFiles.passes(disabled: optimization.disable)
     let options = try optimization.options(level: level, bindings: [:], extra: extra)
     let began = ContinuousClock.now
@@ -150,17 +159,14 @@ struct PreparedModel {
       try PreparedModel.keep(names, in: &source)
       var optimizer = Optimizer(options: options, verification: nil)
       optimizer.extraPasses = extra
-      let (optimized, report) =
-        level == 0 && options.enabled.isEmpty ? (source, OptimizationReport()) : try optimizer.optimizeWatched(source)
+      let (optimized, report) = runsPasses ? try optimizer.optimizeWatched(source) : (source, OptimizationReport())
       var settings = SessionOptions()
       settings.threads = threads
       settings.affinity = affinity
       settings.seed = seed
       settings.pool = pool
-      return (
-        source, optimized, report,
-        try Session(optimized, providers: ProviderChoice.providers(providers), options: settings)
-      )
+      settings.packs = file.packs
+      return (source, optimized, report, try Session(optimized, providers: chosen, options: settings))
     }
     (self.source, optimized, report, session) = result
     prepareMilliseconds = (ContinuousClock.now - began).milliseconds
