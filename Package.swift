@@ -32,7 +32,9 @@ let package = Package(
     // L6
     .target(
       name: "CPUProvider",
-      dependencies: ["InferenceRuntime", "PassKit", "Operators", "GraphIR", "Tensors", "CKernels", "CBLAS"]),
+      dependencies: ["InferenceRuntime", "PassKit", "Operators", "GraphIR", "Tensors", "CKernels", "CBLAS"],
+      plugins: [.plugin(name: "KernelDigest")]),
+    .plugin(name: "KernelDigest", capability: .buildTool(), path: "Tools/KernelDigest"),
     // L5
     .target(name: "InferenceRuntime", dependencies: ["PassKit", "Operators", "GraphIR", "Tensors"]),
     .target(
@@ -53,8 +55,7 @@ let package = Package(
     // L0
     .target(name: "CRegistry"),
     .target(name: "CPlugin"),
-    .target(name: "CKernels", plugins: [.plugin(name: "KernelDigest")]),
-    .plugin(name: "KernelDigest", capability: .buildTool(), path: "Tools/KernelDigest"),
+    .target(name: "CKernels"),
     .target(name: "CBLAS"),
     .target(name: "CImage"),
     .target(
@@ -99,6 +100,12 @@ let package = Package(
       name: "PluginTests", dependencies: ["TestSupport", "Cameo", "PassKit", "Operators", "GraphIR", "Tensors"],
       exclude: ["Fixtures"]),
     .testTarget(name: "ZooTests", dependencies: ["TestSupport"]),
+    .testTarget(
+      name: "PreparedModelTests",
+      dependencies: [
+        "TestSupport", "CommandLineTool", "Cameo", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR",
+        "Tensors",
+      ]),
     .testTarget(name: "EmbeddedModelTests", dependencies: ["TestSupport"]),
     .testTarget(name: "HostileInputTests", dependencies: ["TestSupport", "fuzz-runner", "CommandLineTool"]),
     // Every operator on the ONNX backend's node tests: inferred shapes, and mutations in child processes.

@@ -32,7 +32,7 @@ public struct CPUProvider: ExecutionProvider {
   public var packing: String? {
     let panels = "panels \(ck_gemm_mr())x\(ck_gemm_nr())"
     return "\(CPUProvider.architecture) \(String(cString: ck_isa_name())), \(panels), "
-      + "processor \(String(cString: ck_isa_feature_names())), kernels \(String(cString: ck_source_digest()))"
+      + "processor \(String(cString: ck_isa_feature_names())), kernels \(KernelSources.digest)"
   }
 
   private static var architecture: String {

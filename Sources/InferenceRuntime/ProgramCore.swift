@@ -49,7 +49,11 @@ final class ProgramCore: Sendable {
     let copy = try Tensor.makeRaw(tensor.dataType, tensor.shape) { bytes in
       tensor.withUnsafeBytes { bytes.copyMemory(from: $0) }
     }
-    alignedCopies.withLock { $0[value] = copy }
-    return copy
+    return alignedCopies.withLock { copies in
+      if let known = copies[value], known.count == tensor.count { return known }
+      copies[value] = copy
+      packs.note(copy, of: tensor)
+      return copy
+    }
   }
 }

@@ -36,9 +36,5 @@ const char *ck_isa_feature_names(void);
 /// matrices packed before belong to the old tier.
 int32_t ck_isa_select(int32_t tier);
 
-/// A checksum over the sources of CKernels and CPUProvider, written by the build (Tools/KernelDigest): what packs, and what reads
-/// what was packed.
-const char *ck_source_digest(void);
-
 #pragma clang assume_nonnull end
 #endif

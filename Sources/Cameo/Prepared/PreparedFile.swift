@@ -1,9 +1,9 @@
 public import GraphIR
 public import InferenceRuntime
-public import ONNXFormat
+import ONNXFormat
 import Operators
 import Passes
-public import Tensors
+import Tensors
 
 /// A model file that is ready to run on this machine: optimized to level 3, with its packed weights beside it.
 ///

@@ -20,6 +20,8 @@ public final class PackCache: Sendable {
     var places: [Key: Int] = [:]
     /// In the order of their making.
     var entries: [Entry] = []
+    /// By the address of a copy, which is kept so that nothing else comes to lie there.
+    var originals: [UInt: (copy: Tensor, tensor: Tensor)] = [:]
   }
 
   private let state = Mutex(State())
@@ -33,24 +35,31 @@ public final class PackCache: Sendable {
     self.zeroes = zeroes
   }
 
+  /// `copy` stands for `tensor`, whose place in a file it does not have.
+  func note(_ copy: Tensor, of tensor: Tensor) {
+    state.withLock { $0.originals[UInt(bitPattern: copy.baseAddress)] = (copy, tensor) }
+  }
+
   /// `byteCount` nil: `make` allocates, and no file may hold the form, as nobody can tell whether what it holds is long enough.
   func storage(
     for tensor: Tensor, _ form: PackForm, byteCount: Int?, _ make: (Bool) throws -> TensorStorage
   ) throws -> TensorStorage {
-    let key = Key(address: UInt(bitPattern: tensor.baseAddress), form: form)
+    let address = UInt(bitPattern: tensor.baseAddress)
+    let source = state.withLock { $0.originals[address]?.tensor } ?? tensor
+    let key = Key(address: UInt(bitPattern: source.baseAddress), form: form)
     if let known = state.withLock({ state in state.places[key].map { state.entries[$0].packed } }) { return known }
     let packed: TensorStorage
-    if let byteCount, let mapped = try file?.storage(for: tensor, form, byteCount: byteCount) {
+    if let byteCount, let mapped = try file?.storage(for: source, form, byteCount: byteCount) {
       packed = mapped
     } else {
       packed = try make(zeroes)
       // What was packed is seldom read again.
-      tensor.storage.releasePages(offset: tensor.byteOffset, byteCount: tensor.byteCount)
+      source.storage.releasePages(offset: source.byteOffset, byteCount: source.byteCount)
     }
     return state.withLock { state in
       if let place = state.places[key] { return state.entries[place].packed }
       state.places[key] = state.entries.count
-      state.entries.append(Entry(source: tensor, form: form, packed: packed))
+      state.entries.append(Entry(source: source, form: form, packed: packed))
       return packed
     }
   }

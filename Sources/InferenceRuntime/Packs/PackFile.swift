@@ -50,7 +50,7 @@ public final class PackFile: Sendable {
       guard sources.files.map(\.byteCount) == head.sourceSizes, sources.digest(of: model) == head.modelDigest else {
         throw CameoError.unsupported("the model has changed since it was made")
       }
-      guard PackFile.ends(of: head.entries, in: file.bytes) == head.endsDigest else {
+      guard PackFile.samples(of: head.entries, in: file.bytes) == head.samplesDigest else {
         throw CameoError.badInput("its data are damaged")
       }
       var places: [Key: (place: Int, size: Int)] = [:]
@@ -81,18 +81,13 @@ public final class PackFile: Sendable {
     return try TensorStorage(file: file, offset: found.place, byteCount: found.size)
   }
 
-  /// A digest over the first and last bytes of every form: holes that a copy left are seen.
-  static func ends(of entries: [PackHead.Entry], in bytes: UnsafeRawBufferPointer) -> UInt64 {
+  /// A digest over samples of every form: holes that a copy left are seen.
+  static func samples(of entries: [PackHead.Entry], in bytes: UnsafeRawBufferPointer) -> UInt64 {
     var digest = Digest64()
     for entry in entries {
-      add(UnsafeRawBufferPointer(rebasing: bytes[entry.place..<entry.place + entry.size]), to: &digest)
+      digest.sample(UnsafeRawBufferPointer(rebasing: bytes[entry.place..<entry.place + entry.size]))
     }
     return digest.value
-  }
-
-  private static func add(_ form: UnsafeRawBufferPointer, to digest: inout Digest64) {
-    digest.add(UnsafeRawBufferPointer(rebasing: form.prefix(64)))
-    digest.add(UnsafeRawBufferPointer(rebasing: form.suffix(64)))
   }
 
   // MARK: Writing
@@ -110,7 +105,7 @@ public final class PackFile: Sendable {
     head.modelDigest = sources.digest(of: model)
     head.sourceSizes = sources.files.map(\.byteCount)
     var forms: [TensorStorage] = []
-    var ends = Digest64()
+    var samples = Digest64()
     for entry in cache.entries where !entry.form.provider.isEmpty && entry.packed.byteCount > 0 {
       guard let source = sources.place(of: entry.source) else { continue }
       head.entries.append(
@@ -118,9 +113,9 @@ public final class PackFile: Sendable {
           file: source.file, offset: source.offset, byteCount: entry.source.byteCount, provider: entry.form.provider,
           form: entry.form.text, place: 0, size: entry.packed.byteCount))
       forms.append(entry.packed)
-      add(UnsafeRawBufferPointer(start: entry.packed.base, count: entry.packed.byteCount), to: &ends)
+      samples.sample(UnsafeRawBufferPointer(start: entry.packed.base, count: entry.packed.byteCount))
     }
-    head.endsDigest = ends.value
+    head.samplesDigest = samples.value
     head.layOut()
     try output.write(head.encoded())
     for (entry, form) in zip(head.entries, forms) {

@@ -4,7 +4,7 @@ import Tensors
 ///
 /// All numbers are little-endian. 8 bytes magic; the file's size, the head's size and the head's digest (of the head with 0 in
 /// its place), 8 bytes each; then the body: version; providers, each with what its forms depend on; digest of the model; sizes of
-/// the files that the model's constants lie in; digest of the forms' ends; the entries. Texts and lists start with a count of 4
+/// the files that the model's constants lie in; digest of samples of the forms; the entries. Texts and lists start with a count of 4
 /// bytes. Forms begin behind the head, at multiples of 64, of 4096 from 64 KiB on, and do not overlap.
 struct PackHead: Equatable {
   struct Provider: Equatable {
@@ -35,7 +35,7 @@ struct PackHead: Equatable {
   var providers: [Provider] = []
   var modelDigest: UInt64 = 0
   var sourceSizes: [Int] = []
-  var endsDigest: UInt64 = 0
+  var samplesDigest: UInt64 = 0
   var entries: [Entry] = []
 
   // MARK: Writing
@@ -65,7 +65,7 @@ struct PackHead: Equatable {
     number(modelDigest)
     count(sourceSizes.count)
     for size in sourceSizes { number(size) }
-    number(endsDigest)
+    number(samplesDigest)
     count(entries.count)
     for entry in entries {
       count(entry.file)
@@ -130,7 +130,7 @@ struct PackHead: Equatable {
     }
     modelDigest = try reader.word()
     for _ in 0..<(try reader.count(each: 8)) { sourceSizes.append(try reader.number()) }
-    endsDigest = try reader.word()
+    samplesDigest = try reader.word()
     let count = try reader.count(each: 44)
     entries.reserveCapacity(count)
     var end = headSize
