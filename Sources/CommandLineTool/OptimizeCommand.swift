@@ -140,6 +140,7 @@ struct OptimizeCommand: ParsableCommand {
     progress.show("writing \(output)")
     var export = ExportOptions(opset: optimization.opset)
     if externalData { export.externalData = .beside }
+    if options.target == .cameo { export.opsetLimit = ONNXImporter.newestOpset }
     var document = ReportDocument(outcome, output: output)
     let written: ONNXExporter.Summary
     if prepacked {

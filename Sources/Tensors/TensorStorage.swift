@@ -48,11 +48,6 @@ public final class MappedFile: @unchecked Sendable {
   public func releasePages() {
     if byteCount > 0 { madvise(UnsafeMutableRawPointer(mutating: base), byteCount, MADV_DONTNEED) }
   }
-
-  /// Has pages read ahead where they lie on disk; nothing waits for them.
-  public func readAhead() {
-    if byteCount > 0 { madvise(UnsafeMutableRawPointer(mutating: base), byteCount, MADV_WILLNEED) }
-  }
 }
 
 /// The bytes behind one or many tensors: owned memory, or part of a mapped file. Immutable once published in a `Tensor`.

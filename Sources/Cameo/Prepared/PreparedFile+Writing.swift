@@ -8,8 +8,9 @@ extension PreparedFile {
   public struct WriteOptions: Sendable {
     /// The model file.
     public var export = ExportOptions()
-    /// Values for open dimensions of the inputs, one set for each plan whose weights are to be packed. What a set leaves open, or no
-    /// set at all, takes small values that the model accepts. Runs with other shapes find the forms that they share.
+    /// Values for open dimensions of the inputs, one set for each plan whose weights are to be packed. What a set leaves
+    /// open, or no set at all, takes small values that the model accepts. Runs with other shapes find the forms that they
+    /// share.
     public var bindings: [[String: Int]] = []
     public var providers: [any ExecutionProvider] = [CPUProvider()]
     /// Threads that pack and run; the files do not depend on them.
@@ -27,12 +28,12 @@ extension PreparedFile {
     public let packing: String
   }
 
-  /// Writes `model` to `path` and its packed weights to `path`.packed: beside their places first, then renamed, so that an error leaves
-  /// neither. `path` may be the file that the model was read from.
+  /// Writes `model` to `path` and its packed weights to `path`.packed: beside their places first, then renamed, so that
+  /// an error leaves neither. `path` may be the file that the model was read from.
   ///
-  /// `model` is optimized already: level 3 and target cameo give the fastest; its session runs no pass. Runs it on seeded inputs,
-  /// because plans whose shapes depend on data, and bodies, are only made then. Throws `.unsupported` where no input is found that
-  /// it runs or can be planned for, or where `path` is no regular file.
+  /// `model` is optimized already, best to level 3 for target cameo: a session over the file runs no pass. Runs it on
+  /// seeded inputs, because plans whose shapes depend on data, and bodies, are only made then. Throws `.unsupported`
+  /// where no input is found that it runs or can be planned for, or where `path` is no regular file.
   @discardableResult
   public static func write(_ model: Model, to path: String, options: WriteOptions = WriteOptions()) throws -> Summary {
     let packing = options.providers.compactMap(\.packing).joined(separator: "; ")
@@ -40,7 +41,10 @@ extension PreparedFile {
     model.metadata.removeAll { $0.key == metadataKey }
     model.metadata.append(
       MetadataEntry(key: metadataKey, value: "version \(CameoVersion.current), level 3, \(packing)"))
-    let staged = try ONNXExporter.stage(model, to: path, options: options.export)
+    var export = options.export
+    // Who else reads it would have to know the operators of ai.cameo, too.
+    export.opsetLimit = ONNXImporter.newestOpset
+    let staged = try ONNXExporter.stage(model, to: path, options: export)
     let packed = try within("file \(path)\(suffix)") {
       // As every later session will see it.
       let loaded = try staged.load()
@@ -70,20 +74,26 @@ extension PreparedFile {
     // Which body runs depends on values.
     let hasBranches = model.graph.allNodes.contains { model.graph[$0].is("If") }
     var failure: CameoError?
-    for dims in generator.assignments() {
-      do {
-        for seed in 1...(hasBranches ? 8 : 1) {
-          let values = try generator.inputs(dims, variant: generator.variants[0], seed: UInt64(seed))
-          let named = zip(names, values).compactMap { name, value in value.map { (name, $0) } }
-          do { _ = try session.run(values: Dictionary(named, uniquingKeysWith: { a, _ in a })) } catch {
-            // What does not run on made values may still be planned.
-            try session.prepare(
-              inputs: Dictionary(named, uniquingKeysWith: { a, _ in a }).compactMapValues { $0.tensor?.shape })
+    for runs in [true, false] {
+      for dims in generator.assignments() {
+        var isDone = false
+        for seed in 1...(runs && hasBranches ? 8 : 1) {
+          do {
+            let values = try generator.inputs(dims, variant: generator.variants[0], seed: UInt64(seed))
+            let pairs = zip(names, values).compactMap { name, value in value.map { (name, $0) } }
+            let named = Dictionary(pairs, uniquingKeysWith: { a, _ in a })
+            // What runs on no made values may still be planned.
+            if runs {
+              _ = try session.run(values: named)
+            } else {
+              try session.prepare(inputs: named.compactMapValues { $0.tensor?.shape })
+            }
+            isDone = true
+          } catch let error as CameoError {
+            failure = failure ?? error
           }
         }
-        return
-      } catch let error as CameoError {
-        failure = failure ?? error
+        if isDone { return }
       }
     }
     throw (failure ?? .unsupported("there is nothing to run")).within("planning")

@@ -109,7 +109,7 @@ public enum ONNXExporter {
       }
       return try lower(model, options, from: opset, through: opset)
     }
-    return try lower(model, options, from: source ?? defaultOpsetLimit, through: max(source ?? 0, defaultOpsetLimit))
+    return try lower(model, options, from: source ?? defaultOpsetLimit, through: max(source ?? 0, options.opsetLimit))
   }
 
   private static func lower(
