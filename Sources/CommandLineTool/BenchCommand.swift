@@ -62,7 +62,7 @@ struct BenchCommand: ParsableCommand {
     progress.show("preparing \(model)")
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
-      optimization: optimization, affinity: affinity, quiet: console.quiet)
+      optimization: optimization, affinity: affinity, precision: runtime.precision, quiet: console.quiet)
     try within("file \(model)") {
       let inputs = try tensors.values(for: prepared.source, fills: true)
       let planning = ContinuousClock.now

@@ -72,6 +72,8 @@ struct OptimizeCommand: ParsableCommand {
       "Also write the weights as this machine's kernels read them, to OUT.packed: run maps them. Means --level 3 --target cameo."
     ))
   var prepacked = false
+  @Option(help: ArgumentHelp("The precision that --prepacked packs weights for (default: fp32).", valueName: "type"))
+  var precision: Precision?
   @Option(
     help: ArgumentHelp(
       "Exit with 1 unless the result has so many nodes of an operator: 'Attention>=6'. Repeatable.", valueName: "op>=n")
@@ -87,6 +89,7 @@ struct OptimizeCommand: ParsableCommand {
     if prepacked, optimum != nil || level ?? 3 != 3 || optimization.target ?? .cameo != .cameo {
       throw ValidationError("--prepacked means --level 3 --target cameo")
     }
+    if precision != nil, !prepacked { throw ValidationError("--precision goes with --prepacked") }
     for path in report where (try? ReportFormat(path: path)) == nil {
       throw ValidationError("--report is FILE.html, FILE.json or FILE.md, not \(path)")
     }
@@ -146,6 +149,7 @@ struct OptimizeCommand: ParsableCommand {
     if prepacked {
       var preparation = PreparedFile.WriteOptions()
       preparation.export = export
+      preparation.precision = precision ?? .fp32
       preparation.bindings = [options.bindings.compactMapValues(\.value)]
       let prepared = try PreparedFile.write(result, to: output, options: preparation)
       written = prepared.model

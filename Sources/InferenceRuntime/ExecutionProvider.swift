@@ -34,6 +34,8 @@ public struct KernelRequest {
   public let outputs: [Operand?]
   /// Threads that may work at once; scratch is per thread where a kernel wants it so.
   public let threads: Int
+  /// What products of float32 may be computed in.
+  public let precision: Precision
   let packs: PackCache
   /// Whose forms `packed` keeps: the provider's name; "" where they may not outlive the process.
   var packer = ""
@@ -41,9 +43,10 @@ public struct KernelRequest {
   let graph: Graph?
 
   public init(
-    node: Node, inputs: [Operand?], outputs: [Operand?], threads: Int, packs: PackCache = PackCache(),
-    graph: Graph? = nil
+    node: Node, inputs: [Operand?], outputs: [Operand?], threads: Int, precision: Precision = .fp32,
+    packs: PackCache = PackCache(), graph: Graph? = nil
   ) {
+    self.precision = precision
     self.graph = graph
     self.node = node
     attributes = AttributeReader(node)
@@ -137,6 +140,8 @@ public enum MemoryKind: Sendable, Hashable {
 public protocol ExecutionProvider: Sendable {
   var name: String { get }
   var memory: MemoryKind { get }
+  /// What products of float32 can be computed in here. `auto` is left out: every provider takes it.
+  var precisions: Set<Precision> { get }
   /// What this machine has of what the provider can use.
   func probe() -> [ProviderFinding]
   /// Everything that the bytes of its packed forms depend on beside constant and form, in words: the processor's features in use,
@@ -148,6 +153,7 @@ public protocol ExecutionProvider: Sendable {
 
 extension ExecutionProvider {
   public var memory: MemoryKind { .host }
+  public var precisions: Set<Precision> { [.fp32] }
   public func probe() -> [ProviderFinding] { [] }
   public var packing: String? { nil }
 }

@@ -77,6 +77,23 @@ import Testing
     }
   }
 
+  @Test(arguments: ["product", "convolution"]) func eachPrecisionHasFormsOfItsOwn(_ name: String) throws {
+    try withFolder { folder in
+      let text = try #require(Self.samples.first { $0.name == name }).text
+      let path = try Sample.prepare(text, in: folder) { $0.precision = .bf16 }
+      let file = try PreparedFile(contentsOf: path)
+      let inputs = try Sample.inputs(file.model)
+      for precision in [Precision.bf16, .fp32] {
+        let mapped = try Sample.session(file, precision: precision)
+        let packed = try Sample.session(file, usingPacks: false, precision: precision)
+        #expect(Sample.sameBits(try mapped.run(values: inputs), try packed.run(values: inputs)))
+        #expect(mapped.packedBytes == packed.packedBytes && mapped.packedBytes > 0)
+        if precision == .bf16 { #expect(mapped.mappedPackedBytes == mapped.packedBytes) }
+        if name == "product", precision == .fp32 { #expect(mapped.mappedPackedBytes == 0) }
+      }
+    }
+  }
+
   @Test func bothBranchesAndBodiesAreMapped() throws {
     try withFolder { folder in
       let file = try PreparedFile(contentsOf: try Sample.prepare(Sample.branches, in: folder))
@@ -164,7 +181,9 @@ import Testing
     var packing: String? = "by two"
 
     func prepare(_ request: KernelRequest) throws -> PreparedKernel {
-      guard request.node.type.hasSuffix("MatMul"), let weights = request.input(1)?.constant else { throw Refusal("another") }
+      guard request.node.type.hasSuffix("MatMul"), let weights = request.input(1)?.constant else {
+        throw Refusal("another")
+      }
       let form = try request.packed(weights, "anything: \u{e9} at all", byteCount: weights.byteCount) { target in
         let (from, to) = (weights.baseAddress, target.assumingMemoryBound(to: Float.self))
         for index in 0..<weights.count { to[index] = 2 * from.loadUnaligned(fromByteOffset: 4 * index, as: Float.self) }

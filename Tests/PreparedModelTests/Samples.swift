@@ -99,11 +99,13 @@ enum Sample {
     return "\(folder)/m.onnx"
   }
 
-  static func session(_ file: PreparedFile, usingPacks: Bool = true, providers: [any ExecutionProvider]? = nil) throws
-    -> Session
-  {
+  static func session(
+    _ file: PreparedFile, usingPacks: Bool = true, providers: [any ExecutionProvider]? = nil,
+    precision: Precision = .fp32
+  ) throws -> Session {
     var options = SessionOptions()
     options.threads = 1
+    options.precision = precision
     options.packs = usingPacks ? file.packs : nil
     return try Session(file.model, providers: providers ?? [CPUProvider()], options: options)
   }

@@ -13,6 +13,8 @@ extension PreparedFile {
     /// share.
     public var bindings: [[String: Int]] = []
     public var providers: [any ExecutionProvider] = [CPUProvider()]
+    /// Of the sessions that are to run it: forms of another precision are packed as usual.
+    public var precision = Precision.fp32
     /// Threads that pack and run; the files do not depend on them.
     public var threads = 0
 
@@ -52,6 +54,7 @@ extension PreparedFile {
       ready.restoreFusedFunctions()
       var settings = SessionOptions()
       settings.threads = options.threads
+      settings.precision = options.precision
       settings.keepsPacks = true
       let session = try Session(ready, providers: options.providers, options: settings)
       for bindings in options.bindings.isEmpty ? [[:]] : options.bindings { try plan(session, ready, bindings) }
