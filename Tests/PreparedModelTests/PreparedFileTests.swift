@@ -231,7 +231,9 @@ import Testing
     /// Resident bytes of the mappings of a file.
     private static func resident(_ path: String) throws -> Int {
       var (total, isOurs) = (0, false)
-      for line in try String(contentsOfFile: "/proc/self/smaps", encoding: .utf8).split(separator: "\n") {
+      // Its size reads 0: it is read to its end.
+      let smaps = try #require(FileHandle(forReadingAtPath: "/proc/self/smaps")).readDataToEndOfFile()
+      for line in String(decoding: smaps, as: UTF8.self).split(separator: "\n") {
         if line.contains("-"), line.split(separator: " ").count >= 5, !line.hasPrefix("VmFlags") {
           isOurs = line.hasSuffix(path)
         } else if isOurs, line.hasPrefix("Rss:") {
