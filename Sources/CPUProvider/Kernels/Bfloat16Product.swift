@@ -10,15 +10,22 @@ struct Bfloat16Tiles {
   let columnTiles: Int
   var count: Int { rowTiles * columnTiles }
 
-  /// Each tile reads its rows and its columns; with many columns it is cheaper to cut those.
+  /// Each tile reads its rows and its columns once: the longer side is cut.
   init(m: Int, n: Int, k: Int, threads: Int, others: Int = 1) {
     let (unit, width) = (32, Int(CK_BF16_COLUMNS))
     // A tile's work is worth a thread: 2^19 multiplications, or 2^16 weights to read.
     let most = (2 * threads + others - 1) / others
     let wanted = threads == 1 ? 1 : min(max(1, max((m * n * k) >> 19, (n * k) >> 16)), most)
-    let columnParts = min(wanted, max(1, n / 128))
-    columns = (n + columnParts * width - 1) / (columnParts * width) * width
-    let rowParts = min((wanted + columnParts - 1) / columnParts, max(1, m / unit))
+    let (mostRows, mostColumns) = (max(1, m / (2 * unit)), max(1, n / (2 * width)))
+    var (rowParts, columnParts) = (1, 1)
+    if m > n {
+      rowParts = min(wanted, mostRows)
+      columnParts = min((wanted + rowParts - 1) / rowParts, mostColumns)
+    } else {
+      columnParts = min(wanted, mostColumns)
+      rowParts = min((wanted + columnParts - 1) / columnParts, mostRows)
+    }
+    columns = columnParts == 1 ? n : (n + columnParts * width - 1) / (columnParts * width) * width
     rows = rowParts == 1 ? m : (m + rowParts * unit - 1) / (rowParts * unit) * unit
     columnTiles = (n + columns - 1) / columns
     rowTiles = (m + rows - 1) / rows
