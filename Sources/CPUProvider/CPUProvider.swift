@@ -5,11 +5,36 @@ import InferenceRuntime
 import Operators
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// Kernels for this machine's processor: SIMD tiers chosen at start, OpenBLAS for matrix products where it is found.
 public struct CPUProvider: ExecutionProvider {
   public let name = "cpu"
 
   public var precisions: Set<Precision> { [.fp32, .bf16] }
+
+  public var machine: String {
+    "\(CPUProvider.model), \(String(cString: ck_isa_name())), \(CPUProvider.bfloat16Kernel)"
+  }
+
+  /// The processor's name as the system gives it, or its instruction sets.
+  private static let model: String = {
+    let features = String(cString: ck_isa_feature_names())
+    guard let file = fopen("/proc/cpuinfo", "re") else { return features }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 512)
+    while fgets(&line, Int32(line.count), file) != nil {
+      let text = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+      let pieces = String(decoding: text, as: UTF8.self).split(separator: ":", maxSplits: 1)
+      guard pieces.count == 2, pieces[0].hasPrefix("model name") else { continue }
+      return String(pieces[1].filter { $0.isASCII && !$0.isNewline && $0 != "\t" }.drop { $0 == " " })
+    }
+    return features
+  }()
 
   public init() { _ = Blas.isLoaded }
 
@@ -18,7 +43,7 @@ public struct CPUProvider: ExecutionProvider {
       ProviderFinding(
         "instruction set", isFound: true,
         "tier \(String(cString: ck_isa_name())) of: \(String(cString: ck_isa_feature_names()))"),
-      ProviderFinding("bf16 products", isFound: true, String(cString: ck_bf16_name())),
+      ProviderFinding("bf16 products", isFound: true, CPUProvider.bfloat16Kernel),
       ProviderFinding("cores", isFound: true, "\(ThreadPool.availableCores)"),
     ]
     findings.append(
@@ -48,6 +73,9 @@ public struct CPUProvider: ExecutionProvider {
     #endif
   }
 
+  /// What computes products in bfloat16 here: "amx-bf16", "avx512-bf16", or "widened" (to float32, by any processor).
+  public static var bfloat16Kernel: String { String(cString: ck_bf16_name()) }
+
   /// Operators with kernels, "domain.name" or "name", sorted.
   public static var operators: [String] { makers.keys.map(\.description).sorted() }
 
@@ -56,6 +84,8 @@ public struct CPUProvider: ExecutionProvider {
     for output in request.outputs { if let output, output.count == 0 { throw Refusal("an empty result") } }
     return try make(request)
   }
+
+  public func roundedOperands(_ request: KernelRequest) -> RoundedOperands? { Bfloat16Operands.stored(request) }
 
   typealias Maker = @Sendable (KernelRequest) throws -> PreparedKernel
 

@@ -36,6 +36,9 @@ public struct KernelRequest {
   public let threads: Int
   /// What products of float32 may be computed in.
   public let precision: Precision
+  /// How questions are answered that `choice` asks; the heuristic's answer where they are not.
+  var answers = TuningAnswers()
+  var questions: TuningQuestions?
   let packs: PackCache
   /// Whose forms `packed` keeps: the provider's name; "" where they may not outlive the process.
   var packer = ""
@@ -58,6 +61,14 @@ public struct KernelRequest {
 
   public func input(_ index: Int) -> Operand? { index < inputs.count ? inputs[index] : nil }
   public func output(_ index: Int) -> Operand? { index < outputs.count ? outputs[index] : nil }
+
+  /// One of `count` ways to do something: 0 for the heuristic's, others where tuning found them faster. A question has one meaning, and one
+  /// count, for one operator with its shapes.
+  public func choice(_ question: String, of count: Int) -> Int {
+    questions?.note(question, count)
+    guard let option = answers.options[question], option < count else { return 0 }
+    return option
+  }
 
   /// A body of the node as a graph of its own; nil where it is not given, or reads what is computed outside.
   public func body(_ attribute: String) throws -> Graph? { graph?.standalone(try attributes.region(attribute)) }
@@ -109,6 +120,25 @@ public struct PreparedKernel {
   }
 }
 
+/// Which float32 operands of a node, by position, a provider's kernel takes or gives in bfloat16 memory.
+public struct RoundedOperands: Sendable {
+  public var inputs: Set<Int>
+  public var outputs: Set<Int>
+  /// The node only moves elements: all its float32 operands are stored alike.
+  public var movesElements = false
+
+  public init(inputs: Set<Int>, outputs: Set<Int>) {
+    self.inputs = inputs
+    self.outputs = outputs
+  }
+
+  public static var moves: RoundedOperands {
+    var all = RoundedOperands(inputs: [], outputs: [])
+    all.movesElements = true
+    return all
+  }
+}
+
 /// Why a provider does not take a node, for profiles and reports.
 public struct Refusal: Error, Sendable, CustomStringConvertible {
   public let reason: String
@@ -140,6 +170,8 @@ public enum MemoryKind: Sendable, Hashable {
 public protocol ExecutionProvider: Sendable {
   var name: String { get }
   var memory: MemoryKind { get }
+  /// The processor, as far as the speed of kernels depends on it: what was tuned on one is not used on another.
+  var machine: String { get }
   /// What products of float32 can be computed in here. `auto` is left out: every provider takes it.
   var precisions: Set<Precision> { get }
   /// What this machine has of what the provider can use.
@@ -147,13 +179,18 @@ public protocol ExecutionProvider: Sendable {
   /// Everything that the bytes of its packed forms depend on beside constant and form, in words: the processor's features in use,
   /// panel sizes, the build of the packing code. nil: no file may keep them.
   var packing: String? { get }
+  /// What of a node whose operands are float32 may lie in memory as bfloat16, where the request's precision allows it; nil: nothing. The
+  /// plan stores a value so where its producer and all its readers agree, and asks `prepare` with the types that it has chosen.
+  func roundedOperands(_ request: KernelRequest) -> RoundedOperands?
   /// A kernel for the node, or a thrown `Refusal` (or `CameoError.unsupported`) that says why not.
   func prepare(_ request: KernelRequest) throws -> PreparedKernel
 }
 
 extension ExecutionProvider {
   public var memory: MemoryKind { .host }
+  public var machine: String { name }
   public var precisions: Set<Precision> { [.fp32] }
   public func probe() -> [ProviderFinding] { [] }
   public var packing: String? { nil }
+  public func roundedOperands(_ request: KernelRequest) -> RoundedOperands? { nil }
 }

@@ -7,12 +7,12 @@ import Testing
 @Suite struct SpellingTests {
   private static let count = Repository.isFull ? 2000 : 150
 
-  @Test(.timeLimit(.minutes(Repository.isFull ? 60 : 4)), arguments: Spellings.families)
+  @Test(.timeLimit(.minutes((Repository.isFull ? 60 : 4) * Repository.patience)), arguments: Spellings.families)
   func spellingsAreSeenThrough(family: String) throws {
     try check(family)
   }
 
-  @Test(.timeLimit(.minutes(Repository.isFull ? 60 : 4)), arguments: Spellings.breakers)
+  @Test(.timeLimit(.minutes((Repository.isFull ? 60 : 4) * Repository.patience)), arguments: Spellings.breakers)
   func brokenSpellingsAreRefusedInWords(family: String) throws {
     try check(family)
   }
@@ -26,7 +26,8 @@ import Testing
   /// The check is one: a spelling that says another thing than it computes, and one with other numbers, do not pass.
   @Test func whatIsNotThereIsMissed() throws {
     let spelling = try #require(
-      try (UInt64(1)...20).compactMap { try Spellings.make("norm", seed: $0, forced: ["root": "divSqrt"], plain: 100) }.first)
+      try (UInt64(1)...20).compactMap { try Spellings.make("norm", seed: $0, forced: ["root": "divSqrt"], plain: 100) }
+        .first)
     #expect(SpellingCheck().run(spelling).failures.isEmpty)
     var check = SpellingCheck()
     check.options.disabled = ["FuseLayerNormalization", "FuseRMSNormalization"]

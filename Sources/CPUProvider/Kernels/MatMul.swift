@@ -17,7 +17,7 @@ enum MatMulKernels {
   ]
 
   private static func gemm(_ request: KernelRequest) throws -> PreparedKernel {
-    try request.requireFloat()
+    try request.requireProductOperands()
     let result = try request.result()
     let (a, transA, transB) = (
       try request.operand(0), try request.attributes.bool("transA"), try request.attributes.bool("transB")
@@ -51,13 +51,15 @@ enum MatMulKernels {
     _ plan: GemmPlan, _ request: KernelRequest, biasValues: Floats? = nil
   ) throws -> PreparedKernel {
     if let rounded = try Bfloat16Product.make(plan, request, biasValues: biasValues) { return rounded }
+    try request.requireFloat()
     var plan = plan
+    plan.chooseEngine(request)
     try plan.pack(request.input(1), request)
-    plan.split(threads: request.threads)
+    plan.split(threads: request.threads, form: request.choice("cut", of: GemmPlan.cutForms))
     let fixed = plan
     let scratch = plan.scratchBytes
     let hasBias = plan.bias != .none
-    let name = plan.m == 1 ? "gemv" : GemmPlan.usesBlas ? "gemm (BLAS)" : "gemm"
+    let name = plan.m == 1 ? "gemv" : plan.engine
     let kernel = RangeKernel(name, count: plan.tiles, grain: 1) { call, begin, end, thread in
       let values = hasBias ? biasValues.map { UnsafePointer($0.base) } ?? call.optional(2, Float.self) : nil
       for tile in begin..<end {
@@ -72,7 +74,7 @@ enum MatMulKernels {
   private static func matmul(
     _ request: KernelRequest, transA: Bool, transB: Bool, alpha: Float, activation: ck_activation
   ) throws -> PreparedKernel {
-    try request.requireFloat()
+    try request.requireProductOperands()
     let (a, b, result) = (try request.operand(0), try request.operand(1), try request.result())
     guard a.rank > 0, b.rank > 0 else { throw Refusal("a scalar") }
     var aShape = a.rank == 1 ? [1] + a.shape : a.shape
@@ -98,6 +100,7 @@ enum MatMulKernels {
     if product(bBatch) == 1 && (!transA || product(aBatch) == 1) {
       return try single(try configured(product(aBatch) * m), request)
     }
+    try request.requireFloat()
     // Each batch is a product of its own, over broadcast operands.
     let batch = try Broadcast.shape(aBatch, bBatch)
     func offsets(_ shape: [Int], _ size: Int) -> Longs {
@@ -115,6 +118,7 @@ enum MatMulKernels {
     }
     let (aOffsets, bOffsets) = (offsets(aBatch, m * k), offsets(bBatch, k * n))
     var plan = try configured(m)
+    plan.chooseEngine(request)
     plan.split(threads: request.threads, others: product(batch))
     let fixed = plan
     let scratch = plan.scratchBytes

@@ -28,11 +28,17 @@ struct Digest64 {
 
   /// Three places of `bytes`, all of it where it is short.
   mutating func sample(_ bytes: UnsafeRawBufferPointer) {
-    let (whole, part) = (4096, 1024)
-    if bytes.count <= whole { return add(bytes) }
-    for start in [0, (bytes.count - part) / 2, bytes.count - part] {
-      add(UnsafeRawBufferPointer(rebasing: bytes[start..<start + part]))
-    }
+    for range in Digest64.samples(bytes.count) { add(UnsafeRawBufferPointer(rebasing: bytes[range])) }
     add(bytes.count)
+  }
+
+  static func samples(of range: Range<Int>) -> [Range<Int>] {
+    samples(range.count).map { $0.lowerBound + range.lowerBound..<$0.upperBound + range.lowerBound }
+  }
+
+  /// What `sample` reads of so many bytes.
+  static func samples(_ count: Int) -> [Range<Int>] {
+    let (whole, part) = (4096, 1024)
+    return count <= whole ? [0..<count] : [0, (count - part) / 2, count - part].map { $0..<$0 + part }
   }
 }

@@ -50,16 +50,26 @@ struct SourceFiles: Sendable {
     }
     var digest = Digest64()
     for (number, file) in files.enumerated() {
-      digest.add(file.byteCount)
+      let sorted = ranges[number].sorted { ($0.lowerBound, $0.upperBound) < ($1.lowerBound, $1.upperBound) }
+      var parts: [(range: Range<Int>, isConstant: Bool)] = []
       var end = 0
-      for range in ranges[number].sorted(by: { ($0.lowerBound, $0.upperBound) < ($1.lowerBound, $1.upperBound) }) {
-        if number == 0, range.lowerBound > end {
-          digest.add(UnsafeRawBufferPointer(rebasing: file.bytes[end..<range.lowerBound]))
-        }
-        digest.sample(UnsafeRawBufferPointer(rebasing: file.bytes[range]))
+      for range in sorted {
+        if number == 0, range.lowerBound > end { parts.append((end..<range.lowerBound, false)) }
+        parts.append((range, true))
         end = max(end, range.upperBound)
       }
-      if number == 0, end < file.byteCount { digest.add(UnsafeRawBufferPointer(rebasing: file.bytes[end...])) }
+      if number == 0, end < file.byteCount { parts.append((end..<file.byteCount, false)) }
+      digest.add(file.byteCount)
+      file.readingOnly(
+        parts.lazy.flatMap { part -> [Range<Int>] in
+          part.isConstant ? Digest64.samples(of: part.range) : [part.range]
+        }
+      ) {
+        for part in parts {
+          let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[part.range])
+          if part.isConstant { digest.sample(bytes) } else { digest.add(bytes) }
+        }
+      }
       // What was touched here is not what a run reads.
       file.releasePages()
     }
