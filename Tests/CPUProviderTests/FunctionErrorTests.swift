@@ -59,7 +59,8 @@ import Testing
   }
 
   private static let edges: [Float] = [
-    0, .leastNormalMagnitude, .greatestFiniteMagnitude, .infinity, 1, 0.5, 0.625, 0.927734375, 4, 8, 10.945, 13.2, 18.77,
+    0, .leastNormalMagnitude, .greatestFiniteMagnitude, .infinity, 1, 0.5, 0.625, 0.927734375, 4, 8, 10.945, 13.2,
+    18.77,
     20, 60, 87.3, 87.33655, 88.72284, 89, 103.97208, 105, 110.2, 110.6, 111, 0x1p-24, 0x1p24, 0x1p64,
   ]
 }
