@@ -82,6 +82,7 @@ void ck_gemm_panels_f32(float *c, size_t ldc, const CK_U(float) *packed_a, const
 
 #else
 
+#include "gemm_finish.h"
 #include "gemm_tile.h"
 
 /// One row of A against four panels of B at once: enough independent sums to keep the units busy.
@@ -97,42 +98,6 @@ static void T(row4)(size_t k, const CK_U(float) *a, const CK_U(float) *b, size_t
         }
     }
     for (int i = 0; i < 8; i++) ST(c + i * W, first ? acc[i] : LD(c + i * W) + acc[i]);
-}
-
-/// Applies the epilogue to a tile: `sum` (row stride lds) holds the product, `c` the old values.
-static void T(finish)(const ck_gemm_epilogue *e, const CK_U(float) *sum, size_t lds, float *c, size_t ldc, size_t rows,
-                      size_t cols, size_t row0, size_t col0) {
-    const int32_t op = e->act.op;
-    const bool other = op != CK_UNARY_NONE && !ck_is_vector_activation(op);
-    const vf p0 = VS(e->act.p0), p1 = VS(e->act.p1);
-    for (size_t i = 0; i < rows; i++) {
-        const CK_U(float) *s = sum + i * lds;
-        float *dst = c + i * ldc, line[NR];
-        const CK_U(float) *res = e->residual ? e->residual + (row0 + i) * e->residual_stride + col0 : NULL;
-        const vf bias_row = VS(e->bias_row ? e->bias_row[row0 + i] : 0.0f);
-        for (size_t j = 0; j < cols; j += W) {
-            const size_t left = cols - j;
-#define LOAD(p) (left >= W ? LD(p) : LDN(p, left))
-            vf x = VS(e->alpha) * LOAD(s + j);
-            if (e->beta != 0) x += VS(e->beta) * LOAD(dst + j);
-            if (e->bias_col) x += LOAD(e->bias_col + col0 + j);
-            if (e->bias_row) x += bias_row;
-            if (res && !e->act_first) x += LOAD(res + j);
-            if (!other) x = vactivate(op, x, p0, p1);
-            if (res && e->act_first && !other) x += LOAD(res + j);
-            if (other) {
-                ST(line + j, x);
-            } else if (left >= W) {
-                ST(dst + j, x);
-            } else {
-                STN(dst + j, x, left);
-            }
-#undef LOAD
-        }
-        if (!other) continue;
-        ck_unary_f32(op, line, line, cols, e->act.p0, e->act.p1);
-        for (size_t j = 0; j < cols; j++) dst[j] = line[j] + (res && e->act_first ? res[j] : 0.0f);
-    }
 }
 
 /// Rows of a block of A for the tiles: in place, or copied into `pack`.
@@ -169,7 +134,7 @@ static T(rows_of_a) T(block_of_a)(float *pack, T(matrix) m, size_t m0, size_t ro
 }
 
 /// One tile over all of k into `local`, then to C: where sums may not lie in C in between.
-static void T(whole_sums)(float *c, size_t ldc, T(matrix) a, const CK_U(float) *packed, size_t k, 
+static void T(whole_sums)(float *c, size_t ldc, T(matrix) a, const CK_U(float) *packed, size_t k,
                           size_t m0, size_t rows, size_t n_begin, size_t n_end, const ck_gemm_epilogue *e, float *pack) {
     float local[MR * NR];
     for (size_t i = 0; i < rows; i += MR) {

@@ -1,6 +1,7 @@
 // Convolution over channels-last input: a product whose rows are copied from the image when they are needed. With the channels
 // beside each other the taps of one kernel row are one run of memory.
 #ifndef CK_TIER
+#include "bf16.h"
 #include "include/ck_last.h"
 #include "internal.h"
 #include "window.h"
@@ -30,6 +31,24 @@ void ck_last_conv_f32(float *out, size_t ldc, const ck_last_image *image, const 
     const ck_gemm_rows rows = {copy_rows, image};
     ck_gemm_rows_f32(out, ldc, &rows, packed, (size_t)window_taps(&image->window) * image->channels, m_begin, m_end, n_begin,
                      n_end, epilogue, scratch);
+}
+
+/// Two bfloat16 go as one float: a channel count is even.
+static void copy_pairs(const void *context, uint16_t *to, size_t stride, size_t row, size_t rows, size_t k, size_t depth) {
+    const ck_last_image *pairs = context;
+    const size_t whole = (size_t)window_taps(&pairs->window) * pairs->channels * 2, inside = ck_min(depth, whole - k);
+    CK_CALL(copy_image, pairs, (float *)(void *)to, stride / 2, row, rows, k / 2, inside / 2);
+    for (size_t i = 0; inside < depth && i < rows; i++) memset(to + i * stride + inside, 0, (depth - inside) * sizeof *to);
+}
+
+void ck_bf16_conv(float *out, size_t ldc, const ck_bf16_image *image, const uint16_t *packed, size_t m, size_t m_begin, size_t m_end,
+                  size_t n_begin, size_t n_end, const ck_gemm_epilogue *epilogue, void *scratch) {
+    const ck_last_image pairs = {.in = (const CK_U(float) *)(const void *)image->in, .pitch = image->pitch / 2,
+                                 .channels = image->channels / 2, .item = image->item / 2, .window = image->window};
+    const ck_bf16_a a = {.copy = copy_pairs, .context = &pairs,
+                         .scratch = (uint16_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63)};
+    ck_bf16_product(out, ldc, &a, packed, m, (size_t)window_taps(&image->window) * image->channels, m_begin, m_end, n_begin, n_end,
+                    epilogue);
 }
 
 void ck_last_depthwise_f32(float *out, const CK_U(float) *in, const CK_U(float) *weights, const CK_U(float) *bias,

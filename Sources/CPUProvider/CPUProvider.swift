@@ -9,6 +9,8 @@ import Tensors
 public struct CPUProvider: ExecutionProvider {
   public let name = "cpu"
 
+  public var precisions: Set<Precision> { [.fp32, .bf16] }
+
   public init() { _ = Blas.isLoaded }
 
   public func probe() -> [ProviderFinding] {
@@ -16,6 +18,7 @@ public struct CPUProvider: ExecutionProvider {
       ProviderFinding(
         "instruction set", isFound: true,
         "tier \(String(cString: ck_isa_name())) of: \(String(cString: ck_isa_feature_names()))"),
+      ProviderFinding("bf16 products", isFound: true, String(cString: ck_bf16_name())),
       ProviderFinding("cores", isFound: true, "\(ThreadPool.availableCores)"),
     ]
     findings.append(

@@ -64,7 +64,7 @@ struct BenchCommand: ParsableCommand {
     let before = ProcessUsage.peakResidentBytes
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
-      optimization: optimization, affinity: affinity)
+      optimization: optimization, affinity: affinity, precision: runtime.precision)
     try within("file \(model)") {
       let inputs = try tensors.values(for: prepared.source, fills: true)
       let planning = ContinuousClock.now

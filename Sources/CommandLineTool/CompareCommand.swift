@@ -19,6 +19,7 @@ struct CompareCommand: ParsableCommand {
 
       EXAMPLE
         cameo compare model.onnx small.onnx --dim batch=2
+        cameo compare model.onnx model.onnx --level-a 3 --level-b 3 --precision-b bf16
         cameo compare model.onnx model.onnx --provider-a reference --level-a 0 --level-b 3 --bisect
       """)
 
@@ -36,6 +37,10 @@ struct CompareCommand: ParsableCommand {
   var providerA: [ProviderChoice] = [.auto]
   @Option(name: .customLong("provider-b"), help: ArgumentHelp("What runs B. Repeatable.", valueName: "name"))
   var providerB: [ProviderChoice] = [.auto]
+  @Option(name: .customLong("precision-a"), help: ArgumentHelp("What A's products are computed in.", valueName: "type"))
+  var precisionA = Precision.fp32
+  @Option(name: .customLong("precision-b"), help: ArgumentHelp("What B's products are computed in.", valueName: "type"))
+  var precisionB = Precision.fp32
   @Option(help: ArgumentHelp("Threads that work at once; 0: one for each core.", valueName: "n")) var threads = 0
   @OptionGroup var plugins: PluginArguments
   @OptionGroup var console: OutputArguments
@@ -52,10 +57,12 @@ struct CompareCommand: ParsableCommand {
     let progress = console.progress
     defer { progress.clear() }
     progress.show("preparing \(a)")
-    let first = try PreparedModel(path: a, level: levelA, providers: providerA, threads: threads, seed: tensors.seed)
+    let first = try PreparedModel(
+      path: a, level: levelA, providers: providerA, threads: threads, seed: tensors.seed, precision: precisionA)
     progress.show("preparing \(b)")
     let second = try PreparedModel(
-      path: b, level: levelB, providers: providerB, threads: threads, seed: tensors.seed, pool: first.session.pool)
+      path: b, level: levelB, providers: providerB, threads: threads, seed: tensors.seed, pool: first.session.pool,
+      precision: precisionB)
     let inputs = try within("file \(a)") { try tensors.values(for: first.source, fills: true) }
     progress.show("running \(a)")
     let expected = try within("file \(a)") { try first.session.run(values: inputs) }
@@ -74,7 +81,7 @@ struct CompareCommand: ParsableCommand {
       exact ? truth.allSatisfy(\.isAsGood) : rows.allSatisfy { $0.closeness.maxRel <= tolerance }
     var difference: ValueBisection.Result?
     if bisect, !isEqual {
-      difference = try ValueBisection(first, second, threads: threads).find(inputs, providerA, providerB, tolerance)
+      difference = try ValueBisection(first, second).find(inputs, tolerance)
     }
     if console.json {
       Console.out(json(rows, isEqual, difference, truth).text())

@@ -56,7 +56,8 @@ struct RunCommand: ParsableCommand {
     defer { console.progress.clear() }
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
-      optimization: optimization, keeping: dump, affinity: try runtime.applyAffinity())
+      optimization: optimization, keeping: dump, affinity: try runtime.applyAffinity(),
+      precision: runtime.precision)
     try within("file \(model)") {
       var data: TestData?
       if let testData { data = try TestData(folder: testData, model: prepared.source) }

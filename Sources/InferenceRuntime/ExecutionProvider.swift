@@ -34,14 +34,17 @@ public struct KernelRequest {
   public let outputs: [Operand?]
   /// Threads that may work at once; scratch is per thread where a kernel wants it so.
   public let threads: Int
+  /// What products of float32 may be computed in.
+  public let precision: Precision
   let packs: PackCache
   /// The graph that the node is of, for its bodies; nil where they are not given.
   let graph: Graph?
 
   public init(
-    node: Node, inputs: [Operand?], outputs: [Operand?], threads: Int, packs: PackCache = PackCache(),
-    graph: Graph? = nil
+    node: Node, inputs: [Operand?], outputs: [Operand?], threads: Int, precision: Precision = .fp32,
+    packs: PackCache = PackCache(), graph: Graph? = nil
   ) {
+    self.precision = precision
     self.graph = graph
     self.node = node
     attributes = AttributeReader(node)
@@ -117,6 +120,8 @@ public enum MemoryKind: Sendable, Hashable {
 public protocol ExecutionProvider: Sendable {
   var name: String { get }
   var memory: MemoryKind { get }
+  /// What products of float32 can be computed in here. `auto` is left out: every provider takes it.
+  var precisions: Set<Precision> { get }
   /// What this machine has of what the provider can use.
   func probe() -> [ProviderFinding]
   /// A kernel for the node, or a thrown `Refusal` (or `CameoError.unsupported`) that says why not.
@@ -125,5 +130,6 @@ public protocol ExecutionProvider: Sendable {
 
 extension ExecutionProvider {
   public var memory: MemoryKind { .host }
+  public var precisions: Set<Precision> { [.fp32] }
   public func probe() -> [ProviderFinding] { [] }
 }

@@ -85,8 +85,8 @@ final class PlanAssembler {
         implementation = .concat(parts)
       } else {
         let request = KernelRequest(
-          node: node, inputs: inputs, outputs: outputs, threads: core.pool.threads, packs: core.packs,
-          graph: core.graph)
+          node: node, inputs: inputs, outputs: outputs, threads: core.pool.threads,
+          precision: core.options.precision, packs: core.packs, graph: core.graph)
         for candidate in core.providers where !(candidate is ReferenceProvider) {
           do {
             let prepared = try candidate.prepare(request)

@@ -9,6 +9,8 @@ public struct SessionOptions: Sendable {
   public var threads = 0
   /// Processors that the session's own threads are bound to, see `ThreadPool`; empty: the system decides.
   public var affinity: [Int] = []
+  /// What products of float32 may be computed in. No level of optimization lowers it, only this does.
+  public var precision = Precision.fp32
   /// Seeds random operators without a seed of their own.
   public var seed: UInt64 = 0
   /// Plans kept per stage, one for each combination of input shapes.
@@ -39,7 +41,13 @@ public final class Session: Sendable {
   public var threads: Int { core.pool.threads }
 
   /// Prepares `model`. `providers` in order of preference; the portable evaluation runs what none of them takes.
+  /// Throws `.unsupported` where no provider has the precision that `options` ask for.
   public init(_ model: Model, providers: [any ExecutionProvider], options: SessionOptions = SessionOptions()) throws {
+    let precision = options.precision
+    if precision != .fp32 && precision != .auto && !providers.contains(where: { $0.precisions.contains(precision) }) {
+      let names = providers.isEmpty ? "reference" : providers.map(\.name).joined(separator: ", ")
+      throw CameoError.unsupported("precision \(precision.rawValue): no provider here (\(names)) computes in it")
+    }
     let pool = options.pool ?? ThreadPool(threads: options.threads, affinity: options.affinity)
     core = ProgramCore(model, providers: providers, options: options, pool: pool)
     program = RegionProgram(core, region: .main, facts: FactTable(core), captures: [])

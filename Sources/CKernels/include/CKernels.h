@@ -4,6 +4,7 @@
 
 #include "ck_attention.h"
 #include "ck_base.h"
+#include "ck_bf16.h"
 #include "ck_binary.h"
 #include "ck_ceiling.h"
 #include "ck_conv.h"

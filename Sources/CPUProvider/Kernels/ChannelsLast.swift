@@ -14,7 +14,7 @@ enum ChannelsLastKernels {
   ]
 
   /// What a convolution's kernels need to know.
-  private struct Shape {
+  struct Shape {
     let window: Window
     let batch: Int
     let groups: Int
@@ -52,6 +52,7 @@ enum ChannelsLastKernels {
     if shape.channels == 1, shape.outChannels == 1, window.c.kernel.0 * window.c.kernel.1 <= 64 {
       return try depthwise(request, shape, weights)
     }
+    if request.usesBfloat16 { return try ChannelsLastBfloat16.make(request, shape, weights) }
     return try product(request, shape, weights)
   }
 

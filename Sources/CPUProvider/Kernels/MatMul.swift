@@ -50,6 +50,7 @@ enum MatMulKernels {
   private static func single(
     _ plan: GemmPlan, _ request: KernelRequest, biasValues: Floats? = nil
   ) throws -> PreparedKernel {
+    if let rounded = try Bfloat16Product.make(plan, request, biasValues: biasValues) { return rounded }
     var plan = plan
     try plan.pack(request.input(1), request)
     plan.split(threads: request.threads)

@@ -45,8 +45,7 @@ enum ProviderChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
   }
 }
 
-/// The only precision that there is so far; no level lowers it.
-enum Precision: String, ExpressibleByArgument, CaseIterable { case fp32 }
+extension Precision: ExpressibleByArgument {}
 
 /// `512MiB`, `4G`, `60%`, or bytes.
 struct MemoryLimit: ExpressibleByArgument, Sendable {
@@ -97,7 +96,11 @@ struct RuntimeArguments: ParsableArguments {
     help: ArgumentHelp(
       "Processors to run on, a thread to each: 0,2 or 0-3. Without --threads as many threads.", valueName: "list"))
   var affinity: ProcessorList?
-  @Option(help: ArgumentHelp("No level lowers it.", valueName: "type")) var precision = Precision.fp32
+  @Option(
+    help: ArgumentHelp(
+      "What products of float32 are computed in; no level lowers it. auto: bf16 where the processor has instructions for it.",
+      valueName: "type"))
+  var precision = Precision.fp32
   @Option(
     help: ArgumentHelp(
       "Most memory that all tensors together may take (mapped weights aside): 512MiB, 4G, 60%.", valueName: "size"))
@@ -130,37 +133,42 @@ struct PreparedModel {
   let optimized: Model
   let report: OptimizationReport
   let session: Session
+  /// What the session was made with.
+  let providers: [any ExecutionProvider]
+  let options: SessionOptions
   let loadMilliseconds: Double
   let prepareMilliseconds: Double
 
   init(
     path: String, level: Int, providers: [ProviderChoice], threads: Int, seed: UInt64 = 0,
     optimization: OptimizationArguments = OptimizationArguments.defaults, keeping names: [String] = [],
-    pool: ThreadPool? = nil, affinity: [Int] = []
+    pool: ThreadPool? = nil, affinity: [Int] = [], precision: Precision = .fp32
   ) throws {
     let start = ContinuousClock.now
     var source = try ONNXImporter.load(path: path)
     loadMilliseconds = (ContinuousClock.now - start).milliseconds
     let extra = try optimization.ruleFiles.passes(disabled: optimization.disable)
-    let options = try optimization.options(level: level, bindings: [:], extra: extra)
+    let optimizing = try optimization.options(level: level, bindings: [:], extra: extra)
+    var settings = SessionOptions()
+    settings.threads = threads
+    settings.affinity = affinity
+    settings.seed = seed
+    settings.precision = precision
+    settings.pool = pool
+    options = settings
+    let chosen = ProviderChoice.providers(providers)
+    self.providers = chosen
     let began = ContinuousClock.now
     let result: (source: Model, optimized: Model, report: OptimizationReport, session: Session) = try within(
       "file \(path)"
     ) {
       try PreparedModel.keep(names, in: &source)
-      var optimizer = Optimizer(options: options, verification: nil)
+      var optimizer = Optimizer(options: optimizing, verification: nil)
       optimizer.extraPasses = extra
       let (optimized, report) =
-        level == 0 && options.enabled.isEmpty ? (source, OptimizationReport()) : try optimizer.optimizeWatched(source)
-      var settings = SessionOptions()
-      settings.threads = threads
-      settings.affinity = affinity
-      settings.seed = seed
-      settings.pool = pool
-      return (
-        source, optimized, report,
-        try Session(optimized, providers: ProviderChoice.providers(providers), options: settings)
-      )
+        level == 0 && optimizing.enabled.isEmpty
+        ? (source, OptimizationReport()) : try optimizer.optimizeWatched(source)
+      return (source, optimized, report, try Session(optimized, providers: chosen, options: settings))
     }
     (self.source, optimized, report, session) = result
     prepareMilliseconds = (ContinuousClock.now - began).milliseconds

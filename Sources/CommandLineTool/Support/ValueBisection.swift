@@ -25,21 +25,17 @@ struct ValueBisection {
 
   private let a: PreparedModel
   private let b: PreparedModel
-  private let threads: Int
 
-  init(_ a: PreparedModel, _ b: PreparedModel, threads: Int) {
+  init(_ a: PreparedModel, _ b: PreparedModel) {
     self.a = a
     self.b = b
-    self.threads = threads
   }
 
-  func find(
-    _ inputs: [String: Value], _ providerA: [ProviderChoice], _ providerB: [ProviderChoice], _ tolerance: Double
-  ) throws -> Result? {
+  func find(_ inputs: [String: Value], _ tolerance: Double) throws -> Result? {
     let known = computed(b.optimized.graph)
     let names = computedNames(a.optimized.graph).filter { known[$0] != nil }
-    let x = try run(a, names, inputs, providerA)
-    let y = try run(b, names, inputs, providerB)
+    let x = try run(a, names, inputs)
+    let y = try run(b, names, inputs)
     var compared = 0
     for name in names {
       guard let p = x[name], let q = y[name], sameForm(p, q) else { continue }
@@ -84,7 +80,7 @@ struct ValueBisection {
   }
 
   private func run(
-    _ prepared: PreparedModel, _ names: [String], _ inputs: [String: Value], _ provider: [ProviderChoice]
+    _ prepared: PreparedModel, _ names: [String], _ inputs: [String: Value]
   ) throws -> [String: Value] {
     var model = prepared.optimized
     let wanted = Set(names)
@@ -99,9 +95,8 @@ struct ValueBisection {
     }
     graph.setOutputs(outputs)
     model.graph = graph
-    var options = SessionOptions()
-    options.threads = threads
+    var options = prepared.options
     options.pool = prepared.session.pool
-    return try Session(model, providers: ProviderChoice.providers(provider), options: options).run(values: inputs)
+    return try Session(model, providers: prepared.providers, options: options).run(values: inputs)
   }
 }

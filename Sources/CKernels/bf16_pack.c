@@ -1,0 +1,88 @@
+// Rounding to bfloat16 and the packed form of its products' right side.
+#ifndef CK_TIER
+#include "bf16.h"
+#include "internal.h"
+
+enum { NR = CK_BF16_COLUMNS };
+
+static inline uint16_t rounded(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+#define CK_SELF "bf16_pack.c"
+#include "tiers.h"
+
+size_t ck_bf16_pitch(size_t k) {
+    const size_t padded = ck_round_up(k, CK_BF16_DEPTH);
+    return padded % 256 == 0 ? padded + CK_BF16_DEPTH : padded;
+}
+size_t ck_bf16_packed_size(size_t k, size_t n) { return ck_round_up(k, CK_BF16_DEPTH) * ck_round_up(n, NR); }
+
+void ck_bf16_pack_b(uint16_t *packed, const CK_U(float) *b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t n,
+                    size_t panel_begin, size_t panel_end) {
+    const size_t depth = ck_round_up(k, CK_BF16_DEPTH);
+    for (size_t panel = panel_begin; panel < panel_end; panel++) {
+        uint16_t *out = packed + panel * NR * depth;
+        const size_t j0 = panel * NR, width = ck_min(NR, n - j0);
+        const CK_U(float) *from = b + (ptrdiff_t)j0 * col_stride;
+        for (size_t p0 = 0; p0 < depth; p0 += 16) {  // by blocks, so that both sides stay in cache
+            const size_t end = ck_min(k, p0 + 16);
+            memset(out + p0 * NR, 0, 16 * NR * sizeof *out);
+            if (col_stride == 1) {
+                for (size_t p = p0; p < end; p++) {
+                    uint16_t *row = out + p / 2 * 2 * NR + p % 2;
+                    for (size_t j = 0; j < width; j++) row[2 * j] = rounded(from[(ptrdiff_t)p * row_stride + (ptrdiff_t)j]);
+                }
+            } else {
+                for (size_t j = 0; j < width; j++) {
+                    const CK_U(float) *column = from + (ptrdiff_t)j * col_stride;
+                    for (size_t p = p0; p < end; p++) out[p / 2 * 2 * NR + 2 * j + p % 2] = rounded(column[(ptrdiff_t)p * row_stride]);
+                }
+            }
+        }
+    }
+}
+
+void ck_bf16_pack_conv(uint16_t *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t padded, size_t taps) {
+    const size_t depth = ck_round_up(padded * taps, CK_BF16_DEPTH);
+    memset(packed, 0, depth * ck_round_up(n, NR) * sizeof *packed);
+    for (size_t j = 0; j < n; j++) {
+        uint16_t *panel = packed + j / NR * NR * depth + j % NR * 2;
+        for (size_t c = 0; c < channels; c++) {
+            for (size_t t = 0; t < taps; t++) {
+                const size_t p = t * padded + c;
+                panel[p / 2 * 2 * NR + p % 2] = rounded(weights[(j * channels + c) * taps + t]);
+            }
+        }
+    }
+}
+
+void ck_bf16_rows(uint16_t *to, size_t pitch, size_t width, const CK_U(float) *from, ptrdiff_t row, ptrdiff_t col, size_t k, size_t begin,
+                  size_t end) {
+    CK_CALL(bf16_rows, to, pitch, width, from, row, col, k, begin, end);
+}
+
+#else
+
+static void T(bf16_rows)(uint16_t *to, size_t pitch, size_t width, const CK_U(float) *from, ptrdiff_t row, ptrdiff_t col, size_t k,
+                         size_t begin, size_t end) {
+    typedef uint16_t halves __attribute__((ext_vector_type(W), aligned(2), may_alias));
+    for (size_t i = begin; i < end; i++) {
+        const CK_U(float) *line = from + (ptrdiff_t)i * row;
+        uint16_t *out = to + i * pitch;
+        size_t p = 0;
+        for (; col == 1 && p + W <= k; p += W) {
+            const vu bits = (vu)LD(line + p);
+            const vu nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16, quiet = bits >> 16 | 0x40;
+            const vu isNaN = (vu)((bits & 0x7fffffff) > 0x7f800000);
+            *(halves *)(out + p) = __builtin_convertvector((isNaN & quiet) | (~isNaN & nearest), halves);
+        }
+        for (; p < k; p++) out[p] = rounded(line[(ptrdiff_t)p * col]);
+        for (; p < width; p++) out[p] = 0;
+    }
+}
+
+#endif
