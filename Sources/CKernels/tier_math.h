@@ -172,19 +172,21 @@ INL vf vsquare(vf x, vf *low) {
 /// x Phi(x), Phi(-z) = e^(-z^2 / 2) N(z) / D(z): relative accuracy on the left, too. N / D is erfcx(z / sqrt 2) / 2 to 1e-8, by
 /// least squares weighted towards the largest relative error (Lawson); all coefficients are positive, so nothing cancels.
 INL vf vgelu(vf x) {
-    // Past these the exponential is 0.
-    const vf z = vsel(vabs(x) > VS(18.77f), VS(18.77f), vabs(x)), near = vsel(x > VS(18.77f), VS(18.77f), x);
+    // Past this the exponential is 0.
+    const vf z = vsel(vabs(x) > VS(18.77f), VS(18.77f), vabs(x));
     vf low;
     const vf head = vsquare(z, &low), s = z * z;
-    const vf n0 = VFMA(z, VS(0.630520046f), VS(0.709062755f)), n2 = VFMA(z, VS(0.0598700829f), VS(0.266507328f));
+    const vf n1 = VFMA(z, VS(0.266507328f), VS(0.630520046f)), n3 = VFMA(z, VS(0.00617096061f), VS(0.0598700829f));
     const vf d0 = VFMA(z, VS(2.39254117f), VS(1.41812551f)), d2 = VFMA(z, VS(0.683340549f), VS(1.7329154f));
     const vf d4 = VFMA(z, VS(0.0154682016f), VS(0.150078341f));
-    const vf n = VFMA(s, VFMA(s, VS(0.00617096061f), n2), n0), d = VFMA(s, VFMA(s, d4, d2), d0);
+    // z N and D.
+    const vf n = VFMA(s, VFMA(s, n3, n1), z * VS(0.709062755f)), d = VFMA(s, VFMA(s, d4, d2), d0);
     vi k;
-    const vf e = vexp_parts(VS(-0.5f) * head, VS(-0.5f) * low, &k), q = near * (n / d);
+    const vf e = vexp_parts(VS(-0.5f) * head, VS(-0.5f) * low, &k), q = n / d;
     const vi k1 = k >> 1, k2 = k - k1;
     const vf tail = VFMA(q, e, q) * (vf)((k1 + 127) << 23) * (vf)((k2 + 127) << 23);
-    return vsel(x > VS(0), x - tail, tail);
+    // The product with 0 is for -inf, which gives NaN.
+    return vsel(x < VS(0), VFMA(x, VS(0), -tail), x - tail);
 }
 
 /// x / (1 + e^-y) with y = x (A + B x^2), in two parts: y is large where the result is small.
@@ -224,7 +226,7 @@ INL vf vmish(vf x) {
     const vf one = (vf)((vi)(127 << 23) - (far & (vi)(32 << 23)));
     vi k;
     const vf p = vexp_parts(c, VS(-0.0f), &k) + VS(1.0f);
-    const vf e = p * (vf)((k + (vi)127 + (far & (vi)32)) << 23), n = e * VFMA(e, one, VS(2.0f));
+    const vf e = p * (vf)((k + (vi)127 + (far & (vi)32)) << 23), n = VFMA(e, e * one, e + e);
     return x * (n / VFMA(n, one, VS(2.0f))) * one;
 }
 INL vf vsoftplus(vf x) { return vsel(x < VS(0), VS(0), x) + vlog1p01(vexp(-vabs(x))); }

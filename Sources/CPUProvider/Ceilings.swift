@@ -10,7 +10,7 @@ import Tensors
 #endif
 
 extension Ceilings {
-  /// Measures this processor with `threads` threads at once, bound to `affinity` where there is any, in about half a second: a loop
+  /// Measures this processor with `threads` threads at once, bound to `affinity` where there is any, in about a second: a loop
   /// of multiply-adds in registers in the tier in use, and reads of memory of growing size. Takes up to 512 MiB meanwhile; throws
   /// `.limit` past the memory budget.
   public static func measure(threads: Int, affinity: [Int] = []) throws -> Ceilings {
@@ -25,7 +25,7 @@ extension Ceilings {
     var sink: Float = 0
     let rounds = 200_000
     let operations = Double(threads * rounds) * ck_ceiling_multiply_add(1, &sink)
-    for _ in 0..<10 {
+    for _ in 0..<40 {
       let seconds = crew.run { _ in
         var sink: Float = 0
         _ = ck_ceiling_multiply_add(rounds, &sink)
@@ -39,7 +39,7 @@ extension Ceilings {
       let bytes = min(size, largest)
       let passes = max(1, (16 << 20) / bytes)
       var rate = 0.0
-      for _ in 0..<5 {
+      for _ in 0..<12 {
         let seconds = crew.run { thread in
           let start = (base + thread * largest).assumingMemoryBound(to: Float.self)
           for _ in 0..<passes { _ = ck_ceiling_read(start, bytes / 4) }
