@@ -8,11 +8,14 @@ import Testing
     let function: String
     let normal: Double
     let small: Double
+    /// The two in the tier without fused multiply-adds.
+    let generic: (Double, Double)
 
-    init(_ function: String, _ normal: Double, _ small: Double) {
+    init(_ function: String, _ normal: Double, _ small: Double, generic: (Double, Double)? = nil) {
       self.function = function
       self.normal = normal
       self.small = small
+      self.generic = generic ?? (normal, small)
     }
 
     var testDescription: String { function }
@@ -22,11 +25,12 @@ import Testing
   }
 
   static let bounds = [
-    Bound("exp", 1, 1), Bound("log", 1, 0.5), Bound("sqrt", 0.5, 0.5), Bound("1 / sqrt", 1.5, 0.5),
-    Bound("reciprocal", 0.5, 0.5), Bound("square", 0.5, 0.5), Bound("sin", 1, 1), Bound("cos", 1, 1),
-    Bound("tan", 2, 1), Bound("tanh", 1.5, 1), Bound("erf", 1.5, 1), Bound("sigmoid", 2.5, 1), Bound("silu", 2.5, 1.5),
-    Bound("gelu", 5, 2), Bound("gelu, tanh", 2.5, 1.5), Bound("mish", 4.5, 1.5), Bound("softplus", 2, 1),
-    Bound("softsign", 1.5, 0.5), Bound("elu", 1.5, 1), Bound("celu", 1.5, 1), Bound("selu", 2.5, 1.5),
+    Bound("exp", 1.1, 0.8), Bound("log", 0.9, 0.5), Bound("sqrt", 0.5, 0.5), Bound("1 / sqrt", 1.5, 0.5),
+    Bound("reciprocal", 0.5, 0.5), Bound("square", 0.5, 0.5), Bound("sin", 0.6, 0.6), Bound("cos", 0.6, 0.6),
+    Bound("tan", 1.6, 1), Bound("tanh", 1.4, 1), Bound("erf", 1.1, 0.6, generic: (1.3, 0.6)),
+    Bound("sigmoid", 2.6, 1.3), Bound("silu", 2.5, 1.5), Bound("gelu", 5, 2.5, generic: (6.5, 3)),
+    Bound("gelu, tanh", 2.5, 1.5), Bound("mish", 4, 1.5), Bound("softplus", 2.1, 0.8), Bound("softsign", 1.6, 0.5),
+    Bound("elu", 1.5, 1), Bound("celu", 1.5, 1), Bound("selu", 2.5, 1.2),
   ]
 
   @Test func everyMeasuredFunctionHasABound() {
@@ -51,9 +55,10 @@ import Testing
         continue
       }
       let error = errors[tier]
+      let (normal, small) = tier == 0 ? bound.generic : (bound.normal, bound.small)
       #expect(error.count > 2_000_000)
-      #expect(error.normal <= bound.normal, "\(name): \(error.normal) ulp at \(error.normal_at)")
-      #expect(error.small <= bound.small, "\(name): \(error.small) ulp of a denormal result at \(error.small_at)")
+      #expect(error.normal <= normal, "\(name): \(error.normal) ulp at \(error.normal_at)")
+      #expect(error.small <= small, "\(name): \(error.small) ulp of a denormal result at \(error.small_at)")
       #expect(error.wrong == 0, "\(name): NaN or a sign where there should be none, the first at \(error.wrong_at)")
     }
   }

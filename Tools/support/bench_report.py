@@ -87,7 +87,9 @@ def text(results):
 def cell(value, digits=None):
     if value is None:
         return "-"
-    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}" if digits is None else f"{value:.{digits}f}"
+    if digits is None:
+        digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f}"
 
 
 def table(results, threads):
@@ -193,31 +195,37 @@ def write(results):
 
 
 def roofline(found):
-    """Cameo's slowest steps on the terminal."""
+    """Cameo's kernels and slowest steps on the terminal."""
     return "\n\n".join("\n".join(roofline_rows(f, 25)) for f in found)
 
 
 def roofline_rows(found, limit):
-    c = found["ceilings"]
-    size = lambda n: f"{n / 2**20:g} MiB"
-    reads = ", ".join(f"{r['gbs']:.0f} in {size(r['bytes'])}" for r in c["reads"])
-    total = found["total"]
+    """As Markdown: a line about the whole, the kernels, the `limit` slowest steps."""
+    c, total = found["ceilings"], found["total"]
     whole = total["ms"] or 1
-    rows = [f"{found['model'].replace(':', ', ')}, {found['threads']} thread{'s' * (found['threads'] > 1)}: {total['ms']:.2f} ms recorded"
+    reads = ", ".join(f"{r['gbs']:.0f} in {r['bytes'] / 2**20:g} MiB" for r in c["reads"])
+    head = "| ms | share of time | GFLOP/s | GB/s | of the ceiling | bound by |"
+    rule = "|--:|--:|--:|--:|--:|---|"
+
+    def figures(line):
+        known = "ceiling_share" in line
+        rates = [f"{line['gflops']:.1f}", f"{line['gbs']:.1f}", f"{100 * line['ceiling_share']:.0f}%", line["bound"]] if known else ["-"] * 4
+        return [f"{line['ms']:.3f}", f"{100 * line['ms'] / whole:.1f}%", *rates]
+
+    rows = [f"**{found['model'].replace(':', ', ')}**, {found['threads']} thread{'s' * (found['threads'] > 1)}: {total['ms']:.2f} ms recorded"
             + (f", {100 * total['ceiling_share']:.0f}% of the ceilings" if "ceiling_share" in total else "")
-            + f". Ceilings: {c['gflops']:.0f} GFLOP/s; GB/s read: {reads}.", "",
-            "| ms | share of time | GFLOP/s | GB/s | of the ceiling | bound by | kernel | nodes |", "|--:|--:|--:|--:|--:|---|---|---|"]
-    for s in found["steps"][:limit]:
-        known = "ceiling_share" in s
-        rates = [f"{s['gflops']:.1f}", f"{s['gbs']:.1f}", f"{100 * s['ceiling_share']:.0f}%", s["bound"]] if known else ["-"] * 4
-        node = s["node"] if len(s["node"]) <= 60 else s["node"][:59] + "…"
-        rows.append("| " + " | ".join([f"{s['ms']:.3f}", f"{100 * s['ms'] / whole:.1f}%", *rates, s["kernel"].split(": ", 1)[-1],
-                                       f"{s['operator'].split('.')[-1]} {node}"]) + " |")
+            + f". Ceilings: {c['gflops']:.0f} GFLOP/s; GB/s read: {reads}.", "", head + " calls | kernel |", rule + "--:|---|"]
+    for line in sorted(found["kernels"], key=lambda k: -k["ms"])[:8]:
+        rows.append("| " + " | ".join([*figures(line), str(line["calls"]), line["kernel"].split(": ", 1)[-1]]) + " |")
+    rows += ["", head + " kernel | nodes |", rule + "---|---|"]
+    for line in found["steps"][:limit]:
+        node = line["node"] if len(line["node"]) <= 60 else line["node"][:59] + "…"
+        rows.append("| " + " | ".join([*figures(line), line["kernel"].split(": ", 1)[-1], f"{line['operator'].split('.')[-1]} {node}"]) + " |")
     return rows
 
 
 def write_roofline(found, about):
     out = [machine_line(about), ""]
     for f in found:
-        out += [*roofline_rows(f, 12), ""]
+        out += [*roofline_rows(f, 10), ""]
     replace("Tools/bench --roofline", "\n".join(out))
