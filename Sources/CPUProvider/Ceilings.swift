@@ -11,14 +11,13 @@ import Tensors
 
 extension Ceilings {
   /// Measures this processor with `threads` threads at once, bound to `affinity` where there is any, in about a second: a loop
-  /// of multiply-adds in registers in the tier in use, and reads of memory of growing size. Takes up to 512 MiB meanwhile; throws
-  /// `.limit` past the memory budget.
+  /// of multiply-adds in registers in the tier in use, and reads of memory of growing size. Takes up to 512 MiB meanwhile,
+  /// less where the memory budget leaves less; throws `.limit` where not even 64 KiB a thread are left.
   public static func measure(threads: Int, affinity: [Int] = []) throws -> Ceilings {
     let threads = max(1, threads)
-    let largest = min(128 << 20, (512 << 20) / threads) & ~4095
-    let memory = try within("the memory that is read for the roofline") {
-      try TensorStorage(byteCount: largest * threads, zeroed: false)
-    }
+    let (memory, largest) = try room(threads: threads)
+    // The reads know its address only.
+    defer { withExtendedLifetime(memory) {} }
     let base = memory.base
     let crew = Crew(threads: threads, affinity: affinity)
     var result = Ceilings(operationsPerSecond: 0, reads: [])
@@ -49,6 +48,18 @@ extension Ceilings {
       result.reads.append(Read(bytes: bytes * threads, bytesPerSecond: rate))
       if bytes == largest { return result }
       size *= 4
+    }
+  }
+
+  /// Memory for the reads, and how much of it each thread has.
+  private static func room(threads: Int) throws -> (TensorStorage, Int) {
+    var each = max(64 << 10, min(128 << 20, (512 << 20) / threads) & ~4095)
+    while true {
+      do {
+        return (try TensorStorage(byteCount: each * threads, zeroed: false), each)
+      } catch let error as CameoError where error.kind == .limit && each > 64 << 10 {
+        each = max(64 << 10, each / 4 & ~4095)
+      }
     }
   }
 }
