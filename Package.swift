@@ -68,7 +68,8 @@ let package = Package(
     // Exact element-wise functions, for the tests and Tools/measure.
     .target(name: "KernelReference", dependencies: ["CKernels"], path: "Tests/KernelReference"),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
-    .testTarget(name: "InferenceRuntimeTests", dependencies: ["InferenceRuntime", "Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "InferenceRuntimeTests", dependencies: ["InferenceRuntime", "CPUProvider", "Operators", "GraphIR", "Tensors"]),
     .testTarget(
       name: "CPUProviderTests",
       dependencies: [
