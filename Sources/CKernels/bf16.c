@@ -284,10 +284,11 @@ static void T(wide_sums)(const bf16_tile *t) {
 typedef uint16_t T(halves) __attribute__((ext_vector_type(W), aligned(2), may_alias));
 typedef uint16_t T(whole_halves) __attribute__((ext_vector_type(W)));
 
-/// What an epilogue does that a tile can do on its way to memory: + bias[column] + residual, then a clamp or HardSwish.
+/// What an epilogue does that a tile can do on its way to memory: + bias[column] + residual, then an activation, the most common of
+/// which are clamps.
 typedef struct T(simple) {
-    vf bias[VECTORS], low, high;
-    bool swish;
+    vf bias[VECTORS], low, high, p0, p1;
+    int32_t op;  ///< CK_UNARY_NONE where it is a clamp
 } T(simple);
 
 /// False where the epilogue asks for more.
@@ -295,9 +296,10 @@ static bool T(is_simple)(const ck_gemm_epilogue *e, bool has_residual, T(simple)
     const int32_t op = e->act.op;
     simple->low = VS(op == CK_UNARY_RELU ? 0.0f : op == CK_UNARY_CLIP ? e->act.p0 : -INFINITY);
     simple->high = VS(op == CK_UNARY_CLIP ? e->act.p1 : INFINITY);
-    simple->swish = op == CK_UNARY_HARD_SWISH;
-    return e->alpha == 1 && !e->bias_row && !(has_residual && e->act_first) &&
-           (op == CK_UNARY_NONE || op == CK_UNARY_RELU || op == CK_UNARY_CLIP || op == CK_UNARY_HARD_SWISH);
+    simple->p0 = VS(e->act.p0);
+    simple->p1 = VS(e->act.p1);
+    simple->op = op == CK_UNARY_RELU || op == CK_UNARY_CLIP ? CK_UNARY_NONE : op;
+    return e->alpha == 1 && !e->bias_row && !(has_residual && e->act_first) && (op == CK_UNARY_NONE || ck_is_vector_activation(op));
 }
 
 /// A tile of NR columns to C, both of a kind known to the compiler.
@@ -313,7 +315,7 @@ static inline __attribute__((always_inline)) void T(put)(const bool narrow, cons
                 const T(halves) bits = *(const T(halves) *)(to->residual + (row + i) * to->residual_stride + col + v * W);
                 x += (vf)(__builtin_convertvector((T(whole_halves))bits, vu) << 16);
             }
-            x = s->swish ? x * vclamp(x * VS(1.0f / 6.0f) + VS(0.5f), VS(0), VS(1)) : vclamp(x, s->low, s->high);
+            x = s->op == CK_UNARY_NONE ? vclamp(x, s->low, s->high) : vactivate(s->op, x, s->p0, s->p1);
             if (!narrow) {
                 ST((float *)to->c + (row + i) * to->ldc + col + v * W, x);
                 continue;
