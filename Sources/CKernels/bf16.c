@@ -11,8 +11,8 @@
 
 enum { NR = CK_BF16_COLUMNS, FEW = 4 };
 
-/// sums[rows][NR] = A[rows][k] times a panel of B. Meanwhile `ahead` is fetched, k cache lines of B that are wanted next, and the rows
-/// of C that the sums will go to, `ldc` bytes apart.
+/// sums[rows][NR] = A[rows][k] times a panel of B. Meanwhile cache lines of B that are wanted next are fetched from `ahead` on, `lines`
+/// of them for 32 steps along k, and the rows of C that the sums will go to, `ldc` bytes apart.
 typedef struct bf16_tile {
     float *sums;
     const uint16_t *a;
@@ -20,6 +20,7 @@ typedef struct bf16_tile {
     const uint16_t *b;
     size_t k;
     const char *ahead;
+    size_t lines;
     const char *c;
     size_t ldc;
     size_t *configured;  ///< rows that the AMX tiles are made for
@@ -48,7 +49,9 @@ static inline __attribute__((always_inline)) DP void dp_rows(const bf16_tile *t,
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows * phases; i++) acc[i][0] = acc[i][1] = _mm512_setzero_ps();
     for (size_t p = 0; p < k; p += 2 * (size_t)phases, b += 2 * NR * phases) {
-        if (rows > 4) __builtin_prefetch(t->ahead + p * 32, 0, 2);
+        if (p % 32 == 0) {
+            for (size_t i = 0; i < t->lines; i++) __builtin_prefetch(t->ahead + (p / 32 * t->lines + i) * 64, 0, 2);
+        }
 #pragma clang loop unroll(full)
         for (int f = 0; f < phases; f++) {
             const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b + 2 * NR * f), b1 = (__m512bh)_mm512_loadu_si512(b + 2 * NR * f + NR);
@@ -90,9 +93,10 @@ static DP void sums_few(const bf16_tile *t) {
 }
 
 #define AMX __attribute__((target("amx-tile,amx-bf16,avx512f")))
-/// What the step along k at `p` fetches for later: eight lines of B, four rows of C.
+/// What the step along k at `p` fetches for later: its lines of B, four rows of C.
 static inline __attribute__((always_inline)) AMX void fetch_ahead(const bf16_tile *t, size_t p) {
-    for (int i = 0; i < 8; i++) __builtin_prefetch(t->ahead + p * 32 + i * 64, 0, 2);
+    const char *ahead = t->ahead + p * 2 * t->lines;
+    for (size_t i = 0; i < t->lines; i++) __builtin_prefetch(ahead + i * 64, 0, 2);
     for (size_t i = p / 8; i < p / 8 + 4 && i < t->rows; i++) {
         __builtin_prefetch(t->c + i * t->ldc, 1);
         __builtin_prefetch(t->c + i * t->ldc + 64, 1);
@@ -378,17 +382,18 @@ static void T(bf16_gemm)(const ck_bf16_result *to, const ck_bf16_a *source, cons
             source->copy(source->context, source->scratch, lda, m0, rows, 0, k);
             a = source->scratch;
         }
+        // The tiles of a panel fetch the next one, each its part: all at once would have to wait for memory.
+        const size_t tiles = (rows + tile_rows - 1) / tile_rows, lines = (32 + tiles - 1) / tiles, part = k / 32 * lines * 64;
         for (size_t j = n_begin; j < n_end; j += NR) {
             const uint16_t *b = packed + j * k;
             const char *next = (const char *)(j + NR < n_end ? b + k * NR : packed + n_begin * k);
             for (size_t i = 0; i < rows; i += tile_rows) {
-                // The panel that comes next is fetched by the first two tiles.
-                const size_t tile = i / tile_rows, row = m0 + i, height = ck_min(tile_rows, rows - i), width = ck_min(NR, n_end - j);
+                const size_t row = m0 + i, height = ck_min(tile_rows, rows - i), width = ck_min(NR, n_end - j);
+                const size_t begin = i / tile_rows * part;
                 float *mine = sums[count++ % 2];
-                const bf16_tile t = {.sums = mine, .a = a + i * lda, .rows = height, .lda = lda, .b = b, .k = k,
-                                     .ahead = tile < 2 ? next + tile * k * 32 : (const char *)b,
-                                     .c = (const char *)to->c + row * ldc + j * (to->is_bf16 ? 2 : 4), .ldc = ldc,
-                                     .configured = &configured};
+                const bf16_tile t = {.sums = mine, .a = a + i * lda, .rows = height, .lda = lda, .b = b, .k = k, .ahead = next + begin,
+                                     .lines = begin < k * 64 ? lines : 0, .c = (const char *)to->c + row * ldc + j * (to->is_bf16 ? 2 : 4),
+                                     .ldc = ldc, .configured = &configured};
                 sums_of(&t);
                 T(finish_tile)(to, is_simple ? &simple : NULL, mine, height, width, row, j);
             }

@@ -86,6 +86,14 @@ static void T(bf16_rows)(uint16_t *to, size_t pitch, size_t width, const CK_U(fl
 #if CK_TIER == 2
     const bool is_native = ck_bf16_kernel() != CK_BF16_WIDENED && (ck_isa_features() & CK_FEATURE_AVX512_BF16) && col == 1;
 #endif
+    if (k == 3 && width == 4 && col == 1) {  // the first layer's image
+        for (size_t i = begin; i < end; i++) {
+            const CK_U(float) *x = from + (ptrdiff_t)i * row;
+            const uint64_t four = rounded(x[0]) | (uint64_t)rounded(x[1]) << 16 | (uint64_t)rounded(x[2]) << 32;
+            memcpy(to + i * pitch, &four, sizeof four);
+        }
+        return;
+    }
     for (size_t i = begin; i < end; i++) {
         const CK_U(float) *line = from + (ptrdiff_t)i * row;
         uint16_t *out = to + i * pitch;
