@@ -9,10 +9,22 @@
 #include <unistd.h>
 #endif
 
-enum { NR = CK_BF16_COLUMNS, KC = CK_BF16_KC, MC = CK_BF16_MC, FEW = 4 };
+enum { NR = CK_BF16_COLUMNS, FEW = 4 };
 
-/// sums[rows][NR] = A[rows][k] times a panel of B; `ahead`: k cache lines from there are wanted next.
-typedef void (*bf16_sums)(float *sums, size_t rows, const uint16_t *a, size_t lda, const uint16_t *b, size_t k, const char *ahead);
+/// sums[rows][NR] = A[rows][k] times a panel of B. Meanwhile `ahead` is fetched, k cache lines of B that are wanted next, and the rows
+/// of C that the sums will go to, `ldc` bytes apart.
+typedef struct bf16_tile {
+    float *sums;
+    const uint16_t *a;
+    size_t rows, lda;
+    const uint16_t *b;
+    size_t k;
+    const char *ahead;
+    const char *c;
+    size_t ldc;
+    size_t *configured;  ///< rows that the AMX tiles are made for
+} bf16_tile;
+typedef void (*bf16_sums)(const bf16_tile *t);
 
 static inline __attribute__((always_inline)) uint32_t pair_at(const uint16_t *a) {
     uint32_t pair;
@@ -29,13 +41,14 @@ static inline float widened(uint32_t bits) {
 #if CK_X86
 #define DP __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512bf16")))
 /// `phases` sums an element, each over its part of k: few rows wait for their sums otherwise.
-static inline __attribute__((always_inline)) DP void dp_rows(float *sums, const int rows, const int phases, const uint16_t *a, size_t lda,
-                                                             const uint16_t *b, size_t k, const char *ahead) {
+static inline __attribute__((always_inline)) DP void dp_rows(const bf16_tile *t, const int rows, const int phases) {
     __m512 acc[16][2];
+    const uint16_t *a = t->a, *b = t->b;
+    const size_t lda = t->lda, k = t->k;
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows * phases; i++) acc[i][0] = acc[i][1] = _mm512_setzero_ps();
     for (size_t p = 0; p < k; p += 2 * (size_t)phases, b += 2 * NR * phases) {
-        if (rows > 4) __builtin_prefetch(ahead + p * 32, 0, 2);
+        if (rows > 4) __builtin_prefetch(t->ahead + p * 32, 0, 2);
 #pragma clang loop unroll(full)
         for (int f = 0; f < phases; f++) {
             const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b + 2 * NR * f), b1 = (__m512bh)_mm512_loadu_si512(b + 2 * NR * f + NR);
@@ -52,14 +65,14 @@ static inline __attribute__((always_inline)) DP void dp_rows(float *sums, const 
         for (int v = 0; v < 2; v++) {
             __m512 sum = acc[i][v];
             for (int f = 1; f < phases; f++) sum = _mm512_add_ps(sum, acc[f * rows + i][v]);
-            _mm512_storeu_ps(sums + i * NR + v * 16, sum);
+            _mm512_storeu_ps(t->sums + i * NR + v * 16, sum);
         }
     }
 }
 
-static DP void sums_dp(float *sums, size_t rows, const uint16_t *a, size_t lda, const uint16_t *b, size_t k, const char *ahead) {
-    switch (rows) {
-#define CASE(r) case r: dp_rows(sums, r, 1, a, lda, b, k, ahead); break;
+static DP void sums_dp(const bf16_tile *t) {
+    switch (t->rows) {
+#define CASE(r) case r: dp_rows(t, r, 1); break;
     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
 #undef CASE
     default: break;
@@ -67,60 +80,71 @@ static DP void sums_dp(float *sums, size_t rows, const uint16_t *a, size_t lda, 
 }
 
 /// A product of at most FEW rows.
-static DP void sums_few(float *sums, size_t rows, const uint16_t *a, size_t lda, const uint16_t *b, size_t k, const char *ahead) {
-    switch (rows) {
-    case 1: dp_rows(sums, 1, 8, a, lda, b, k, ahead); break;
-    case 2: dp_rows(sums, 2, 4, a, lda, b, k, ahead); break;
-    case 3: dp_rows(sums, 3, 4, a, lda, b, k, ahead); break;
-    default: dp_rows(sums, 4, 2, a, lda, b, k, ahead); break;
+static DP void sums_few(const bf16_tile *t) {
+    switch (t->rows) {
+    case 1: dp_rows(t, 1, 8); break;
+    case 2: dp_rows(t, 2, 4); break;
+    case 3: dp_rows(t, 3, 4); break;
+    default: dp_rows(t, 4, 2); break;
     }
 }
 
 #define AMX __attribute__((target("amx-tile,amx-bf16,avx512f")))
-/// Rows beyond `rows` are computed too, from whatever memory holds there.
-static AMX void sums_amx(float *sums, size_t rows, const uint16_t *a, size_t lda, const uint16_t *b, size_t k, const char *ahead) {
-    const size_t stride = lda * 2;
+/// What the step along k at `p` fetches for later: eight lines of B, four rows of C.
+static inline __attribute__((always_inline)) AMX void fetch_ahead(const bf16_tile *t, size_t p) {
+    for (int i = 0; i < 8; i++) __builtin_prefetch(t->ahead + p * 32 + i * 64, 0, 2);
+    for (size_t i = p / 8; i < p / 8 + 4 && i < t->rows; i++) {
+        __builtin_prefetch(t->c + i * t->ldc, 1);
+        __builtin_prefetch(t->c + i * t->ldc + 64, 1);
+    }
+}
+
+/// Tiles 0, 1 and 4 hold the first 16 of `rows` rows, 2, 3 and 5 the others, 6 and 7 columns of B: 64 bytes a row.
+static AMX void configure(size_t rows) {
+    const uint8_t first = (uint8_t)ck_min(rows, 16), other = (uint8_t)(rows > 16 ? rows - 16 : 1);
+    const struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } config = {
+        .palette = 1, .bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {first, first, other, other, first, other, 16, 16}};
+    _tile_loadconfig(&config);
+}
+
+static AMX void sums_amx(const bf16_tile *t) {
+    if (*t->configured != t->rows) configure(*t->configured = t->rows);
+    const uint16_t *a = t->a, *b = t->b;
+    const size_t stride = t->lda * 2, k = t->k;
+    float *sums = t->sums;
     _tile_zero(0);
     _tile_zero(1);
-    if (rows <= 16) {
+    if (t->rows <= 16) {
         for (size_t p = 0; p < k; p += 32, b += 32 * NR) {
-            for (int i = 0; i < 8; i++) __builtin_prefetch(ahead + p * 32 + i * 64, 0, 2);
+            fetch_ahead(t, p);
             _tile_loadd(4, a + p, stride);
             _tile_loadd(6, b, 4 * NR);
             _tile_loadd(7, b + NR, 4 * NR);
             _tile_dpbf16ps(0, 4, 6);
             _tile_dpbf16ps(1, 4, 7);
         }
-        _tile_stored(0, sums, 4 * NR);
-        _tile_stored(1, sums + 16, 4 * NR);
-        return;
-    }
-    const uint16_t *lower = a + 16 * lda;
-    _tile_zero(2);
-    _tile_zero(3);
-    for (size_t p = 0; p < k; p += 32, b += 32 * NR) {
-        for (int i = 0; i < 8; i++) __builtin_prefetch(ahead + p * 32 + i * 64, 0, 2);
-        _tile_loadd(6, b, 4 * NR);
-        _tile_loadd(4, a + p, stride);
-        _tile_loadd(7, b + NR, 4 * NR);
-        _tile_loadd(5, lower + p, stride);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+    } else {
+        const uint16_t *lower = a + 16 * t->lda;
+        _tile_zero(2);
+        _tile_zero(3);
+        for (size_t p = 0; p < k; p += 32, b += 32 * NR) {
+            fetch_ahead(t, p);
+            _tile_loadd(6, b, 4 * NR);
+            _tile_loadd(4, a + p, stride);
+            _tile_loadd(7, b + NR, 4 * NR);
+            _tile_loadd(5, lower + p, stride);
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_dpbf16ps(1, 4, 7);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+        }
+        _tile_stored(2, sums + 16 * NR, 4 * NR);
+        _tile_stored(3, sums + 16 * NR + 16, 4 * NR);
     }
     _tile_stored(0, sums, 4 * NR);
     _tile_stored(1, sums + 16, 4 * NR);
-    _tile_stored(2, sums + 16 * NR, 4 * NR);
-    _tile_stored(3, sums + 16 * NR + 16, 4 * NR);
 }
 
-/// All eight tiles 16 rows of 64 bytes.
-static AMX void open_tiles(void) {
-    static const struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } config = {
-        .palette = 1, .bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
-    _tile_loadconfig(&config);
-}
 static AMX void close_tiles(void) { _tile_release(); }
 
 /// The kernel gives a process the tiles' state on request.
@@ -162,41 +186,46 @@ const char *ck_bf16_name(void) {
     return names[ck_bf16_kernel()];
 }
 
+/// Rows of A that are worked on together, of `m`: they stay in the second-level cache beside a panel of B, which is read once for
+/// all of them.
+static size_t block_rows(size_t m, size_t k) {
+    const size_t bytes = ck_bf16_kernel() == CK_BF16_AMX ? (size_t)1 << 20 : (size_t)384 << 10;
+    const size_t most = ck_max(32, ck_min(512, bytes / 2 / k / 32 * 32)), blocks = (m + most - 1) / most;
+    return ck_round_up((m + blocks - 1) / ck_max(1, blocks), 32);
+}
+
 #define CK_SELF "bf16.c"
 #include "tiers.h"
 
-size_t ck_bf16_conv_scratch_bytes(size_t m) {
-    return (ck_min(m, MC) + CK_BF16_ROWS_BEYOND) * CK_BF16_COPY_STRIDE * sizeof(uint16_t) + 64;
+size_t ck_bf16_conv_scratch_bytes(size_t m, size_t k) {
+    return (ck_min(m, block_rows(m, ck_round_up(k, CK_BF16_DEPTH)))) * ck_bf16_pitch(k) * sizeof(uint16_t) + 64;
 }
 
-void ck_bf16_product(float *c, size_t ldc, const ck_bf16_a *a, const uint16_t *packed, size_t m, size_t k, size_t m_begin, size_t m_end, size_t n_begin,
-                     size_t n_end, const ck_gemm_epilogue *given) {
-    static const ck_gemm_epilogue plain = {.alpha = 1};
+void ck_bf16_product(const ck_bf16_result *c, const ck_bf16_a *a, const uint16_t *packed, size_t m, size_t k, size_t m_begin, size_t m_end,
+                     size_t n_begin, size_t n_end) {
     if (m_begin >= m_end || n_begin >= n_end) return;
-    const ck_gemm_epilogue *e = given ? given : &plain;
     k = ck_round_up(k, CK_BF16_DEPTH);
 #if CK_X86
     const int32_t kernel = ck_bf16_kernel();
     const bool has_dp = (ck_isa_features() & CK_FEATURE_AVX512_BF16) != 0;
     // By the rows of the whole product: how it is split must not change the order of a sum.
-    if (kernel == CK_BF16_AMX && (m > FEW || !has_dp)) {
-        open_tiles();
-        bf16_gemm_avx512(c, ldc, a, packed, k, m_begin, m_end, n_begin, n_end, e, sums_amx, 32);
+    if (kernel == CK_BF16_AMX && (m > 1 || !has_dp)) {
+        bf16_gemm_avx512(c, a, packed, k, m_begin, m_end, n_begin, n_end, sums_amx, 32);
         close_tiles();
         return;
     }
     if (kernel != CK_BF16_WIDENED)
-        return bf16_gemm_avx512(c, ldc, a, packed, k, m_begin, m_end, n_begin, n_end, e, m > FEW ? sums_dp : sums_few, 14);
+        return bf16_gemm_avx512(c, a, packed, k, m_begin, m_end, n_begin, n_end, m > FEW ? sums_dp : sums_few, 14);
 #else
     (void)m;
 #endif
-    CK_CALL(bf16_widened, c, ldc, a, packed, k, m_begin, m_end, n_begin, n_end, e);
+    CK_CALL(bf16_widened, c, a, packed, k, m_begin, m_end, n_begin, n_end);
 }
 
-void ck_bf16_gemm(float *c, size_t ldc, const uint16_t *a, size_t lda, const uint16_t *packed, size_t m, size_t k, size_t m_begin,
-                  size_t m_end, size_t n_begin, size_t n_end, const ck_gemm_epilogue *epilogue) {
+void ck_bf16_gemm(const ck_bf16_result *c, const uint16_t *a, size_t lda, const uint16_t *packed, size_t m, size_t k, size_t m_begin,
+                  size_t m_end, size_t n_begin, size_t n_end) {
     const ck_bf16_a rows = {.rows = a, .lda = lda};
-    ck_bf16_product(c, ldc, &rows, packed, m, k, m_begin, m_end, n_begin, n_end, epilogue);
+    ck_bf16_product(c, &rows, packed, m, k, m_begin, m_end, n_begin, n_end);
 }
 
 #else
@@ -213,34 +242,33 @@ void ck_bf16_gemm(float *c, size_t ldc, const uint16_t *a, size_t lda, const uin
 #define VECTORS (NR / W)
 
 /// Pairs of bfloat16 as two float32 each: the upper half of its bits.
-static inline __attribute__((always_inline)) void T(wide_rows)(float *sums, const int rows, const uint16_t *a, size_t lda, const uint16_t *b,
-                                                               size_t k) {
+static inline __attribute__((always_inline)) void T(wide_rows)(const bf16_tile *t, const int rows) {
     vf acc[MR][VECTORS];
+    const uint16_t *a = t->a, *b = t->b;
     for (int i = 0; i < rows; i++) {
         for (int v = 0; v < VECTORS; v++) acc[i][v] = VS(0);
     }
-    for (size_t p = 0; p < k; p += 2, b += 2 * NR) {
+    for (size_t p = 0; p < t->k; p += 2, b += 2 * NR) {
 #pragma clang loop unroll(full)
         for (int v = 0; v < VECTORS; v++) {
             const vu pairs = (vu)LDI((const int32_t *)(const void *)b + v * W);
             const vf even = (vf)(pairs << 16), odd = (vf)(pairs & 0xffff0000);
 #pragma clang loop unroll(full)
             for (int i = 0; i < rows; i++) {
-                const uint32_t x = pair_at(a + (size_t)i * lda + p);
+                const uint32_t x = pair_at(a + (size_t)i * t->lda + p);
                 acc[i][v] = VFMA(VS(widened(x << 16)), even, acc[i][v]);
                 acc[i][v] = VFMA(VS(widened(x & 0xffff0000)), odd, acc[i][v]);
             }
         }
     }
     for (int i = 0; i < rows; i++) {
-        for (int v = 0; v < VECTORS; v++) ST(sums + i * NR + v * W, acc[i][v]);
+        for (int v = 0; v < VECTORS; v++) ST(t->sums + i * NR + v * W, acc[i][v]);
     }
 }
 
-static void T(wide_sums)(float *sums, size_t rows, const uint16_t *a, size_t lda, const uint16_t *b, size_t k, const char *ahead) {
-    (void)ahead;
-    switch (rows) {
-#define CASE(r) case r: T(wide_rows)(sums, r, a, lda, b, k); break;
+static void T(wide_sums)(const bf16_tile *t) {
+    switch (t->rows) {
+#define CASE(r) case r: T(wide_rows)(t, r); break;
     CASE(1) CASE(2)
 #if CK_TIER > 0
     CASE(3)
@@ -253,67 +281,66 @@ static void T(wide_sums)(float *sums, size_t rows, const uint16_t *a, size_t lda
     }
 }
 
-/// sums += c, or c = sums.
-static inline void T(move_tile)(float *sums, float *c, size_t ldc, size_t rows, size_t cols, bool adds) {
-    for (size_t i = 0; i < rows; i++, sums += NR, c += ldc) {
-        for (size_t j = 0; j < cols; j += W) {
-            const size_t left = cols - j;
-            if (adds) {
-                ST(sums + j, LD(sums + j) + (left >= W ? LD(c + j) : LDN(c + j, left)));
-            } else if (left >= W) {
-                ST(c + j, LD(sums + j));
-            } else {
-                STN(c + j, LD(sums + j), left);
-            }
+/// A tile's sums, with the epilogue, as bfloat16, where the result or the residual is.
+static void T(finish_bf16)(const ck_bf16_result *to, float *sums, size_t rows, size_t cols, size_t row, size_t col) {
+    float residual[32 * NR];
+    ck_gemm_epilogue e = to->epilogue;
+    if (to->residual) {
+        const uint16_t *from = to->residual + row * to->residual_stride + col;
+        for (size_t i = 0; i < rows; i++, from += to->residual_stride) {
+            for (size_t j = 0; j < cols; j++) residual[i * NR + j] = widened((uint32_t)from[j] << 16);
         }
+        e.residual = residual;
+        e.residual_stride = NR;
+    } else if (e.residual) {
+        e.residual += row * e.residual_stride + col;
     }
+    if (e.bias_col) e.bias_col += col;
+    if (e.bias_row) e.bias_row += row;
+    if (!to->is_bf16) return T(finish)(&e, sums, NR, (float *)to->c + row * to->ldc + col, to->ldc, rows, cols, 0, 0);
+    T(finish)(&e, sums, NR, sums, NR, rows, cols, 0, 0);
+    ck_bf16_rows((uint16_t *)to->c + row * to->ldc + col, to->ldc, cols, sums, NR, 1, cols, 0, rows);
 }
 
-static void T(bf16_gemm)(float *c, size_t ldc, const ck_bf16_a *source, const uint16_t *packed, size_t k, size_t m_begin, size_t m_end,
-                         size_t n_begin, size_t n_end, const ck_gemm_epilogue *given, bf16_sums sums_of, size_t tile_rows) {
+static void T(bf16_gemm)(const ck_bf16_result *to, const ck_bf16_a *source, const uint16_t *packed, size_t k, size_t m_begin, size_t m_end,
+                         size_t n_begin, size_t n_end, bf16_sums sums_of, size_t tile_rows) {
     float sums[32 * NR] __attribute__((aligned(64)));
-    ck_gemm_epilogue e = *given;
-    // Over its own residual the sum starts from what lies in C.
-    const bool over = e.residual == c && e.residual_stride == ldc;
-    if (over) e.residual = NULL;
-    const bool plain = e.alpha == 1 && !e.bias_col && !e.bias_row && !e.residual && e.act.op == CK_UNARY_NONE;
-    const size_t blocks = (m_end - m_begin + MC - 1) / MC, depths = ck_max(1, (k + KC - 1) / KC);
-    for (size_t block = 0; block < blocks; block++) {
-        const size_t m0 = m_begin + block * MC, rows = ck_min(MC, m_end - m0);
-        for (size_t d = 0; d < depths; d++) {
-            const size_t k0 = k / 32 * d / depths * 32, kc = k / 32 * (d + 1) / depths * 32 - k0;
-            const bool first = d == 0 && !over, last = d + 1 == depths;
-            const uint16_t *a = source->rows + m0 * source->lda + k0;
-            size_t lda = source->lda;
-            if (source->copy) {
-                source->copy(source->context, source->scratch, CK_BF16_COPY_STRIDE, m0, rows, k0, kc);
-                a = source->scratch;
-                lda = CK_BF16_COPY_STRIDE;
-            }
-            for (size_t j = n_begin; j < n_end; j += NR) {
-                const size_t cols = ck_min(NR, n_end - j);
-                const uint16_t *b = packed + j * k + k0 * NR;
-                const char *next = (const char *)(j + NR < n_end ? b + k * NR : last ? b : packed + n_begin * k + (k0 + kc) * NR);
-                for (size_t i = 0; i < rows; i += tile_rows) {
-                    const size_t m = ck_min(tile_rows, rows - i), tile = i / tile_rows;
-                    float *dst = c + (m0 + i) * ldc + j;
-                    // The panel that comes next, fetched by the first tiles.
-                    sums_of(sums, m, a + i * lda, lda, b, kc, tile < 2 ? next + tile * kc * 32 : (const char *)b);
-                    if (!first) T(move_tile)(sums, dst, ldc, m, cols, true);
-                    if (last && !plain) {
-                        T(finish)(&e, sums, NR, dst, ldc, m, cols, m0 + i, j);
-                    } else {
-                        T(move_tile)(sums, dst, ldc, m, cols, false);
-                    }
+    size_t configured = 0;
+    const bool is_narrow = to->is_bf16 || to->residual;
+    const size_t most = block_rows(m_end - m_begin, k), ldc = to->ldc * (to->is_bf16 ? 2 : 4);
+    for (size_t m0 = m_begin, rows; m0 < m_end; m0 += rows) {
+        rows = ck_min(most, m_end - m0);
+        const uint16_t *a = source->rows + m0 * source->lda;
+        size_t lda = source->lda;
+        if (source->copy) {
+            lda = ck_bf16_pitch(k);
+            source->copy(source->context, source->scratch, lda, m0, rows, 0, k);
+            a = source->scratch;
+        }
+        for (size_t j = n_begin; j < n_end; j += NR) {
+            const uint16_t *b = packed + j * k;
+            const char *next = (const char *)(j + NR < n_end ? b + k * NR : packed + n_begin * k);
+            for (size_t i = 0; i < rows; i += tile_rows) {
+                // The panel that comes next is fetched by the first two tiles.
+                const size_t tile = i / tile_rows, row = m0 + i, height = ck_min(tile_rows, rows - i), width = ck_min(NR, n_end - j);
+                const bf16_tile t = {.sums = sums, .a = a + i * lda, .rows = height, .lda = lda, .b = b, .k = k,
+                                     .ahead = tile < 2 ? next + tile * k * 32 : (const char *)b,
+                                     .c = (const char *)to->c + row * ldc + j * (to->is_bf16 ? 2 : 4), .ldc = ldc,
+                                     .configured = &configured};
+                sums_of(&t);
+                if (is_narrow) {
+                    T(finish_bf16)(to, sums, height, width, row, j);
+                } else {
+                    T(finish)(&to->epilogue, sums, NR, (float *)to->c + row * to->ldc + j, to->ldc, height, width, row, j);
                 }
             }
         }
     }
 }
 
-static void T(bf16_widened)(float *c, size_t ldc, const ck_bf16_a *a, const uint16_t *packed, size_t k, size_t m_begin, size_t m_end,
-                            size_t n_begin, size_t n_end, const ck_gemm_epilogue *e) {
-    T(bf16_gemm)(c, ldc, a, packed, k, m_begin, m_end, n_begin, n_end, e, T(wide_sums), MR);
+static void T(bf16_widened)(const ck_bf16_result *c, const ck_bf16_a *a, const uint16_t *packed, size_t k, size_t m_begin, size_t m_end,
+                            size_t n_begin, size_t n_end) {
+    T(bf16_gemm)(c, a, packed, k, m_begin, m_end, n_begin, n_end, T(wide_sums), MR);
 }
 
 #undef MR

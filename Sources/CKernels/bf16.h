@@ -4,9 +4,6 @@
 
 #include "include/ck_bf16.h"
 
-/// A block of A is at most this many rows and columns where it is copied.
-enum { CK_BF16_KC = 512, CK_BF16_MC = 256, CK_BF16_COPY_STRIDE = CK_BF16_KC + 32 };
-
 /// A as rows in memory, or, where `copy` is set, as rows that it writes: [row, row + rows) x [k, k + depth).
 typedef struct ck_bf16_a {
     const uint16_t *rows;
@@ -16,7 +13,7 @@ typedef struct ck_bf16_a {
     uint16_t *scratch;
 } ck_bf16_a;
 
-void ck_bf16_product(float *c, size_t ldc, const ck_bf16_a *a, const uint16_t *packed, size_t m, size_t k, size_t m_begin, size_t m_end,
-                     size_t n_begin, size_t n_end, const ck_gemm_epilogue *epilogue);
+void ck_bf16_product(const ck_bf16_result *c, const ck_bf16_a *a, const uint16_t *packed, size_t m, size_t k, size_t m_begin, size_t m_end,
+                     size_t n_begin, size_t n_end);
 
 #endif

@@ -1,6 +1,7 @@
 // Rounding to bfloat16 and the packed form of its products' right side.
 #ifndef CK_TIER
 #include "bf16.h"
+#include "include/ck_isa.h"
 #include "internal.h"
 
 enum { NR = CK_BF16_COLUMNS };
@@ -11,6 +12,18 @@ static inline uint16_t rounded(float value) {
     if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
+
+#if CK_X86
+/// Whole vectors of a row by the processor's own rounding, which takes denormals for zero. The numbers done.
+static __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) size_t round_row(uint16_t *to, const CK_U(float) *from, size_t k) {
+    size_t p = 0;
+    for (; p + 32 <= k; p += 32) {
+        const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + p + 16), _mm512_loadu_ps(from + p));
+        _mm512_storeu_si512(to + p, (__m512i)both);
+    }
+    return p;
+}
+#endif
 
 #define CK_SELF "bf16_pack.c"
 #include "tiers.h"
@@ -70,10 +83,16 @@ void ck_bf16_rows(uint16_t *to, size_t pitch, size_t width, const CK_U(float) *f
 static void T(bf16_rows)(uint16_t *to, size_t pitch, size_t width, const CK_U(float) *from, ptrdiff_t row, ptrdiff_t col, size_t k,
                          size_t begin, size_t end) {
     typedef uint16_t halves __attribute__((ext_vector_type(W), aligned(2), may_alias));
+#if CK_TIER == 2
+    const bool is_native = ck_bf16_kernel() != CK_BF16_WIDENED && (ck_isa_features() & CK_FEATURE_AVX512_BF16) && col == 1;
+#endif
     for (size_t i = begin; i < end; i++) {
         const CK_U(float) *line = from + (ptrdiff_t)i * row;
         uint16_t *out = to + i * pitch;
         size_t p = 0;
+#if CK_TIER == 2
+        if (is_native) p = round_row(out, line, k);
+#endif
         for (; col == 1 && p + W <= k; p += W) {
             const vu bits = (vu)LD(line + p);
             const vu nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16, quiet = bits >> 16 | 0x40;

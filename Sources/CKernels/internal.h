@@ -64,7 +64,7 @@ static inline bool ck_is_vector_activation(int32_t op) {
 }
 
 typedef uint32_t ck_u32x4 __attribute__((ext_vector_type(4)));
-typedef ck_u32x4 ck_u32x4_at __attribute__((aligned(4), may_alias));
+typedef ck_u32x4 ck_u32x4_at __attribute__((aligned(1), may_alias));
 
 /// out[r * out_row + c] = in[c * in_row + r] for 4 x 4 elements of 4 bytes.
 static inline __attribute__((always_inline)) void ck_transpose_4x4(void *out, size_t out_row, const void *in, size_t in_row) {

@@ -19,7 +19,7 @@ static uint64_t xcr0(void) {
     return ((uint64_t)hi << 32) | lo;
 }
 
-uint32_t ck_isa_features(void) {
+static uint32_t read_features(void) {
     uint32_t a, b, c, d, set = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
     const bool osxsave = c >> 27 & 1, avx = c >> 28 & 1, fma = c >> 12 & 1, f16c = c >> 29 & 1;
@@ -47,8 +47,19 @@ uint32_t ck_isa_features(void) {
     return set;
 }
 #else
-uint32_t ck_isa_features(void) { return 0; }
+static uint32_t read_features(void) { return 0; }
 #endif
+
+/// Asked once: under a hypervisor cpuid takes tens of microseconds.
+uint32_t ck_isa_features(void) {
+    static uint64_t known;
+    uint64_t value = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (!value) {
+        value = (uint64_t)1 << 32 | read_features();
+        __atomic_store_n(&known, value, __ATOMIC_RELAXED);
+    }
+    return (uint32_t)value;
+}
 
 int32_t ck_isa_best(void) {
     const uint32_t set = ck_isa_features();

@@ -41,14 +41,13 @@ static void copy_pairs(const void *context, uint16_t *to, size_t stride, size_t 
     for (size_t i = 0; inside < depth && i < rows; i++) memset(to + i * stride + inside, 0, (depth - inside) * sizeof *to);
 }
 
-void ck_bf16_conv(float *out, size_t ldc, const ck_bf16_image *image, const uint16_t *packed, size_t m, size_t m_begin, size_t m_end,
-                  size_t n_begin, size_t n_end, const ck_gemm_epilogue *epilogue, void *scratch) {
+void ck_bf16_conv(const ck_bf16_result *c, const ck_bf16_image *image, const uint16_t *packed, size_t m, size_t m_begin, size_t m_end,
+                  size_t n_begin, size_t n_end, void *scratch) {
     const ck_last_image pairs = {.in = (const CK_U(float) *)(const void *)image->in, .pitch = image->pitch / 2,
                                  .channels = image->channels / 2, .item = image->item / 2, .window = image->window};
     const ck_bf16_a a = {.copy = copy_pairs, .context = &pairs,
                          .scratch = (uint16_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63)};
-    ck_bf16_product(out, ldc, &a, packed, m, (size_t)window_taps(&image->window) * image->channels, m_begin, m_end, n_begin, n_end,
-                    epilogue);
+    ck_bf16_product(c, &a, packed, m, (size_t)window_taps(&image->window) * image->channels, m_begin, m_end, n_begin, n_end);
 }
 
 void ck_last_depthwise_f32(float *out, const CK_U(float) *in, const CK_U(float) *weights, const CK_U(float) *bias,

@@ -18,7 +18,7 @@ public struct CPUProvider: ExecutionProvider {
       ProviderFinding(
         "instruction set", isFound: true,
         "tier \(String(cString: ck_isa_name())) of: \(String(cString: ck_isa_feature_names()))"),
-      ProviderFinding("bf16 products", isFound: true, String(cString: ck_bf16_name())),
+      ProviderFinding("bf16 products", isFound: true, CPUProvider.bfloat16Kernel),
       ProviderFinding("cores", isFound: true, "\(ThreadPool.availableCores)"),
     ]
     findings.append(
@@ -31,6 +31,9 @@ public struct CPUProvider: ExecutionProvider {
     return findings
   }
 
+  /// What computes products in bfloat16 here: "amx-bf16", "avx512-bf16", or "widened" (to float32, by any processor).
+  public static var bfloat16Kernel: String { String(cString: ck_bf16_name()) }
+
   /// Operators with kernels, "domain.name" or "name", sorted.
   public static var operators: [String] { makers.keys.map(\.description).sorted() }
 
@@ -39,6 +42,8 @@ public struct CPUProvider: ExecutionProvider {
     for output in request.outputs { if let output, output.count == 0 { throw Refusal("an empty result") } }
     return try make(request)
   }
+
+  public func roundedOperands(_ request: KernelRequest) -> RoundedOperands? { Bfloat16Operands.stored(request) }
 
   typealias Maker = @Sendable (KernelRequest) throws -> PreparedKernel
 

@@ -89,6 +89,25 @@ public struct PreparedKernel {
   }
 }
 
+/// Which float32 operands of a node, by position, a provider's kernel takes or gives in bfloat16 memory.
+public struct RoundedOperands: Sendable {
+  public var inputs: Set<Int>
+  public var outputs: Set<Int>
+  /// The node only moves elements: all its float32 operands are stored alike.
+  public var movesElements = false
+
+  public init(inputs: Set<Int>, outputs: Set<Int>) {
+    self.inputs = inputs
+    self.outputs = outputs
+  }
+
+  public static var moves: RoundedOperands {
+    var all = RoundedOperands(inputs: [], outputs: [])
+    all.movesElements = true
+    return all
+  }
+}
+
 /// Why a provider does not take a node, for profiles and reports.
 public struct Refusal: Error, Sendable, CustomStringConvertible {
   public let reason: String
@@ -124,6 +143,9 @@ public protocol ExecutionProvider: Sendable {
   var precisions: Set<Precision> { get }
   /// What this machine has of what the provider can use.
   func probe() -> [ProviderFinding]
+  /// What of a node whose operands are float32 may lie in memory as bfloat16, where the request's precision allows it; nil: nothing. The
+  /// plan stores a value so where its producer and all its readers agree, and asks `prepare` with the types that it has chosen.
+  func roundedOperands(_ request: KernelRequest) -> RoundedOperands?
   /// A kernel for the node, or a thrown `Refusal` (or `CameoError.unsupported`) that says why not.
   func prepare(_ request: KernelRequest) throws -> PreparedKernel
 }
@@ -132,4 +154,5 @@ extension ExecutionProvider {
   public var memory: MemoryKind { .host }
   public var precisions: Set<Precision> { [.fp32] }
   public func probe() -> [ProviderFinding] { [] }
+  public func roundedOperands(_ request: KernelRequest) -> RoundedOperands? { nil }
 }

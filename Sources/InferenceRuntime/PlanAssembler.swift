@@ -26,6 +26,8 @@ final class PlanAssembler {
   private var providers: [String] = []
   private var refusals: [[String]] = []
   private var operands: [ValueID: Operand?] = [:]
+  /// Values that are stored as bfloat16.
+  private var rounded: Set<ValueID> = []
   private var boxes: [ValueID: Int] = [:]
   private var boxedConstants: [(Int, Value)] = []
 
@@ -40,7 +42,8 @@ final class PlanAssembler {
   func operand(_ value: ValueID?) throws -> Operand? {
     guard let value else { return nil }
     if let known = operands[value] { return known }
-    let made = try builder.operand(value)
+    var made = try builder.operand(value)
+    if rounded.contains(value), let whole = made { made = try Operand(type: .bfloat16, shape: whole.shape) }
     operands[value] = .some(made)
     return made
   }
@@ -52,7 +55,13 @@ final class PlanAssembler {
   }
 
   func assemble() throws -> ExecutionPlan {
+    rounded = try roundedValues()
     for entry in entries { try choose(entry) }
+    if !rounded.isEmpty, zip(entries, providers).contains(where: { $1 == "reference" && touchesRounded($0) }) {
+      // A kernel refused after all: the portable evaluation reads what the graph says.
+      (rounded, operands, implementations, providers, refusals) = ([], [:], [], [], [])
+      for entry in entries { try choose(entry) }
+    }
     var best: PlanLayout?
     for joins in [true, false] {
       let layout = try makeLayout(joinsConcats: joins)
@@ -63,6 +72,40 @@ final class PlanAssembler {
   }
 
   // MARK: Kernels
+
+  private func roundedValues() throws -> Set<ValueID> {
+    if core.options.precision == .fp32 { return [] }
+    var storage = RoundedStorage()
+    for entry in entries {
+      let inputs = try entry.inputs.map { try operand($0) }
+      let outputs = try entry.outputs.map { try operand($0) }
+      let node = core.graph[entry.id]
+      let isMemory =
+        zip(entry.inputs, inputs).allSatisfy { ($0 == nil) == ($1 == nil) }
+        && zip(entry.outputs, outputs).allSatisfy { ($0 == nil) == ($1 == nil) }
+      var operands: RoundedOperands?
+      if isMemory && node.regions.isEmpty && !(inputs + outputs).contains(where: { $0?.room != nil }) {
+        let request = request(node, inputs, outputs)
+        operands = core.providers.lazy.compactMap { $0.roundedOperands(request) }.first
+      }
+      let floats = zip(entry.outputs, outputs).compactMap { $1?.type == .float ? $0 : nil }
+      storage.add(
+        inputs: entry.inputs, outputs: entry.outputs, floats: floats, captures: entry.captures, operands)
+    }
+    let result = storage.values(keeping: outputs)
+    if !result.isEmpty { operands = [:] }
+    return result
+  }
+
+  private func touchesRounded(_ entry: PlanBuilder.Entry) -> Bool {
+    (entry.inputs + entry.outputs).contains { $0.map(rounded.contains) ?? false }
+  }
+
+  private func request(_ node: Node, _ inputs: [Operand?], _ outputs: [Operand?]) -> KernelRequest {
+    KernelRequest(
+      node: node, inputs: inputs, outputs: outputs, threads: core.pool.threads, precision: core.options.precision,
+      packs: core.packs, graph: core.graph)
+  }
 
   private func choose(_ entry: PlanBuilder.Entry) throws {
     let node = core.graph[entry.id]
@@ -84,9 +127,7 @@ final class PlanAssembler {
       } else if !hasRoom, let parts = PlanAssembler.concatParts(node, inputs: inputs, output: outputs.first ?? nil) {
         implementation = .concat(parts)
       } else {
-        let request = KernelRequest(
-          node: node, inputs: inputs, outputs: outputs, threads: core.pool.threads,
-          precision: core.options.precision, packs: core.packs, graph: core.graph)
+        let request = request(node, inputs, outputs)
         for candidate in core.providers where !(candidate is ReferenceProvider) {
           do {
             let prepared = try candidate.prepare(request)

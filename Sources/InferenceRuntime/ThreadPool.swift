@@ -15,9 +15,20 @@ public protocol ParallelWork: AnyObject {
 /// A fixed set of threads that share index ranges. The caller works too. Between jobs they spin for about 50 microseconds,
 /// then block. Dispatch allocates nothing.
 ///
+/// Each thread has a share of the range, the same for the same range: what it wrote in one step is in its cache in the next. Who is
+/// done takes from the others' shares.
+///
 /// One job at a time: where two callers meet, the second runs its range alone, as thread 0.
 public final class ThreadPool: @unchecked Sendable {
   public let threads: Int
+
+  /// On cache lines of its own, as the pairs that a processor fetches.
+  private struct Share: ~Copyable {
+    let next = Atomic<Int>(0)
+    let end = Atomic<Int>(0)
+    private let padding: (Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int) =
+      (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+  }
 
   private struct Job {
     var kernel: Unmanaged<Kernel>?
@@ -30,7 +41,8 @@ public final class ThreadPool: @unchecked Sendable {
   private let job: UnsafeMutablePointer<Job>
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let wake: UnsafeMutablePointer<pthread_cond_t>
-  private let next = Atomic<Int>(0)
+  /// What is next in each thread's share of the range, and where the share ends.
+  private let shares: UnsafeMutablePointer<Share>
   private let isOpen = Atomic<Bool>(false)
   private let inside = Atomic<Int>(0)
   private let generation = Atomic<Int>(0)
@@ -46,6 +58,8 @@ public final class ThreadPool: @unchecked Sendable {
     self.threads = max(1, threads > 0 ? threads : affinity.isEmpty ? ThreadPool.availableCores : affinity.count)
     job = .allocate(capacity: 1)
     job.initialize(to: Job())
+    shares = .allocate(capacity: self.threads)
+    for index in 0..<self.threads { (shares + index).initialize(to: Share()) }
     mutex = .allocate(capacity: 1)
     mutex.initialize(to: pthread_mutex_t())
     pthread_mutex_init(mutex, nil)
@@ -92,6 +106,8 @@ public final class ThreadPool: @unchecked Sendable {
     mutex.deallocate()
     job.deinitialize(count: 1)
     job.deallocate()
+    shares.deinitialize(count: threads)
+    shares.deallocate()
   }
 
   /// Physical cores that this process may use: the affinity mask, hyperthread siblings counted once.
@@ -185,7 +201,7 @@ public final class ThreadPool: @unchecked Sendable {
     job.pointee.phase = phase
     job.pointee.count = count
     job.pointee.chunk = max(grain, even)
-    next.store(0, ordering: .relaxed)
+    share(count, job.pointee.chunk)
     isOpen.store(true, ordering: .sequentiallyConsistent)
     generation.add(1, ordering: .sequentiallyConsistent)
     if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
@@ -204,16 +220,28 @@ public final class ThreadPool: @unchecked Sendable {
     isBusy.store(false, ordering: .releasing)
   }
 
+  /// Cuts the range's chunks into shares.
+  private func share(_ count: Int, _ chunk: Int) {
+    let chunks = (count + chunk - 1) / chunk
+    for thread in 0..<threads {
+      shares[thread].next.store(chunks * thread / threads * chunk, ordering: .relaxed)
+      shares[thread].end.store(min(count, chunks * (thread + 1) / threads * chunk), ordering: .relaxed)
+    }
+  }
+
   private func take(_ thread: Int) {
     guard let kernel = job.pointee.kernel, let call = job.pointee.call else { return }
-    let count = job.pointee.count
     let chunk = job.pointee.chunk
     let phase = job.pointee.phase
     kernel._withUnsafeGuaranteedRef { kernel in
-      while true {
-        let begin = next.add(chunk, ordering: .relaxed).oldValue
-        if begin >= count { break }
-        kernel.part(call, phase: phase, begin: begin, end: min(count, begin + chunk), thread: thread)
+      for step in 0..<threads {
+        let owner = thread + step < threads ? thread + step : thread + step - threads
+        let end = shares[owner].end.load(ordering: .relaxed)
+        while shares[owner].next.load(ordering: .relaxed) < end {
+          let begin = shares[owner].next.add(chunk, ordering: .relaxed).oldValue
+          if begin >= end { break }
+          kernel.part(call, phase: phase, begin: begin, end: min(end, begin + chunk), thread: thread)
+        }
       }
     }
   }

@@ -8,6 +8,7 @@
 
 #include "check_elementwise.h"
 #include "check_linear.h"
+#include "check_bf16.h"
 #include "check_integer.h"
 #include "check_dot8.h"
 #include "check_spatial.h"
@@ -31,6 +32,7 @@ int main(void) {
         check_reduce();
         check_rnn();
         check_gemm();
+        check_bf16();
         check_contract();
         check_attention();
         check_quant();

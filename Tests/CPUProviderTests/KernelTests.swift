@@ -52,7 +52,8 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
 
   var testDescription: String { "\(name) \(inputs) \(attributes.map { "\($0.name)=\($0.value)" })" }
 
-  private func tensor(_ source: Source, _ seed: Int) throws -> Tensor? {
+  /// `onGrid`: floats are multiples of 1/64, which bfloat16 holds exactly up to 4.
+  private func tensor(_ source: Source, _ seed: Int, onGrid: Bool) throws -> Tensor? {
     var state = UInt64(seed + 1) &* 0x9E37_79B9_7F4A_7C15
     func next() -> Float {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -61,7 +62,8 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     switch source {
     case .floats(let shape, let low, let high), .fixed(let shape, let low, let high):
       let count = shape.reduce(1, *)
-      return try .of((0..<count).map { _ in low + (high - low) * next() }, .float, shape: shape)
+      let values = (0..<count).map { _ in low + (high - low) * next() }
+      return try .of(onGrid ? values.map { ($0 * 64).rounded() / 64 } : values, .float, shape: shape)
     case .ints(let shape, let values), .fixedInts(let shape, let values): return try .ints(values, shape: shape)
     case .bools(let shape):
       return try .of((0..<shape.reduce(1, *)).map { _ in next() < 0.6 ? Int64(1) : 0 }, .bool, shape: shape)
@@ -74,12 +76,15 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     }
   }
 
-  @discardableResult func run(_ threads: Int) throws -> [String: Tensor] {
+  /// `precision`: of the kernels; the portable evaluation keeps float32, so factors are such that bfloat16 holds them exactly.
+  @discardableResult func run(
+    _ threads: Int, precision: Precision = .fp32, named part: String = ""
+  ) throws -> [String: Tensor] {
     var graph = Graph()
     var ids: [ValueID?] = []
     var given: [String: Tensor] = [:]
     for (index, source) in inputs.enumerated() {
-      guard let tensor = try tensor(source, index) else { ids.append(nil); continue }
+      guard let tensor = try tensor(source, index, onGrid: precision != .fp32) else { ids.append(nil); continue }
       switch source {
       case .fixed, .fixedInts, .fixedCodes, .fixedValues: ids.append(graph.addConstant(tensor, name: "c\(index)"))
       default:
@@ -94,13 +99,16 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     graph.setOutputs(results)
     var options = SessionOptions()
     options.threads = threads
-    let cpu = try Session(Model(graph: graph), providers: [CPUProvider()], options: options)
+    var lower = options
+    lower.precision = precision
+    let cpu = try Session(Model(graph: graph), providers: [CPUProvider()], options: lower)
     let reference = try Session(Model(graph: graph), providers: [ReferenceProvider()], options: options)
     let got = try cpu.run(given)
     let expected = try reference.run(given)
     if usesKernel {
       for plan in cpu.plans {
         for step in plan.assignments { #expect(step.provider == "cpu", "\(step.refusals)") }
+        for step in plan.assignments { #expect(part.isEmpty || step.kernel.contains(part), "\(step.kernel)") }
       }
     }
     for (name, want) in expected {

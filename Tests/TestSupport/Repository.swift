@@ -21,6 +21,9 @@ public enum Repository {
   /// The whole cross product rather than the quick choice.
   public static let isFull = ProcessInfo.processInfo.environment["CAMEO_FULL"] == "1"
 
+  /// How many times longer than usual a test may take: `Tools/sanitize` sets it.
+  public static let patience = ProcessInfo.processInfo.environment["CAMEO_PATIENCE"].flatMap(Int.init) ?? 1
+
   private struct NotBuilt: Error { let name: String }
 
   /// Where this build puts its products: beside the test bundle, whose path `swift test` hands to the helper that loads it.

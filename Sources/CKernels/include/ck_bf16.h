@@ -24,10 +24,8 @@ enum {
 
 /// Elements of a row of A in memory: k padded, and such that neighbouring rows do not share sets of the cache.
 size_t ck_bf16_pitch(size_t k);
-/// Rows of A that a product reads beyond the last (whatever they hold).
-enum { CK_BF16_ROWS_BEYOND = 31 };
-
-/// Rounds rows [begin, end) of a float32 matrix, element (i, p) at from[i * row + p * col], into to[i * pitch + p]; zeros from k to `width`.
+/// Rounds rows [begin, end) of a float32 matrix, element (i, p) at from[i * row + p * col], into to[i * pitch + p]; zeros from k to `width`. Where
+/// the kernel in use is not CK_BF16_WIDENED denormals may become zero.
 void ck_bf16_rows(uint16_t *to, size_t pitch, size_t width, const CK_U(float) *from, ptrdiff_t row, ptrdiff_t col, size_t k, size_t begin,
                   size_t end);
 
@@ -36,13 +34,23 @@ size_t ck_bf16_packed_size(size_t k, size_t n);
 void ck_bf16_pack_b(uint16_t *packed, const CK_U(float) *b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t n,
                     size_t panel_begin, size_t panel_end);
 
-/// C[m_begin..<m_end][n_begin..<n_end] of C = A B with the epilogue. A in rows of `lda` elements (ck_bf16_rows), B packed, m the
-/// rows of all of A, k the depth before padding; n_begin is a multiple of 32, n_end is too or equals the columns of B. The epilogue: beta is 0; `residual` may equal C
-/// where alpha is 1 and act_first is not set. Each product of two elements is exact, sums are float32 in an order that depends on the
-/// kernel (AVX512-BF16 and AMX flush denormal terms to zero). The bits do not depend on the split into columns, nor on that into rows
-/// of a multiple of 32.
-void ck_bf16_gemm(float *c, size_t ldc, const uint16_t *a, size_t lda, const uint16_t *packed, size_t m, size_t k, size_t m_begin,
-                  size_t m_end, size_t n_begin, size_t n_end, const ck_gemm_epilogue *_Nullable epilogue);
+/// Where a product goes: rows of C `ldc` elements apart, float32 or bfloat16. The epilogue as in ck_gemm.h; beta is 0; its residual, or the
+/// one here in bfloat16, may equal C.
+typedef struct ck_bf16_result {
+    void *c;
+    size_t ldc;
+    bool is_bf16;
+    const uint16_t *_Nullable residual;
+    size_t residual_stride;
+    ck_gemm_epilogue epilogue;
+} ck_bf16_result;
+
+/// C[m_begin..<m_end][n_begin..<n_end] of C = A B with the epilogue. A in rows of `lda` elements, zeros from k to the next multiple of
+/// CK_BF16_DEPTH; B packed; m the rows of all of A, k the depth before padding; n_begin is a multiple of 32, n_end is too or equals the
+/// columns of B. Each product of two elements is exact, sums are float32 in an order that depends on the kernel (AVX512-BF16 and AMX
+/// flush denormal terms to zero). The bits do not depend on how rows and columns are split.
+void ck_bf16_gemm(const ck_bf16_result *c, const uint16_t *a, size_t lda, const uint16_t *packed, size_t m, size_t k, size_t m_begin,
+                  size_t m_end, size_t n_begin, size_t n_end);
 
 /// A convolution over channels-last bfloat16, as ck_last_conv_f32 is over float32.
 typedef struct ck_bf16_image {
@@ -55,9 +63,9 @@ typedef struct ck_bf16_image {
 
 /// Weights [n][channels][taps] as packed B with rows (tap, channel), `padded` channels a tap: ck_bf16_packed_size(taps * padded, n).
 void ck_bf16_pack_conv(uint16_t *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t padded, size_t taps);
-size_t ck_bf16_conv_scratch_bytes(size_t m);
-void ck_bf16_conv(float *out, size_t ldc, const ck_bf16_image *image, const uint16_t *packed, size_t m, size_t m_begin, size_t m_end,
-                  size_t n_begin, size_t n_end, const ck_gemm_epilogue *_Nullable epilogue, void *scratch);
+size_t ck_bf16_conv_scratch_bytes(size_t m, size_t k);
+void ck_bf16_conv(const ck_bf16_result *c, const ck_bf16_image *image, const uint16_t *packed, size_t m, size_t m_begin, size_t m_end,
+                  size_t n_begin, size_t n_end, void *scratch);
 
 #pragma clang assume_nonnull end
 #endif

@@ -2,13 +2,6 @@ internal import CKernels
 import InferenceRuntime
 import Tensors
 
-extension KernelRequest {
-  /// Whether products are to be computed in bfloat16. `auto`: where the processor has instructions for it.
-  var usesBfloat16: Bool {
-    precision == .bf16 || precision == .auto && ck_bf16_kernel() != Int32(CK_BF16_WIDENED.rawValue)
-  }
-}
-
 /// How a product in bfloat16 is cut into tiles for threads. The left side is rounded beforehand, for all of them at once.
 struct Bfloat16Tiles {
   let rows: Int
@@ -17,23 +10,60 @@ struct Bfloat16Tiles {
   let columnTiles: Int
   var count: Int { rowTiles * columnTiles }
 
-  /// Each tile reads its rows and its columns; with many columns it is cheaper to cut those.
+  /// Each tile reads its rows and its columns once: the longer side is cut.
   init(m: Int, n: Int, k: Int, threads: Int, others: Int = 1) {
     let (unit, width) = (32, Int(CK_BF16_COLUMNS))
     // A tile's work is worth a thread: 2^19 multiplications, or 2^16 weights to read.
     let most = (2 * threads + others - 1) / others
     let wanted = threads == 1 ? 1 : min(max(1, max((m * n * k) >> 19, (n * k) >> 16)), most)
-    let columnParts = min(wanted, max(1, n / 128))
-    columns = (n + columnParts * width - 1) / (columnParts * width) * width
-    let rowParts = min((wanted + columnParts - 1) / columnParts, max(1, m / unit))
+    let (mostRows, mostColumns) = (max(1, m / (2 * unit)), max(1, n / (2 * width)))
+    var (rowParts, columnParts) = (1, 1)
+    if m > n {
+      rowParts = min(wanted, mostRows)
+      columnParts = min((wanted + rowParts - 1) / rowParts, mostColumns)
+    } else {
+      columnParts = min(wanted, mostColumns)
+      rowParts = min((wanted + columnParts - 1) / columnParts, mostRows)
+    }
+    columns = columnParts == 1 ? n : (n + columnParts * width - 1) / (columnParts * width) * width
     rows = rowParts == 1 ? m : (m + rowParts * unit - 1) / (rowParts * unit) * unit
     columnTiles = (n + columns - 1) / columns
     rowTiles = (m + rows - 1) / rows
   }
 }
 
-/// A product with a fixed right side whose factors are rounded to bfloat16: weights when the session prepares, the left side at the
-/// begin of the step. Sums, bias and activation are float32.
+extension ck_bf16_result {
+  /// A product's result, `ldc` elements a row, and, in `residual`, what is added to it; float32 or bfloat16 as the operands are stored.
+  init(
+    _ memory: UnsafeMutableRawPointer, _ type: DataType, ldc: Int, residual: UnsafeRawPointer? = nil,
+    _ residualType: DataType? = nil
+  ) {
+    self.init(
+      c: memory, ldc: ldc, is_bf16: type == .bfloat16, residual: nil, residual_stride: 0, epilogue: ck_gemm_epilogue())
+    epilogue.alpha = 1
+    guard let residual else { return }
+    if residualType == .bfloat16 {
+      self.residual = residual.assumingMemoryBound(to: UInt16.self)
+      residual_stride = ldc
+    } else {
+      epilogue.residual = residual.assumingMemoryBound(to: Float.self)
+      epilogue.residual_stride = ldc
+    }
+  }
+
+  /// The same, from column `column` on.
+  func from(column: Int) -> ck_bf16_result {
+    var part = self
+    part.c += column * (is_bf16 ? 2 : 4)
+    if let residual = part.residual { part.residual = residual + column }
+    if let residual = part.epilogue.residual { part.epilogue.residual = residual + column }
+    if let bias = part.epilogue.bias_col { part.epilogue.bias_col = bias + column }
+    return part
+  }
+}
+
+/// A product with a fixed right side whose factors are rounded to bfloat16: weights when the session prepares, the left side, where it is
+/// not stored so, at the begin of the step. Sums, bias and activation are float32.
 enum Bfloat16Product {
   /// nil where the session keeps float32, or the product is none of this kind.
   static func make(_ plan: GemmPlan, _ request: KernelRequest, biasValues: Floats?) throws -> PreparedKernel? {
@@ -55,38 +85,44 @@ enum Bfloat16Product {
       }
       return made
     }
+    let isRounded = try request.operand(0).type == .bfloat16
+    if isRounded && (plan.aColumn != 1 || k % Int(CK_BF16_DEPTH) != 0) { throw Refusal("rows of \(k) in bfloat16") }
     let tiles = Bfloat16Tiles(m: m, n: n, k: k, threads: request.threads)
-    let (pitch, depth) = (ck_bf16_pitch(k), (k + Int(CK_BF16_DEPTH) - 1) / Int(CK_BF16_DEPTH) * Int(CK_BF16_DEPTH))
-    let round = RangeKernel.Phase(count: m, grain: max(1, 65536 / k)) { call, begin, end, _ in
+    let depth = (k + Int(CK_BF16_DEPTH) - 1) / Int(CK_BF16_DEPTH) * Int(CK_BF16_DEPTH)
+    let pitch = isRounded ? plan.aRow : ck_bf16_pitch(k)
+    let round = RangeKernel.Phase(count: isRounded ? 0 : m, grain: max(1, 65536 / k)) { call, begin, end, _ in
       ck_bf16_rows(
         call.scratch.assumingMemoryBound(to: UInt16.self), pitch, depth, call.input(0, Float.self), plan.aRow,
         plan.aColumn, k, begin, end)
     }
-    let (fixed, kind, owned) = (plan, bias, values)
+    let (fixed, kind, owned, type) = (plan, bias, values, try request.result().type)
     let multiply = RangeKernel.Phase(count: tiles.count, grain: 1) { call, begin, end, _ in
-      var epilogue = ck_gemm_epilogue()
-      epilogue.alpha = fixed.alpha
-      epilogue.act = fixed.activation
+      var result = ck_bf16_result(call.output(), type, ldc: fixed.ldc)
+      result.epilogue.alpha = fixed.alpha
+      result.epilogue.act = fixed.activation
       if let values = owned.map({ UnsafePointer($0.base) }) ?? call.optional(2, Float.self) {
         switch kind {
-        case .columns: epilogue.bias_col = values
-        case .rows: epilogue.bias_row = values
+        case .columns: result.epilogue.bias_col = values
+        case .rows: result.epilogue.bias_row = values
         case .matrix:
-          epilogue.residual = values
-          epilogue.residual_stride = n
+          result.epilogue.residual = values
+          result.epilogue.residual_stride = n
         case .none, .one: break
         }
       }
+      let left =
+        isRounded ? call.input(0, UInt16.self) : UnsafePointer(call.scratch.assumingMemoryBound(to: UInt16.self))
       for tile in begin..<end {
         let (row, column) = (tile / tiles.columnTiles * tiles.rows, tile % tiles.columnTiles * tiles.columns)
         ck_bf16_gemm(
-          call.output(0, Float.self), fixed.ldc, call.scratch.assumingMemoryBound(to: UInt16.self), pitch,
-          packed.base.assumingMemoryBound(to: UInt16.self), m, k, row, min(m, row + tiles.rows), column,
-          min(n, column + tiles.columns), &epilogue)
+          &result, left, pitch, packed.base.assumingMemoryBound(to: UInt16.self), m, k, row, min(m, row + tiles.rows),
+          column, min(n, column + tiles.columns))
       }
     }
     return PreparedKernel(
-      RangeKernel("\(m == 1 ? "gemv" : "gemm") (\(String(cString: ck_bf16_name())))", phases: [round, multiply]),
-      scratchBytes: aligned((m + Int(CK_BF16_ROWS_BEYOND)) * pitch * 2))
+      RangeKernel(
+        "\(m == 1 ? "gemv" : "gemm") (\(CPUProvider.bfloat16Kernel))",
+        phases: isRounded ? [multiply] : [round, multiply]),
+      scratchBytes: isRounded ? 0 : aligned(m * pitch * 2))
   }
 }

@@ -27,33 +27,36 @@ enum ChannelsLastKernels {
     var rows: Int { batch * window.outputCount }
     var depth: Int { channels * window.taps }
     var pitch: Int { channels * groups }
+    var isDepthwise: Bool { channels == 1 && outChannels == 1 && window.c.kernel.0 * window.c.kernel.1 <= 64 }
+
+    init(_ request: KernelRequest) throws {
+      let (x, w, y) = (try request.operand(0), try request.operand(1), try request.result())
+      guard x.rank >= 3, w.rank == x.rank, y.rank == x.rank else { throw Refusal("no spatial axis") }
+      let last = x.rank - 1
+      groups = try request.attributes.int("group", default: 1)
+      window = try Window(
+        request.attributes, kernel: Array(w.shape[2...]), input: Array(x.shape[1..<last]),
+        output: Array(y.shape[1..<last]))
+      guard groups > 0, x.shape[last] == w.shape[1] * groups, w.shape[0] % groups == 0, w.shape[0] == y.shape[last],
+        w.shape[1] > 0
+      else { throw Refusal("\(groups) groups") }
+      try request.requireCount(2, w.shape[0])
+      if let residual = request.input(3), residual.shape != y.shape {
+        throw Refusal("a residual of the shape \(residual.shape)")
+      }
+      (batch, channels, outChannels) = (x.shape[0], w.shape[1], w.shape[0] / groups)
+      activation = try ck_activation(request.attributes)
+      hasResidual = request.input(3) != nil
+    }
   }
 
   private static func conv(_ request: KernelRequest) throws -> PreparedKernel {
+    try request.requireProductOperands()
+    let shape = try Shape(request)
+    guard let weights = try request.operand(1).constant else { throw Refusal("the weights are computed") }
+    if !shape.isDepthwise && request.usesBfloat16 { return try ChannelsLastBfloat16.make(request, shape, weights) }
     try request.requireFloat()
-    let (x, w, y) = (try request.operand(0), try request.operand(1), try request.result())
-    guard x.rank >= 3, w.rank == x.rank, y.rank == x.rank else { throw Refusal("no spatial axis") }
-    let last = x.rank - 1
-    let groups = try request.attributes.int("group", default: 1)
-    let window = try Window(
-      request.attributes, kernel: Array(w.shape[2...]), input: Array(x.shape[1..<last]),
-      output: Array(y.shape[1..<last]))
-    guard groups > 0, x.shape[last] == w.shape[1] * groups, w.shape[0] % groups == 0, w.shape[0] == y.shape[last],
-      w.shape[1] > 0
-    else { throw Refusal("\(groups) groups") }
-    guard let weights = w.constant else { throw Refusal("the weights are computed") }
-    try request.requireCount(2, w.shape[0])
-    if let residual = request.input(3), residual.shape != y.shape {
-      throw Refusal("a residual of the shape \(residual.shape)")
-    }
-    let shape = Shape(
-      window: window, batch: x.shape[0], groups: groups, channels: w.shape[1], outChannels: w.shape[0] / groups,
-      activation: try ck_activation(request.attributes), hasResidual: request.input(3) != nil)
-    if shape.channels == 1, shape.outChannels == 1, window.c.kernel.0 * window.c.kernel.1 <= 64 {
-      return try depthwise(request, shape, weights)
-    }
-    if request.usesBfloat16 { return try ChannelsLastBfloat16.make(request, shape, weights) }
-    return try product(request, shape, weights)
+    return shape.isDepthwise ? try depthwise(request, shape, weights) : try product(request, shape, weights)
   }
 
   private static func depthwise(_ request: KernelRequest, _ shape: Shape, _ weights: Tensor) throws -> PreparedKernel {

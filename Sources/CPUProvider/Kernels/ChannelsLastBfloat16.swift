@@ -2,8 +2,8 @@ internal import CKernels
 import InferenceRuntime
 import Tensors
 
-/// Convolutions over [N, spatial.., C] whose factors are rounded to bfloat16: the image is rounded once, then its rows are read in
-/// place (pointwise) or copied block by block.
+/// Convolutions over [N, spatial.., C] whose factors are rounded to bfloat16: the image once, where it is not stored so; then its rows are
+/// read in place (pointwise) or copied block by block.
 enum ChannelsLastBfloat16 {
   static func make(
     _ request: KernelRequest, _ shape: ChannelsLastKernels.Shape, _ weights: Tensor
@@ -14,25 +14,20 @@ enum ChannelsLastBfloat16 {
     let padded = isMatrix ? channels : (channels + 1) & ~1
     let depth = padded * taps
     let perGroup = ck_bf16_packed_size(depth, n)
-    let packed = try request.packed(weights, "bf16 channels-last conv, groups \(groups), channels \(padded)") {
-      let storage = try TensorStorage(byteCount: groups * perGroup * 2, zeroed: false)
-      let target = storage.base.assumingMemoryBound(to: UInt16.self)
-      withExtendedLifetime(weights) {
-        let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
-        for group in 0..<groups {
-          ck_bf16_pack_conv(
-            target + group * perGroup, source + group * n * channels * taps, n, channels, padded, taps)
-        }
-      }
-      return storage
-    }
+    let packed = try pack(request, weights, shape, padded: padded, perGroup: perGroup)
+    let isRounded = try request.operand(0).type == .bfloat16
     let unit = Int(CK_BF16_DEPTH)
-    let pitch = isMatrix ? ck_bf16_pitch(channels) : padded * groups
+    if isRounded && (padded != channels || isMatrix && channels % unit != 0) {
+      throw Refusal("\(channels) channels in bfloat16")
+    }
+    let pitch = isRounded ? channels * groups : isMatrix ? ck_bf16_pitch(channels) : padded * groups
     let positions = shape.batch * shape.window.inputCount
-    let imageBytes = aligned((isMatrix ? positions + Int(CK_BF16_ROWS_BEYOND) : positions) * pitch * 2)
+    let imageBytes = isRounded ? 0 : aligned(positions * pitch * 2)
     // Groups are rows of their own where their channels are padded.
     let isPadded = padded != channels
-    let round = RangeKernel.Phase(count: positions, grain: max(1, 65536 / (channels * groups))) { call, begin, end, _ in
+    let round = RangeKernel.Phase(
+      count: isRounded ? 0 : positions, grain: max(1, 65536 / (channels * groups))
+    ) { call, begin, end, _ in
       let image = call.scratch.assumingMemoryBound(to: UInt16.self)
       if isPadded {
         ck_bf16_rows(
@@ -44,38 +39,54 @@ enum ChannelsLastBfloat16 {
       }
     }
     let tiles = Bfloat16Tiles(m: shape.rows, n: n, k: depth, threads: request.threads, others: groups)
-    let scratch = isMatrix ? 0 : aligned(ck_bf16_conv_scratch_bytes(tiles.rows))
-    let (ldc, rows, activation, hasResidual) = (n * groups, shape.rows, shape.activation, shape.hasResidual)
+    let scratch = isMatrix ? 0 : aligned(ck_bf16_conv_scratch_bytes(tiles.rows, depth))
+    let (ldc, rows, activation) = (n * groups, shape.rows, shape.activation)
     let (item, window) = (shape.window.inputCount * pitch, shape.window.c)
+    let (type, residualType) = (try request.result().type, request.input(3)?.type)
     let multiply = RangeKernel.Phase(count: groups * tiles.count, grain: 1) { call, begin, end, thread in
       let own = call.scratch + imageBytes + thread * scratch
-      let image = UnsafePointer(call.scratch.assumingMemoryBound(to: UInt16.self))
+      let image =
+        isRounded ? call.input(0, UInt16.self) : UnsafePointer(call.scratch.assumingMemoryBound(to: UInt16.self))
+      var whole = ck_bf16_result(
+        call.output(), type, ldc: ldc, residual: residualType == nil ? nil : call.input(3), residualType)
+      whole.epilogue.act = activation
+      whole.epilogue.bias_col = call.optional(2, Float.self)
       for index in begin..<end {
         let (group, tile) = (index / tiles.count, index % tiles.count)
         let (row, column) = (tile / tiles.columnTiles * tiles.rows, tile % tiles.columnTiles * tiles.columns)
         let (rowEnd, columnEnd) = (min(rows, row + tiles.rows), min(n, column + tiles.columns))
-        var epilogue = ck_gemm_epilogue()
-        epilogue.alpha = 1
-        epilogue.act = activation
-        if let bias = call.optional(2, Float.self) { epilogue.bias_col = bias + group * n }
-        if hasResidual, let residual = call.optional(3, Float.self) {
-          epilogue.residual = residual + group * n
-          epilogue.residual_stride = ldc
-        }
-        let out = call.output(0, Float.self) + group * n
+        var result = whole.from(column: group * n)
         let matrix = packed.base.assumingMemoryBound(to: UInt16.self) + group * perGroup
         if isMatrix {
-          ck_bf16_gemm(out, ldc, image, pitch, matrix, rows, depth, row, rowEnd, column, columnEnd, &epilogue)
+          ck_bf16_gemm(&result, image, pitch, matrix, rows, depth, row, rowEnd, column, columnEnd)
         } else {
           var source = ck_bf16_image(
             in: image + group * padded, pitch: pitch, channels: padded, item: item, window: window)
-          ck_bf16_conv(out, ldc, &source, matrix, rows, row, rowEnd, column, columnEnd, &epilogue, own)
+          ck_bf16_conv(&result, &source, matrix, rows, row, rowEnd, column, columnEnd, own)
         }
       }
     }
-    let name = shape.window.isPointwise ? "pointwise" : "conv"
+    let name = "\(shape.window.isPointwise ? "pointwise" : "conv"), channels last (\(CPUProvider.bfloat16Kernel))"
     return PreparedKernel(
-      RangeKernel("\(name), channels last (\(String(cString: ck_bf16_name())))", phases: [round, multiply]),
-      scratchBytes: imageBytes + scratch * request.threads, inPlaceInputs: hasResidual ? [3] : [])
+      RangeKernel(name, phases: isRounded ? [multiply] : [round, multiply]),
+      scratchBytes: max(64, imageBytes + scratch * request.threads), inPlaceInputs: residualType == type ? [3] : [])
+  }
+
+  private static func pack(
+    _ request: KernelRequest, _ weights: Tensor, _ shape: ChannelsLastKernels.Shape, padded: Int, perGroup: Int
+  ) throws -> TensorStorage {
+    let (channels, n, groups, taps) = (shape.channels, shape.outChannels, shape.groups, shape.window.taps)
+    return try request.packed(weights, "bf16 channels-last conv, groups \(groups), channels \(padded)") {
+      let storage = try TensorStorage(byteCount: groups * perGroup * 2, zeroed: false)
+      let target = storage.base.assumingMemoryBound(to: UInt16.self)
+      withExtendedLifetime(weights) {
+        let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
+        for group in 0..<groups {
+          ck_bf16_pack_conv(
+            target + group * perGroup, source + group * n * channels * taps, n, channels, padded, taps)
+        }
+      }
+      return storage
+    }
   }
 }

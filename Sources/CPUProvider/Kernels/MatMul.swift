@@ -17,7 +17,7 @@ enum MatMulKernels {
   ]
 
   private static func gemm(_ request: KernelRequest) throws -> PreparedKernel {
-    try request.requireFloat()
+    try request.requireProductOperands()
     let result = try request.result()
     let (a, transA, transB) = (
       try request.operand(0), try request.attributes.bool("transA"), try request.attributes.bool("transB")
@@ -51,6 +51,7 @@ enum MatMulKernels {
     _ plan: GemmPlan, _ request: KernelRequest, biasValues: Floats? = nil
   ) throws -> PreparedKernel {
     if let rounded = try Bfloat16Product.make(plan, request, biasValues: biasValues) { return rounded }
+    try request.requireFloat()
     var plan = plan
     try plan.pack(request.input(1), request)
     plan.split(threads: request.threads)
@@ -72,7 +73,7 @@ enum MatMulKernels {
   private static func matmul(
     _ request: KernelRequest, transA: Bool, transB: Bool, alpha: Float, activation: ck_activation
   ) throws -> PreparedKernel {
-    try request.requireFloat()
+    try request.requireProductOperands()
     let (a, b, result) = (try request.operand(0), try request.operand(1), try request.result())
     guard a.rank > 0, b.rank > 0 else { throw Refusal("a scalar") }
     var aShape = a.rank == 1 ? [1] + a.shape : a.shape
@@ -98,6 +99,7 @@ enum MatMulKernels {
     if product(bBatch) == 1 && (!transA || product(aBatch) == 1) {
       return try single(try configured(product(aBatch) * m), request)
     }
+    try request.requireFloat()
     // Each batch is a product of its own, over broadcast operands.
     let batch = try Broadcast.shape(aBatch, bBatch)
     func offsets(_ shape: [Int], _ size: Int) -> Longs {
