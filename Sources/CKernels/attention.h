@@ -21,11 +21,19 @@ typedef struct ck_attention_state {
 static inline const void *ck_attention_element(const void *base, ck_attention_type type, size_t index) {
     return (const char *)base + index * (type == CK_ATTENTION_F32 ? 4 : type == CK_ATTENTION_BOOL ? 1 : 2);
 }
+/// Where a row begins: query row / group of head row % group.
+static inline size_t ck_attention_offset(const ck_attention *p, size_t row, size_t query_stride, size_t head_stride) {
+    if (p->group == 1) return row * query_stride;  // a division costs as much as a row of a small tile
+    return row / p->group * query_stride + row % p->group * head_stride;
+}
 static inline const void *ck_attention_query(const ck_attention *p, size_t row, size_t column) {
-    return ck_attention_element(p->q, p->q_type, row / p->group * p->q_row + row % p->group * p->q_head + column);
+    return ck_attention_element(p->q, p->q_type, ck_attention_offset(p, row, p->q_row, p->q_head) + column);
 }
 static inline const void *ck_attention_mask(const ck_attention *p, size_t row, size_t key) {
-    return ck_attention_element(p->mask, p->mask_type, row / p->group * p->mask_row + row % p->group * p->mask_head + key);
+    return ck_attention_element(p->mask, p->mask_type, ck_attention_offset(p, row, p->mask_row, p->mask_head) + key);
+}
+static inline void *ck_attention_result(const ck_attention *p, size_t row, size_t column) {
+    return (void *)ck_attention_element(p->out, p->out_type, ck_attention_offset(p, row, p->out_row, p->out_head) + column);
 }
 
 /// n numbers of any type as float; bools as what is added to a score.

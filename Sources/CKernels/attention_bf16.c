@@ -131,28 +131,57 @@ static CK_DP void shrink_sums(const group *g, size_t width, bool amx) {
     }
 }
 
+/// Columns of a result's row, or of a partial one, to be written by 16.
+static inline __attribute__((always_inline)) CK_DP void store_16(void *at, ck_attention_type type, __m512 x, size_t left) {
+    const __mmask16 mask = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
+    switch (type) {
+    case CK_ATTENTION_BF16: _mm256_mask_storeu_epi16(at, mask, (__m256i)_mm512_cvtneps_pbh(x)); break;
+    case CK_ATTENTION_F16: _mm256_mask_storeu_epi16(at, mask, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT)); break;
+    default: _mm512_mask_storeu_ps(at, mask, x); break;
+    }
+}
+
 /// The group's output rows, or partial ones.
 static CK_DP void finish(const ck_attention *p, const layout *t, const group *g, size_t column, size_t n, float *partial, size_t begin,
                          bool amx) {
-    enum { AT_ONCE = 64 };
     if (!g->has_sums) memset(g->acc, 0, LANES * t->width * sizeof *g->acc);
-    const size_t span = amx ? AT_ONCE : n;
+    const ck_attention_type type = partial ? CK_ATTENTION_F32 : p->out_type;
+    const size_t size = type == CK_ATTENTION_F32 ? 4 : 2;
     for (size_t r0 = 0; r0 < g->rows; r0 += 16) {
-        for (size_t d0 = 0; d0 < n; d0 += span) {
-            const size_t count = ck_min(span, n - d0);
-            float *line = g->acc + r0 * t->width;
-            if (amx) {
-                line = t->scores;
-                for (size_t d = 0; d < count; d += 16) {
-                    __m512i x[16];
-                    for (size_t i = 0; i < 16; i++) x[i] = _mm512_loadu_si512(g->acc + (d0 + d + i) * LANES + r0);
-                    ck_attention_turn_16(x);
-                    for (size_t i = 0; i < 16; i++) _mm512_storeu_si512(line + i * AT_ONCE + d, x[i]);
-                }
+        const size_t rows = ck_min(16, g->rows - r0);
+        const __m512 sum = _mm512_loadu_ps(g->s.sum + r0);
+        const __mmask16 none = partial ? 0 : _mm512_cmp_ps_mask(sum, _mm512_setzero_ps(), _CMP_EQ_OQ);
+        const __m512 one = _mm512_set1_ps(1), masked = _mm512_set1_ps(p->masked_value);
+        // 1 / sum, and what stands there where the sum is zero.
+        float inverse[16];
+        _mm512_storeu_ps(inverse, partial ? one : _mm512_div_ps(one, sum));
+        const __m512 by = _mm512_loadu_ps(inverse);
+        char *to[16];
+        for (size_t r = 0; r < rows; r++) {
+            if (partial) {
+                float *line = partial + (g->row0 + r0 + r - begin) * (p->v_head_size + 2);
+                line[p->v_head_size] = g->s.top[r0 + r];
+                line[p->v_head_size + 1] = g->s.sum[r0 + r];
+                to[r] = (char *)(line + column);
+            } else {
+                to[r] = ck_attention_result(p, g->row0 + r0 + r, column);
             }
-            for (size_t r = r0; r < ck_min(g->rows, r0 + 16); r++, line += amx ? AT_ONCE : t->width) {
-                if (!partial) divide_avx512(p, line, count, g->s.sum[r]);
-                ck_attention_keep(p, partial, begin, g->row0 + r, column + d0, count, line, g->s.top[r], g->s.sum[r]);
+        }
+        for (size_t d = 0; d < n && amx; d += 16) {
+            __m512i x[16];
+            for (size_t i = 0; i < 16; i++) {
+                const __m512 y = _mm512_mul_ps(_mm512_loadu_ps(g->acc + (d + i) * LANES + r0), by);
+                x[i] = (__m512i)_mm512_mask_blend_ps(none, y, masked);
+            }
+            ck_attention_turn_16(x);
+            for (size_t r = 0; r < rows; r++) store_16(to[r] + d * size, type, (__m512)x[r], n - d);
+        }
+        for (size_t r = 0; r < rows && !amx; r++) {
+            const float *line = g->acc + (r0 + r) * t->width;
+            const __m512 scale = _mm512_set1_ps(inverse[r]);
+            for (size_t d = 0; d < n; d += 16) {
+                const __m512 y = none >> r & 1 ? masked : _mm512_mul_ps(_mm512_loadu_ps(line + d), scale);
+                store_16(to[r] + d * size, type, y, n - d);
             }
         }
     }
@@ -206,7 +235,11 @@ static void sweep(const ck_attention *p, const layout *t, size_t row0, size_t ro
         g->s.top += r, g->s.sum += r, g->s.shrink += r;
         for (size_t i = 0; i < LANES; i++) g->s.top[i] = -INFINITY, g->s.sum[i] = 0;
         for (size_t i = r; i < r + g->rows; i++) {
-            ck_attention_visible(p, row0 + i, &lo[i], &hi[i]);
+            if (i > 0 && p->left < 0 && p->right < 0) {
+                lo[i] = lo[0], hi[i] = hi[0];
+            } else {
+                ck_attention_visible(p, row0 + i, &lo[i], &hi[i]);
+            }
             if (lo[i] < hi[i]) g->first = ck_min(g->first, lo[i]);
             g->last = ck_max(g->last, hi[i]);
             g->all_from = ck_max(g->all_from, lo[i]);

@@ -83,15 +83,4 @@ void ck_attention_bf16_lean(const ck_attention *p, size_t begin, size_t end, siz
 size_t ck_attention_bf16_lean_bytes(void);
 #endif
 
-/// Writes columns [column, column + n) of row `row` of a result, or of a partial one that begins with row `begin`.
-static inline __attribute__((always_inline, unused)) void ck_attention_keep(const ck_attention *p, float *partial, size_t begin,
-                                                                             size_t row, size_t column, size_t n, const float *acc,
-                                                                             float top, float sum) {
-    if (!partial) return ck_attention_store(p, row, column, n, acc);
-    float *to = partial + (row - begin) * (p->v_head_size + 2);
-    memcpy(to + column, acc, n * sizeof *acc);
-    to[p->v_head_size] = top;
-    to[p->v_head_size + 1] = sum;
-}
-
 #endif

@@ -8,7 +8,7 @@
 #include "attention_lanes.h"
 #include "tier_end.h"
 
-enum { ROWS = 4, KEYS = 128, CHUNK = 1024 };
+enum { ROWS = 4, KEYS = 128, CHUNK = 1024, AHEAD = 16 };
 
 /// The block's numbers. Sums stand by 64 columns in the order in which unpacking leaves them.
 typedef struct lean {
@@ -34,7 +34,10 @@ static inline __attribute__((always_inline)) CK_DP void dots(const int rows, con
         for (size_t d = 0; d < n; d += 32) {
             __m512bh y[4];
 #pragma clang loop unroll(full)
-            for (int i = 0; i < 4; i++) y[i] = (__m512bh)ck_attention_load_32(x[i] + d, false, n - d);
+            for (int i = 0; i < 4; i++) {
+                y[i] = (__m512bh)ck_attention_load_32(x[i] + d, false, n - d);
+                __builtin_prefetch(x[i] + AHEAD * stride + d);
+            }
 #pragma clang loop unroll(full)
             for (int r = 0; r < rows; r++) {
                 const __m512bh q = (__m512bh)_mm512_loadu_si512(t->q + r * CHUNK + d);
@@ -69,6 +72,7 @@ static inline __attribute__((always_inline)) CK_DP void add_values(const int row
         }
         for (size_t j = 0; j < at->count; j += 2, v += 2 * stride) {
             const bool two = j + 1 < at->count;
+            for (int i = 0; i < 4; i++) __builtin_prefetch(v + (AHEAD + i / 2) * stride + i % 2 * 32);
             const __m512i a = ck_attention_load_32(v, false, left), b = ck_attention_load_32(v + 32, false, right);
             const __m512i c = ck_attention_load_32(v + stride, false, two ? left : 0), e = ck_attention_load_32(v + stride + 32, false, two ? right : 0);
             const __m512bh x[4] = {(__m512bh)_mm512_unpacklo_epi16(a, c), (__m512bh)_mm512_unpackhi_epi16(a, c),
@@ -171,8 +175,15 @@ static CK_DP void finish(const ck_attention *p, size_t row0, size_t rows, size_t
     for (size_t r = 0; r < rows; r++) {
         float *acc = t->acc + r * CHUNK;
         order_sums(acc, n);
-        if (!partial) divide_avx512(p, acc, n, t->sum[r]);
-        ck_attention_keep(p, partial, begin, row0 + r, column, n, acc, t->top[r], t->sum[r]);
+        if (!partial) {
+            divide_avx512(p, acc, n, t->sum[r]);
+            ck_attention_store(p, row0 + r, column, n, acc);
+            continue;
+        }
+        float *to = partial + (row0 + r - begin) * (p->v_head_size + 2);
+        memcpy(to + column, acc, n * sizeof *acc);
+        to[p->v_head_size] = t->top[r];
+        to[p->v_head_size + 1] = t->sum[r];
     }
 }
 

@@ -3,7 +3,7 @@
 #include "attention_bf16.h"
 
 #if CK_X86
-enum { LANES = CK_ATTENTION_LANES };
+enum { LANES = CK_ATTENTION_LANES, AHEAD = 8 };  // rows that are fetched ahead
 
 CK_DP void ck_attention_pack_queries(const ck_attention *p, size_t row0, size_t rows, size_t column, size_t n, uint32_t *to) {
     const bool is_wide = p->q_type == CK_ATTENTION_F32;
@@ -28,6 +28,7 @@ CK_DP void ck_attention_pack_keys(const ck_attention *p, const ck_attention_tile
     const size_t size = is_wide ? 4 : 2, stride = tile->part->k_row;
     const char *row = ck_attention_element(tile->part->k, p->k_type, tile->at * stride + column);
     for (size_t j = 0; j < tile->count; j++, row += stride * size, to += pitch) {
+        for (size_t d = 0; d < n * size; d += 64) __builtin_prefetch(row + AHEAD * stride * size + d);
         for (size_t d = 0; d < n; d += 32) _mm512_storeu_si512(to + d, ck_attention_load_32(row + d * size, is_wide, n - d));
     }
 }
@@ -50,6 +51,10 @@ CK_DP void ck_attention_pack_values(const ck_attention *p, const ck_attention_ti
     const char *v = ck_attention_element(tile->part->v, p->v_type, tile->at * tile->part->v_row + column);
     if (!amx) {
         for (size_t j = 0; j < count; j += 2, v += 2 * step, to += width) {
+            for (size_t d = 0; d < n * size; d += 64) {
+                __builtin_prefetch(v + AHEAD * step + d);
+                __builtin_prefetch(v + (AHEAD + 1) * step + d);
+            }
             for (size_t d = 0; d < n; d += 16)
                 _mm512_storeu_si512(to + d, value_pairs(v + d * size, v + d * size + step, is_wide, n - d, count - j));
         }
@@ -64,6 +69,8 @@ CK_DP void ck_attention_pack_values(const ck_attention *p, const ck_attention_ti
             __m512i x[16];
             for (size_t i = 0; i < 16; i++) {
                 const size_t key = j + 2 * i, keys = key < count ? count - key : 0;
+                __builtin_prefetch(v + d * size + (32 + 2 * i) * step);
+                __builtin_prefetch(v + d * size + (33 + 2 * i) * step);
                 x[i] = value_pairs(v + d * size + 2 * i * step, v + d * size + (2 * i + 1) * step, is_wide, n - d, keys);
             }
             ck_attention_turn_16(x);

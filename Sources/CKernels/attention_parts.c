@@ -20,10 +20,6 @@ static void narrow(void *out, const CK_U(float) *in, ck_attention_type type, siz
     }
 }
 
-static void *out_row(const ck_attention *p, size_t row, size_t column) {
-    return (void *)ck_attention_element(p->out, p->out_type, row / p->group * p->out_row + row % p->group * p->out_head + column);
-}
-
 void ck_attention_visible(const ck_attention *p, size_t row, size_t *lo, size_t *hi) {
     const ptrdiff_t at = (ptrdiff_t)(row / p->group) + p->offset, total = (ptrdiff_t)(p->part[0].length + p->part[1].length);
     ptrdiff_t first = 0, last = total;
@@ -38,7 +34,7 @@ void ck_attention_visible(const ck_attention *p, size_t row, size_t *lo, size_t 
 }
 
 void ck_attention_store(const ck_attention *p, size_t row, size_t column, size_t n, const CK_U(float) *values) {
-    narrow(out_row(p, row, column), values, p->out_type, n);
+    narrow(ck_attention_result(p, row, column), values, p->out_type, n);
 }
 
 /// out[c * out_row + r] = in[r][c] for 4 rows at any addresses.
