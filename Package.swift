@@ -66,7 +66,8 @@ let package = Package(
     // Tests
     .target(name: "MallocCounter", path: "Tests/MallocCounter"),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
-    .testTarget(name: "InferenceRuntimeTests", dependencies: ["InferenceRuntime", "Operators", "GraphIR", "Tensors"]),
+    .testTarget(
+      name: "InferenceRuntimeTests", dependencies: ["InferenceRuntime", "CPUProvider", "Operators", "GraphIR", "Tensors"]),
     .testTarget(
       name: "CPUProviderTests",
       dependencies: ["CPUProvider", "InferenceRuntime", "Operators", "GraphIR", "Tensors", "MallocCounter"]),

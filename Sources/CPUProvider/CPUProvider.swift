@@ -5,11 +5,36 @@ import InferenceRuntime
 import Operators
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// Kernels for this machine's processor: SIMD tiers chosen at start, OpenBLAS for matrix products where it is found.
 public struct CPUProvider: ExecutionProvider {
   public let name = "cpu"
 
   public var precisions: Set<Precision> { [.fp32, .bf16] }
+
+  public var machine: String {
+    "\(CPUProvider.model), \(String(cString: ck_isa_name())), \(CPUProvider.bfloat16Kernel)"
+  }
+
+  /// The processor's name as the system gives it, or its instruction sets.
+  private static let model: String = {
+    let features = String(cString: ck_isa_feature_names())
+    guard let file = fopen("/proc/cpuinfo", "re") else { return features }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 512)
+    while fgets(&line, Int32(line.count), file) != nil {
+      let text = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+      let pieces = String(decoding: text, as: UTF8.self).split(separator: ":", maxSplits: 1)
+      guard pieces.count == 2, pieces[0].hasPrefix("model name") else { continue }
+      return String(pieces[1].filter { $0.isASCII && !$0.isNewline && $0 != "\t" }.drop { $0 == " " })
+    }
+    return features
+  }()
 
   public init() { _ = Blas.isLoaded }
 

@@ -48,15 +48,25 @@ struct GemmPlan {
     ldc = n
   }
 
+  /// OpenBLAS computes this product.
+  private var usesBlas = GemmPlan.usesBlas
+
   /// Packs B where it is the same in every run.
   mutating func pack(_ operand: Operand?, _ request: KernelRequest) throws {
-    guard let weights = operand?.constant, weights.count == k * n, !GemmPlan.usesBlas else { return }
+    guard let weights = operand?.constant, weights.count == k * n, !usesBlas else { return }
     packedB = try PackedWeights(request, weights, k: k, n: n, strides: (bRow, bColumn))
   }
 
-  /// Cuts C into tiles for `threads`, given `others` products that run beside this one.
-  mutating func split(threads: Int, others: Int = 1) {
-    if packedB != nil { return splitPacked(threads) }
+  /// Leaves a product that is large enough to OpenBLAS, or not, as tuning found.
+  mutating func chooseEngine(_ request: KernelRequest) {
+    guard Blas.isLoaded, m > 1, !usesBlas, m * n * k >= 1 << 16 else { return }
+    usesBlas = request.choice("blas", of: 2) == 1
+  }
+
+  /// Cuts C into tiles for `threads`, given `others` products that run beside this one. `form`, of `cutForms`: 0 what seems best, 1 the
+  /// rows first, 2 half and 3 twice as many tiles, all for packed B.
+  mutating func split(threads: Int, others: Int = 1, form: Int = 0) {
+    if packedB != nil { return splitPacked(threads, form) }
     rowTile = m
     columnTile = n
     let wanted = others >= 2 * threads || threads == 1 ? 1 : min(max(1, (m * n * k) >> 17), 2 * threads)
@@ -75,18 +85,27 @@ struct GemmPlan {
   }
 
   /// Each tile packs its rows of A again, which a hundred columns pay for; each reads its columns of B.
-  private mutating func splitPacked(_ threads: Int) {
+  private mutating func splitPacked(_ threads: Int, _ form: Int) {
     let nr = ck_gemm_nr()
     // The work of a tile is worth a thread: 2^17 multiplications, or 2^15 weights to read.
-    let wanted = threads == 1 ? 1 : min(max(1, max((m * n * k) >> 17, (n * k) >> 15)), 2 * threads)
-    let columnParts = min(wanted, max(1, n / 128))
+    let wanted =
+      threads == 1
+      ? 1
+      : min(max(1, max((m * n * k) >> 17, (n * k) >> 15)), form == 2 ? threads : form == 3 ? 4 * threads : 2 * threads)
+    let mostRows = max(1, m / ck_gemm_mr())
+    let columnParts =
+      form == 1 ? (wanted + min(wanted, mostRows) - 1) / min(wanted, mostRows) : min(wanted, max(1, n / 128))
     let unit = m == 1 ? 4 * nr : nr
     columnTile = (n + columnParts * unit - 1) / (columnParts * unit) * unit
-    let rowParts = min((wanted + columnParts - 1) / columnParts, max(1, m / ck_gemm_mr()))
+    let rowParts = min((wanted + columnParts - 1) / columnParts, mostRows)
     rowTile = rowParts == 1 ? m : (m + rowParts * ck_gemm_mr() - 1) / (rowParts * ck_gemm_mr()) * ck_gemm_mr()
     columnTiles = (n + columnTile - 1) / columnTile
     tiles = columnTiles * ((m + rowTile - 1) / rowTile)
   }
+
+  static let cutForms = 4
+
+  var engine: String { usesBlas ? "gemm (BLAS)" : "gemm" }
 
   /// OpenBLAS serves where CKernels has no vector tier; its packed kernel is the faster one elsewhere. CAMEO_GEMM=blas asks
   /// for OpenBLAS all the same.
@@ -99,7 +118,7 @@ struct GemmPlan {
   /// Scratch of one thread.
   var scratchBytes: Int {
     if packedB != nil { return aligned(ck_gemm_scratch_bytes(rowTile, aRow, aColumn)) }
-    if m == 1 || GemmPlan.usesBlas { return 0 }
+    if m == 1 || usesBlas { return 0 }
     let depth = min(k, GemmPlan.depth)
     let nr = ck_gemm_nr()
     let panel = (min(GemmPlan.width, n) + nr - 1) / nr * nr
@@ -130,7 +149,7 @@ struct GemmPlan {
       }
       if alpha != 1 { ck_unary_f32(Int32(CK_UNARY_AFFINE.rawValue), c + n0, c + n0, columns, alpha, 0) }
       finish(m0, rows, n0, columns, biasValues, c)
-    } else if GemmPlan.usesBlas {
+    } else if usesBlas {
       cameo_sgemm(
         aColumn == 1 ? 0 : 1, bColumn == 1 ? 0 : 1, Int64(rows), Int64(columns), Int64(k), alpha,
         a + m0 * aRow, Int64(aColumn == 1 ? aRow : aColumn), b + n0 * bColumn, Int64(bColumn == 1 ? bRow : bColumn), 0,

@@ -60,14 +60,17 @@ struct BenchCommand: ParsableCommand {
     let progress = console.progress
     defer { progress.clear() }
     progress.show("preparing \(model)")
+    let tuning = try runtime.tuning()
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
-      optimization: optimization, affinity: affinity, precision: runtime.precision)
+      optimization: optimization, affinity: affinity, precision: runtime.precision,
+      tuning: tuning)
     try within("file \(model)") {
       let inputs = try tensors.values(for: prepared.source, fills: true)
       let planning = ContinuousClock.now
       let runner = try Runner(prepared.session, inputs, inPlace)
       let prepare = prepared.prepareMilliseconds + (ContinuousClock.now - planning).milliseconds
+      try runtime.keep(tuning, console)
       progress.show("first run")
       let first = try time { try runner.run() }
       var spent = 0.0

@@ -54,10 +54,11 @@ struct RunCommand: ParsableCommand {
     runtime.applyMemoryLimit()
     console.progress.show("preparing \(model)")
     defer { console.progress.clear() }
+    let tuning = try runtime.tuning()
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
       optimization: optimization, keeping: dump, affinity: try runtime.applyAffinity(),
-      precision: runtime.precision)
+      precision: runtime.precision, tuning: tuning)
     try within("file \(model)") {
       var data: TestData?
       if let testData { data = try TestData(folder: testData, model: prepared.source) }
@@ -68,6 +69,7 @@ struct RunCommand: ParsableCommand {
       let results = try prepared.session.run(values: inputs, profile: trace)
       let milliseconds = (ContinuousClock.now - start).milliseconds
       console.progress.clear()
+      try runtime.keep(tuning, console)
       let named = prepared.session.outputs.compactMap { port in results[port.name].map { (name: port.name, value: $0) }
       }
       if let output { try OutputFiles.write(named, to: output) }

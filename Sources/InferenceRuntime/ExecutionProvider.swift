@@ -36,6 +36,9 @@ public struct KernelRequest {
   public let threads: Int
   /// What products of float32 may be computed in.
   public let precision: Precision
+  /// How questions are answered that `choice` asks; the heuristic's answer where they are not.
+  var answers = TuningAnswers()
+  var questions: TuningQuestions?
   let packs: PackCache
   /// The graph that the node is of, for its bodies; nil where they are not given.
   let graph: Graph?
@@ -56,6 +59,14 @@ public struct KernelRequest {
 
   public func input(_ index: Int) -> Operand? { index < inputs.count ? inputs[index] : nil }
   public func output(_ index: Int) -> Operand? { index < outputs.count ? outputs[index] : nil }
+
+  /// One of `count` ways to do something: 0 for the heuristic's, others where tuning found them faster. A question has one meaning, and one
+  /// count, for one operator with its shapes.
+  public func choice(_ question: String, of count: Int) -> Int {
+    questions?.note(question, count)
+    guard let option = answers.options[question], option < count else { return 0 }
+    return option
+  }
 
   /// A body of the node as a graph of its own; nil where it is not given, or reads what is computed outside.
   public func body(_ attribute: String) throws -> Graph? { graph?.standalone(try attributes.region(attribute)) }
@@ -139,6 +150,8 @@ public enum MemoryKind: Sendable, Hashable {
 public protocol ExecutionProvider: Sendable {
   var name: String { get }
   var memory: MemoryKind { get }
+  /// The processor, as far as the speed of kernels depends on it: what was tuned on one is not used on another.
+  var machine: String { get }
   /// What products of float32 can be computed in here. `auto` is left out: every provider takes it.
   var precisions: Set<Precision> { get }
   /// What this machine has of what the provider can use.
@@ -152,6 +165,7 @@ public protocol ExecutionProvider: Sendable {
 
 extension ExecutionProvider {
   public var memory: MemoryKind { .host }
+  public var machine: String { name }
   public var precisions: Set<Precision> { [.fp32] }
   public func probe() -> [ProviderFinding] { [] }
   public func roundedOperands(_ request: KernelRequest) -> RoundedOperands? { nil }

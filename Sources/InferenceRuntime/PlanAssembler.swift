@@ -130,6 +130,12 @@ final class PlanAssembler {
         let request = request(node, inputs, outputs)
         for candidate in core.providers where !(candidate is ReferenceProvider) {
           do {
+            var request = request
+            if let tuning = core.options.tuning {
+              request.answers = tuning.answers(request, candidate, pool: core.pool)
+            } else if let answers = core.options.answers {
+              request.answers = answers
+            }
             let prepared = try candidate.prepare(request)
             if hasRoom && !prepared.heedsRoom { throw Refusal("\(prepared.kernel.name) needs contiguous operands") }
             implementation = .kernel(prepared)

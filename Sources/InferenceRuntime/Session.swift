@@ -11,6 +11,10 @@ public struct SessionOptions: Sendable {
   public var affinity: [Int] = []
   /// What products of float32 may be computed in. No level of optimization lowers it, only this does.
   public var precision = Precision.fp32
+  /// Chooses between kernels' forms by measuring; nil: the heuristics alone.
+  public var tuning: Tuning?
+  /// The same answers for every node, while one is measured.
+  var answers: TuningAnswers?
   /// Seeds random operators without a seed of their own.
   public var seed: UInt64 = 0
   /// Plans kept per stage, one for each combination of input shapes.

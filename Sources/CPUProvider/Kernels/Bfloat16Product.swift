@@ -10,15 +10,16 @@ struct Bfloat16Tiles {
   let columnTiles: Int
   var count: Int { rowTiles * columnTiles }
 
-  /// Each tile reads its rows and its columns once: the longer side is cut.
-  init(m: Int, n: Int, k: Int, threads: Int, others: Int = 1) {
+  /// Each tile reads its rows and its columns once: the longer side is cut. `form`: 0 that, with two tiles a thread, 1 the other side,
+  /// 2 one tile, 3 four.
+  init(m: Int, n: Int, k: Int, threads: Int, others: Int = 1, form: Int = 0) {
     let (unit, width) = (32, Int(CK_BF16_COLUMNS))
     // A tile's work is worth a thread: 2^19 multiplications, or 2^16 weights to read.
-    let most = (2 * threads + others - 1) / others
+    let most = ([2, 2, 1, 4][form] * threads + others - 1) / others
     let wanted = threads == 1 ? 1 : min(max(1, max((m * n * k) >> 19, (n * k) >> 16)), most)
     let (mostRows, mostColumns) = (max(1, m / (2 * unit)), max(1, n / (2 * width)))
     var (rowParts, columnParts) = (1, 1)
-    if m > n {
+    if (m > n) != (form == 1) {
       rowParts = min(wanted, mostRows)
       columnParts = min((wanted + rowParts - 1) / rowParts, mostColumns)
     } else {
@@ -87,7 +88,7 @@ enum Bfloat16Product {
     }
     let isRounded = try request.operand(0).type == .bfloat16
     if isRounded && (plan.aColumn != 1 || k % Int(CK_BF16_DEPTH) != 0) { throw Refusal("rows of \(k) in bfloat16") }
-    let tiles = Bfloat16Tiles(m: m, n: n, k: k, threads: request.threads)
+    let tiles = Bfloat16Tiles(m: m, n: n, k: k, threads: request.threads, form: request.choice("cut", of: 4))
     let depth = (k + Int(CK_BF16_DEPTH) - 1) / Int(CK_BF16_DEPTH) * Int(CK_BF16_DEPTH)
     let pitch = isRounded ? plan.aRow : ck_bf16_pitch(k)
     let round = RangeKernel.Phase(count: isRounded ? 0 : m, grain: max(1, 65536 / k)) { call, begin, end, _ in

@@ -88,11 +88,12 @@ enum ChannelsLastKernels {
 
   /// Rows and columns of one tile. Every tile copies its rows again, so columns are cut last; a tile is worth 2^17
   /// multiplications.
-  private static func tiles(_ shape: Shape, threads: Int) -> (rows: Int, columns: Int) {
+  /// `form`: 0 four tiles a thread, 1 one, 2 two, 3 eight.
+  private static func tiles(_ shape: Shape, threads: Int, form: Int) -> (rows: Int, columns: Int) {
     let (mr, nr) = (ck_gemm_mr(), ck_gemm_nr())
     let (m, n) = (shape.rows, shape.outChannels)
     let work = m * n * shape.depth
-    let wanted = threads == 1 ? 1 : min(max(1, work >> 17), 4 * threads)
+    let wanted = threads == 1 ? 1 : min(max(1, work >> 17), [4, 1, 2, 8][form] * threads)
     let perGroup = max(1, (wanted + shape.groups - 1) / shape.groups)
     let rowParts = min(perGroup, max(1, m / (4 * mr)))
     let columnParts = min((perGroup + rowParts - 1) / rowParts, max(1, (n + nr - 1) / nr))
@@ -114,7 +115,7 @@ enum ChannelsLastKernels {
       }
       return storage
     }
-    let (rowTile, columnTile) = tiles(shape, threads: request.threads)
+    let (rowTile, columnTile) = tiles(shape, threads: request.threads, form: request.choice("cut", of: 4))
     let (rowTiles, columnTiles) = ((shape.rows + rowTile - 1) / rowTile, (n + columnTile - 1) / columnTile)
     let isPointwise = shape.window.isPointwise
     let pitch = shape.pitch

@@ -38,7 +38,8 @@ enum ChannelsLastBfloat16 {
           image, pitch, width, call.input(0, Float.self), channels * groups, 1, channels * groups, begin, end)
       }
     }
-    let tiles = Bfloat16Tiles(m: shape.rows, n: n, k: depth, threads: request.threads, others: groups)
+    let tiles = Bfloat16Tiles(
+      m: shape.rows, n: n, k: depth, threads: request.threads, others: groups, form: request.choice("cut", of: 4))
     let scratch = isMatrix ? 0 : aligned(ck_bf16_conv_scratch_bytes(tiles.rows, depth))
     let (ldc, rows, activation) = (n * groups, shape.rows, shape.activation)
     let (item, window) = (shape.window.inputCount * pitch, shape.window.c)

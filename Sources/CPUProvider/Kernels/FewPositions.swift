@@ -17,9 +17,9 @@ enum FewPositionsKernels {
     let depth = channels * window.taps
     let items = batch * positions
     func padded(_ count: Int) -> Int { (count + nr - 1) / nr * nr }
-    guard items * padded(rows) * 3 <= 2 * batch * padded(positions) * rows, items * depth * groups <= 1 << 18,
-      depth >= 8
-    else { return nil }
+    guard items * depth * groups <= 1 << 18, depth >= 8 else { return nil }
+    let seemsBetter = items * padded(rows) * 3 <= 2 * batch * padded(positions) * rows
+    if (request.choice("positions", of: 2) == 1) == seemsBetter { return nil }
     let panels = padded(rows) / nr
     let storage = try request.packed(weights, "gemm b, groups \(groups), tier \(ck_isa_tier())") {
       let made = try TensorStorage(byteCount: groups * padded(rows) * depth * 4, zeroed: false)

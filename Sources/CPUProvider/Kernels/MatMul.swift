@@ -53,12 +53,13 @@ enum MatMulKernels {
     if let rounded = try Bfloat16Product.make(plan, request, biasValues: biasValues) { return rounded }
     try request.requireFloat()
     var plan = plan
+    plan.chooseEngine(request)
     try plan.pack(request.input(1), request)
-    plan.split(threads: request.threads)
+    plan.split(threads: request.threads, form: request.choice("cut", of: GemmPlan.cutForms))
     let fixed = plan
     let scratch = plan.scratchBytes
     let hasBias = plan.bias != .none
-    let name = plan.m == 1 ? "gemv" : GemmPlan.usesBlas ? "gemm (BLAS)" : "gemm"
+    let name = plan.m == 1 ? "gemv" : plan.engine
     let kernel = RangeKernel(name, count: plan.tiles, grain: 1) { call, begin, end, thread in
       let values = hasBias ? biasValues.map { UnsafePointer($0.base) } ?? call.optional(2, Float.self) : nil
       for tile in begin..<end {
@@ -117,6 +118,7 @@ enum MatMulKernels {
     }
     let (aOffsets, bOffsets) = (offsets(aBatch, m * k), offsets(bBatch, k * n))
     var plan = try configured(m)
+    plan.chooseEngine(request)
     plan.split(threads: request.threads, others: product(batch))
     let fixed = plan
     let scratch = plan.scratchBytes

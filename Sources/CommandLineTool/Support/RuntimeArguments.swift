@@ -46,6 +46,7 @@ enum ProviderChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
 }
 
 extension Precision: ExpressibleByArgument {}
+extension Tuning.Effort: ExpressibleByArgument {}
 
 /// `512MiB`, `4G`, `60%`, or bytes.
 struct MemoryLimit: ExpressibleByArgument, Sendable {
@@ -103,11 +104,21 @@ struct RuntimeArguments: ParsableArguments {
   var precision = Precision.fp32
   @Option(
     help: ArgumentHelp(
+      "Choose between kernels' forms by measuring them: quick or full; cached takes what was measured before.",
+      valueName: "effort"))
+  var tune: Tuning.Effort?
+  @Option(
+    help: ArgumentHelp(
+      "Where that is kept (default: $CAMEO_TUNING, or cameo/tuning.txt in the cache folder).", valueName: "file"))
+  var tuningFile: String?
+  @Option(
+    help: ArgumentHelp(
       "Most memory that all tensors together may take (mapped weights aside): 512MiB, 4G, 60%.", valueName: "size"))
   var memoryLimit: MemoryLimit?
 
   func validate() throws {
     if !(0...3).contains(level) { throw ValidationError("--level is 0 to 3") }
+    if tuningFile != nil, tune == nil { throw ValidationError("--tuning-file needs --tune") }
     if threads < 0 || threads > 4096 { throw ValidationError("--threads is 0 to 4096") }
   }
 
@@ -118,6 +129,20 @@ struct RuntimeArguments: ParsableArguments {
       throw CameoError.badInput("--affinity: this process may not run on processor \(processor)")
     }
     return processors
+  }
+
+  /// What `--tune` asks for, with what is known already.
+  func tuning() throws -> Tuning? {
+    guard let tune else { return nil }
+    guard let path = tuningFile ?? TuningFile.standardPath else { return Tuning(effort: tune) }
+    return try TuningFile.load(path, effort: tune)
+  }
+
+  /// Keeps what was measured, and says what was done.
+  func keep(_ tuning: Tuning?, _ console: OutputArguments) throws {
+    guard let tuning, tuning.measurementCount > 0, let path = tuningFile ?? TuningFile.standardPath else { return }
+    try TuningFile.save(tuning, to: path)
+    console.note("cameo: \(tuning.measurementCount) kernels were timed, what was found is in \(path)")
   }
 
   func applyMemoryLimit() {
@@ -142,7 +167,7 @@ struct PreparedModel {
   init(
     path: String, level: Int, providers: [ProviderChoice], threads: Int, seed: UInt64 = 0,
     optimization: OptimizationArguments = OptimizationArguments.defaults, keeping names: [String] = [],
-    pool: ThreadPool? = nil, affinity: [Int] = [], precision: Precision = .fp32
+    pool: ThreadPool? = nil, affinity: [Int] = [], precision: Precision = .fp32, tuning: Tuning? = nil
   ) throws {
     let start = ContinuousClock.now
     var source = try ONNXImporter.load(path: path)
@@ -154,6 +179,7 @@ struct PreparedModel {
     settings.affinity = affinity
     settings.seed = seed
     settings.precision = precision
+    settings.tuning = tuning
     settings.pool = pool
     options = settings
     let chosen = ProviderChoice.providers(providers)
