@@ -67,7 +67,7 @@ static inline __attribute__((always_inline)) bool T(shape_lanes)(const T(shaping
 }
 
 /// The products of one row with `keys` keys, s[0 ..< keys] with room for whole vectors, become weights; updates maximum and sum.
-static void T(weigh_row)(const T(shaping) * how, size_t keys, size_t row, float *s, const ck_attention_state *t) {
+static __attribute__((unused)) void T(weigh_row)(const T(shaping) * how, size_t keys, size_t row, float *s, const ck_attention_state *t) {
     const size_t wide = ck_round_up(keys, W);
     vf top = VS(-INFINITY);
     for (size_t j = 0; j < wide; j += W) {
