@@ -65,12 +65,17 @@ let package = Package(
       name: "classify-digits", dependencies: ["Cameo"], path: "Examples/ClassifyDigits/Sources/ClassifyDigits"),
     // Tests
     .target(name: "MallocCounter", path: "Tests/MallocCounter"),
+    // Exact element-wise functions, for the tests and Tools/measure.
+    .target(name: "KernelReference", dependencies: ["CKernels"], path: "Tests/KernelReference"),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(
       name: "InferenceRuntimeTests", dependencies: ["InferenceRuntime", "CPUProvider", "Operators", "GraphIR", "Tensors"]),
     .testTarget(
       name: "CPUProviderTests",
-      dependencies: ["CPUProvider", "InferenceRuntime", "Operators", "GraphIR", "Tensors", "MallocCounter"]),
+      dependencies: [
+        "CPUProvider", "InferenceRuntime", "Operators", "GraphIR", "Tensors", "MallocCounter", "CKernels",
+        "KernelReference",
+      ]),
     .testTarget(
       name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"], exclude: ["Fixtures"]),
     .testTarget(

@@ -281,8 +281,67 @@ static void T(wide_sums)(const bf16_tile *t) {
     }
 }
 
-/// A tile's sums, with the epilogue, as bfloat16, where the result or the residual is.
-static void T(finish_bf16)(const ck_bf16_result *to, float *sums, size_t rows, size_t cols, size_t row, size_t col) {
+typedef uint16_t T(halves) __attribute__((ext_vector_type(W), aligned(2), may_alias));
+typedef uint16_t T(whole_halves) __attribute__((ext_vector_type(W)));
+
+/// What an epilogue does that a tile can do on its way to memory: + bias[column] + residual, then an activation, the most common of
+/// which are clamps.
+typedef struct T(simple) {
+    vf bias[VECTORS], low, high, p0, p1;
+    int32_t op;  ///< CK_UNARY_NONE where it is a clamp
+} T(simple);
+
+/// False where the epilogue asks for more.
+static bool T(is_simple)(const ck_gemm_epilogue *e, bool has_residual, T(simple) * simple) {
+    const int32_t op = e->act.op;
+    simple->low = VS(op == CK_UNARY_RELU ? 0.0f : op == CK_UNARY_CLIP ? e->act.p0 : -INFINITY);
+    simple->high = VS(op == CK_UNARY_CLIP ? e->act.p1 : INFINITY);
+    simple->p0 = VS(e->act.p0);
+    simple->p1 = VS(e->act.p1);
+    simple->op = op == CK_UNARY_RELU || op == CK_UNARY_CLIP ? CK_UNARY_NONE : op;
+    return e->alpha == 1 && !e->bias_row && !(has_residual && e->act_first) && (op == CK_UNARY_NONE || ck_is_vector_activation(op));
+}
+
+/// A tile of NR columns to C, both of a kind known to the compiler.
+static inline __attribute__((always_inline)) void T(put)(const bool narrow, const int residual, const ck_bf16_result *to, const T(simple) * s,
+                                                         const float *sums, size_t rows, size_t row, size_t col) {
+    const ck_gemm_epilogue *e = &to->epilogue;
+    for (size_t i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+        for (int v = 0; v < VECTORS; v++) {
+            vf x = LD(sums + i * NR + v * W) + s->bias[v];
+            if (residual == 1) x += LD(e->residual + (row + i) * e->residual_stride + col + v * W);
+            if (residual == 2) {
+                const T(halves) bits = *(const T(halves) *)(to->residual + (row + i) * to->residual_stride + col + v * W);
+                x += (vf)(__builtin_convertvector((T(whole_halves))bits, vu) << 16);
+            }
+            x = s->op == CK_UNARY_NONE ? vclamp(x, s->low, s->high) : vactivate(s->op, x, s->p0, s->p1);
+            if (!narrow) {
+                ST((float *)to->c + (row + i) * to->ldc + col + v * W, x);
+                continue;
+            }
+            const vu bits = (vu)x, nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16, quiet = bits >> 16 | 0x40;
+            const vu is_nan = (vu)(x != x);
+            *(T(halves) *)((uint16_t *)to->c + (row + i) * to->ldc + col + v * W) =
+                __builtin_convertvector((is_nan & quiet) | (~is_nan & nearest), T(whole_halves));
+        }
+    }
+}
+
+/// A tile's sums to C through the epilogue.
+static void T(finish_tile)(const ck_bf16_result *to, T(simple) * s, float *sums, size_t rows, size_t cols, size_t row, size_t col) {
+    if (s && cols == NR) {
+        const CK_U(float) *bias = to->epilogue.bias_col;
+        for (int v = 0; v < VECTORS; v++) s->bias[v] = bias ? LD(bias + col + v * W) : VS(0);
+        switch ((to->is_bf16 ? 3 : 0) + (to->residual ? 2 : to->epilogue.residual ? 1 : 0)) {
+        case 0: return T(put)(false, 0, to, s, sums, rows, row, col);
+        case 1: return T(put)(false, 1, to, s, sums, rows, row, col);
+        case 2: return T(put)(false, 2, to, s, sums, rows, row, col);
+        case 3: return T(put)(true, 0, to, s, sums, rows, row, col);
+        case 4: return T(put)(true, 1, to, s, sums, rows, row, col);
+        default: return T(put)(true, 2, to, s, sums, rows, row, col);
+        }
+    }
     float residual[32 * NR];
     ck_gemm_epilogue e = to->epilogue;
     if (to->residual) {
@@ -304,9 +363,11 @@ static void T(finish_bf16)(const ck_bf16_result *to, float *sums, size_t rows, s
 
 static void T(bf16_gemm)(const ck_bf16_result *to, const ck_bf16_a *source, const uint16_t *packed, size_t k, size_t m_begin, size_t m_end,
                          size_t n_begin, size_t n_end, bf16_sums sums_of, size_t tile_rows) {
-    float sums[32 * NR] __attribute__((aligned(64)));
-    size_t configured = 0;
-    const bool is_narrow = to->is_bf16 || to->residual;
+    // Two, so that a tile is computed while the one before is put away.
+    float sums[2][32 * NR] __attribute__((aligned(64)));
+    size_t configured = 0, count = 0;
+    T(simple) simple;
+    const bool is_simple = T(is_simple)(&to->epilogue, to->residual || to->epilogue.residual, &simple);
     const size_t most = block_rows(m_end - m_begin, k), ldc = to->ldc * (to->is_bf16 ? 2 : 4);
     for (size_t m0 = m_begin, rows; m0 < m_end; m0 += rows) {
         rows = ck_min(most, m_end - m0);
@@ -323,16 +384,13 @@ static void T(bf16_gemm)(const ck_bf16_result *to, const ck_bf16_a *source, cons
             for (size_t i = 0; i < rows; i += tile_rows) {
                 // The panel that comes next is fetched by the first two tiles.
                 const size_t tile = i / tile_rows, row = m0 + i, height = ck_min(tile_rows, rows - i), width = ck_min(NR, n_end - j);
-                const bf16_tile t = {.sums = sums, .a = a + i * lda, .rows = height, .lda = lda, .b = b, .k = k,
+                float *mine = sums[count++ % 2];
+                const bf16_tile t = {.sums = mine, .a = a + i * lda, .rows = height, .lda = lda, .b = b, .k = k,
                                      .ahead = tile < 2 ? next + tile * k * 32 : (const char *)b,
                                      .c = (const char *)to->c + row * ldc + j * (to->is_bf16 ? 2 : 4), .ldc = ldc,
                                      .configured = &configured};
                 sums_of(&t);
-                if (is_narrow) {
-                    T(finish_bf16)(to, sums, height, width, row, j);
-                } else {
-                    T(finish)(&to->epilogue, sums, NR, (float *)to->c + row * to->ldc + j, to->ldc, height, width, row, j);
-                }
+                T(finish_tile)(to, is_simple ? &simple : NULL, mine, height, width, row, j);
             }
         }
     }

@@ -3,7 +3,7 @@
 //   WD           doubles in a vector       vd           vector of WD doubles;  vh: WD floats
 //   LD/ST        unaligned load and store  LDN/STN      the same of the first n lanes (n < W; others load as zero)
 //   T(name)      the tier's own name       INL          attribute of inline helpers, overloaded on vector type
-//   VFMA(a,b,c)  a*b+c, fused where the tier has FMA
+//   VFMA(a,b,c)  a*b+c, fused where the tier has FMA (CK_FUSES)
 #if CK_TIER == 0
 #define CK_SUFFIX _generic
 #define W 4
@@ -60,7 +60,9 @@ typedef vd T(vd_at) __attribute__((aligned(1), may_alias));
 
 #if CK_TIER >= 1 || defined(__ARM_FEATURE_FMA)
 #define VFMA(a, b, c) __builtin_elementwise_fma((vf)(a), (vf)(b), (vf)(c))
+#define CK_FUSES 1
 #else
+#define CK_FUSES 0
 #define VFMA(a, b, c) ((a) * (b) + (c))
 #endif
 

@@ -25,3 +25,4 @@
 #undef STN
 #undef VS
 #undef VFMA
+#undef CK_FUSES

@@ -1,5 +1,6 @@
 // float32 unary operations: one loop per operation and tier.
 #ifndef CK_TIER
+#include "include/ck_isa.h"
 #include "include/ck_unary.h"
 #include "internal.h"
 
@@ -8,6 +9,16 @@
 
 void ck_unary_f32(int32_t op, float *out, const CK_U(float) *in, size_t n, float p0, float p1) {
     CK_CALL(unary, op, out, in, n, p0, p1);
+}
+
+void ck_unary_f32_in(int32_t tier, int32_t op, float *out, const CK_U(float) *in, size_t n, float p0, float p1) {
+    switch (tier) {
+#if CK_X86
+    case CK_TIER_AVX512: unary_avx512(op, out, in, n, p0, p1); break;
+    case CK_TIER_AVX2: unary_avx2(op, out, in, n, p0, p1); break;
+#endif
+    default: unary_generic(op, out, in, n, p0, p1); break;
+    }
 }
 
 #else
@@ -63,7 +74,7 @@ static void T(unary)(int32_t op, float *out, const CK_U(float) *in, size_t n, fl
     case CK_UNARY_HARD_SWISH: EACH(x * vclamp(x * VS(1.0f / 6.0f) + VS(0.5f), zero, one)); break;
     case CK_UNARY_GELU: EACH(vgelu(x)); break;
     case CK_UNARY_GELU_TANH: EACH(vgelu_tanh(x)); break;
-    case CK_UNARY_SILU: EACH(x * vsigmoid(a * x)); break;
+    case CK_UNARY_SILU: EACH(vlogistic(x, a * x)); break;
     case CK_UNARY_MISH: EACH(vmish(x)); break;
     case CK_UNARY_FLOOR: EACH(__builtin_elementwise_floor(x)); break;
     case CK_UNARY_CEIL: EACH(__builtin_elementwise_ceil(x)); break;

@@ -42,7 +42,8 @@ struct BenchCommand: ParsableCommand {
       "Writes output PRESENT where input PAST lies, in memory with room to grow; * is any text, the same in both. Repeatable.",
       valueName: "past=present"))
   var inPlace: [CachePattern] = []
-  @Flag(help: "Also time per operator and per original node.") var operators = false
+  @Flag(help: "Also time per operator and per original node, and each kernel against what the machine can do.")
+  var operators = false
   @OptionGroup var console: OutputArguments
 
   func validate() throws {
@@ -61,6 +62,7 @@ struct BenchCommand: ParsableCommand {
     defer { progress.clear() }
     progress.show("preparing \(model)")
     let tuning = try runtime.tuning()
+    let before = ProcessUsage.peakResidentBytes
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
       optimization: optimization, affinity: affinity, precision: runtime.precision,
@@ -81,21 +83,23 @@ struct BenchCommand: ParsableCommand {
       }
       let (times, idle) = try measure(runner, progress)
       progress.clear()
+      let peak = ProcessUsage.peakResidentBytes
       let figures = Figure(
         load: prepared.loadMilliseconds, prepare: prepare, first: first, times: times.sorted(),
-        arena: prepared.session.arenaBytes, copied: runner.copiedBytes, idle: idle,
+        arena: prepared.session.arenaBytes, residentBefore: before, residentPeak: peak, copied: runner.copiedBytes,
+        idle: idle,
         nodes: prepared.optimized.graph.countedNodes)
-      var profile: Profile?
+      var profile: (Profile, Roofline)?
       if operators {
         let recorded = Profile(prepared.optimized)
         for _ in 0..<min(10, times.count) { try runner.run(profile: recorded) }
-        profile = recorded
+        profile = (recorded, try roofline(recorded, prepared, affinity))
       }
       if console.json {
         Console.out(json(figures, prepared, profile).text())
       } else {
         Console.out(text(figures, prepared))
-        if let profile { Console.out(tables(profile)) }
+        if let (recorded, roofline) = profile { Console.out(tables(recorded) + "\n\n" + roofline.text()) }
       }
     }
   }
@@ -183,6 +187,13 @@ struct BenchCommand: ParsableCommand {
     return (times, rate == nil ? nil : used / max(waited, 1e-9))
   }
 
+  /// Against ceilings measured here and now, with as many threads.
+  private func roofline(_ profile: Profile, _ prepared: PreparedModel, _ affinity: [Int]) throws -> Roofline {
+    Roofline(
+      profile, ceilings: try .measure(threads: prepared.session.threads, affinity: affinity),
+      arenaBytes: prepared.session.arenaBytes)
+  }
+
   private func time(_ body: () throws -> Void) rethrows -> Double {
     let start = ContinuousClock.now
     try body()
@@ -194,6 +205,8 @@ struct BenchCommand: ParsableCommand {
     /// Ascending.
     let times: [Double]
     let arena: Int
+    /// The largest resident set before the model was read, and after the measured runs.
+    let residentBefore, residentPeak: Int
     let copied: Int?
     /// Share of a core between runs.
     let idle: Double?
@@ -219,7 +232,7 @@ struct BenchCommand: ParsableCommand {
     table.add("p99", Figures.milliseconds(figure.percentile(0.99)))
     table.add("min", Figures.milliseconds(figure.times[0]))
     table.add("runs a second", Figures.fixed(1000 / figure.mean, 1))
-    table.add("peak RSS", Figures.bytes(ProcessUsage.peakResidentBytes))
+    table.add("peak RSS", Figures.bytes(figure.residentPeak))
     table.add("arena", Figures.bytes(figure.arena))
     if let copied = figure.copied { table.add("copied a run", Figures.bytes(copied)) }
     if let idle = figure.idle { table.add("core while idle", Figures.fixed(100 * idle, 2) + "%") }
@@ -243,10 +256,9 @@ struct BenchCommand: ParsableCommand {
       return "\n" + table.text(indent: 0) + (totals.count > limit ? "\n… and \(totals.count - limit) more" : "")
     }
     return table("operator", profile.byOperator, 40) + "\n" + table("original nodes", profile.byNode, 25)
-      + "\n" + table("kernel", profile.byKernel, 25)
   }
 
-  private func json(_ figure: Figure, _ prepared: PreparedModel, _ profile: Profile?) -> JSON {
+  private func json(_ figure: Figure, _ prepared: PreparedModel, _ profile: (Profile, Roofline)?) -> JSON {
     func rounded(_ value: Double) -> JSON { .double((value * 1e4).rounded() / 1e4) }
     var members: [(String, JSON)] = [
       ("model", .string(model)), ("provider", .string(ProviderChoice.label(runtime.provider))),
@@ -256,12 +268,13 @@ struct BenchCommand: ParsableCommand {
       ("p90_ms", rounded(figure.percentile(0.9))), ("p99_ms", rounded(figure.percentile(0.99))),
       ("min_ms", rounded(figure.times[0])), ("mean_ms", rounded(figure.mean)),
       ("runs_per_second", rounded(1000 / figure.mean)), ("iterations", .int(figure.times.count)),
-      ("peak_rss_bytes", .int(ProcessUsage.peakResidentBytes)), ("arena_bytes", .int(figure.arena)),
+      ("peak_rss_bytes", .int(figure.residentPeak)), ("base_rss_bytes", .int(figure.residentBefore)),
+      ("arena_bytes", .int(figure.arena)),
       ("packed_bytes", .int(prepared.session.packedBytes)), ("nodes", .int(figure.nodes)),
     ]
     if let copied = figure.copied { members.append(("copied_bytes", .int(copied))) }
     if let idle = figure.idle { members.append(("idle_core_share", .double(idle))) }
-    if let profile {
+    if let (profile, roofline) = profile {
       let runs = Double(max(1, profile.runs.count))
       func totals(_ key: String, _ totals: [Profile.Total]) -> JSON {
         .array(
@@ -274,7 +287,10 @@ struct BenchCommand: ParsableCommand {
       }
       members.append(("operators", totals("operator", profile.byOperator)))
       members.append(("original_nodes", totals("node", profile.byNode)))
-      members.append(("kernels", totals("kernel", profile.byKernel)))
+      members.append(("kernels", roofline.kernelsJSON))
+      members.append(("steps", roofline.stepsJSON))
+      members.append(("total", roofline.totalJSON))
+      members.append(("ceilings", roofline.ceilingsJSON))
     }
     return .object(members)
   }

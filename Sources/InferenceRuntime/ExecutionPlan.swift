@@ -66,6 +66,8 @@ public final class ExecutionPlan: @unchecked Sendable {
     public let refusals: [String]
     /// True where no step runs: the result is a view of an operand or was written in place by its producers.
     public let isElided: Bool
+    /// nil where shapes do not tell.
+    public let work: StepWork?
   }
 
   let steps: ContiguousArray<Step>

@@ -295,7 +295,9 @@ final class PlanAssembler {
       }
       return layout.address(value)
     }
-    func append(_ time: Int, _ kernel: Kernel, _ inputs: [ValueID?], _ outputs: [ValueID?], scratch: Bool) throws {
+    func append(
+      _ time: Int, _ kernel: Kernel, _ inputs: [ValueID?], _ outputs: [ValueID?], scratch: Bool, work: StepWork?
+    ) throws {
       let start = addresses.count
       for input in inputs { addresses.append(try address(input)) }
       for output in outputs { addresses.append(output.map { layout.address($0) } ?? .none) }
@@ -304,7 +306,7 @@ final class PlanAssembler {
         ExecutionPlan.Step(
           kernel: kernel, operands: start, inputCount: inputs.count, outputCount: outputs.count, node: entries[time].id)
       )
-      assignments.append(assignment(time, kernel: kernel.name, isElided: false))
+      assignments.append(assignment(time, kernel: kernel.name, isElided: false, work: work))
     }
 
     for (time, entry) in entries.enumerated() {
@@ -318,7 +320,9 @@ final class PlanAssembler {
           let bytes = try operand(output)?.byteCount ?? 0
           let offset = view.byteOffset
           copied += bytes
-          try append(time, PlanAssembler.copy(offset: offset, bytes: bytes), [input], [output], scratch: false)
+          try append(
+            time, PlanAssembler.copy(offset: offset, bytes: bytes), [input], [output], scratch: false,
+            work: StepWork(movedBytes: 2 * Double(bytes)))
         }
       case .concat(let offsets):
         guard let output = entry.outputs[0] else { break }
@@ -327,21 +331,30 @@ final class PlanAssembler {
           parts.append((index, offsets[index], try operand(input)?.byteCount ?? 0))
         }
         copied += parts.reduce(0) { $0 + $1.bytes }
-        if !parts.isEmpty { try append(time, PlanAssembler.concat(parts), entry.inputs, [output], scratch: false) }
+        if !parts.isEmpty {
+          let bytes = parts.reduce(0.0) { $0 + Double($1.bytes) }
+          try append(
+            time, PlanAssembler.concat(parts), entry.inputs, [output], scratch: false,
+            work: StepWork(movedBytes: 2 * bytes))
+        }
       case .kernel(let prepared):
         copied += prepared.copiedBytes
         try append(
           time, prepared.kernel, entry.inputs + entry.captures.map { $0 }, entry.outputs,
-          scratch: prepared.scratchBytes > 0)
+          scratch: prepared.scratchBytes > 0,
+          work: StepWork(
+            core.graph[entry.id], graph: core.graph, inputs: try entry.inputs.map { try operand($0) },
+            outputs: try entry.outputs.map { try operand($0) }))
       case .loop(let kernel, let plan):
         copied += plan.copiedBytes
         let bound = kernel.bound(child: children.count, arena: plan.memory.peakBytes)
-        try append(time, bound, entry.inputs + entry.captures.map { $0 }, entry.outputs, scratch: true)
+        try append(time, bound, entry.inputs + entry.captures.map { $0 }, entry.outputs, scratch: true, work: nil)
         children.append(ExecutionPlan.Child(plan: plan, scratchOperand: addresses.count - 1))
       case .branch(let kernel, let plans):
         copied += plans.map(\.copiedBytes).max() ?? 0
         let bound = kernel.bound(firstChild: children.count)
-        try append(time, bound, [entry.inputs[0]] + entry.captures.map { $0 }, entry.outputs, scratch: true)
+        try append(
+          time, bound, [entry.inputs[0]] + entry.captures.map { $0 }, entry.outputs, scratch: true, work: nil)
         for plan in plans { children.append(ExecutionPlan.Child(plan: plan, scratchOperand: addresses.count - 1)) }
       }
       if steps.count == stepCount {
@@ -364,12 +377,15 @@ final class PlanAssembler {
       copiedBytes: copied, memory: layout.report { [core] value in core.graph[value].name })
   }
 
-  private func assignment(_ time: Int, kernel: String, isElided: Bool) -> ExecutionPlan.Assignment {
+  private func assignment(
+    _ time: Int, kernel: String, isElided: Bool, work: StepWork? = nil
+  ) -> ExecutionPlan.Assignment {
     let id = entries[time].id
     let node = core.graph[id]
     return ExecutionPlan.Assignment(
       node: id, label: core.graph.describe(id), operatorName: node.operatorName, origins: node.origins,
-      provider: isElided ? "plan" : providers[time], kernel: kernel, refusals: refusals[time], isElided: isElided)
+      provider: isElided ? "plan" : providers[time], kernel: kernel, refusals: refusals[time], isElided: isElided,
+      work: work)
   }
 
   static func copy(offset: Int, bytes: Int) -> Kernel {

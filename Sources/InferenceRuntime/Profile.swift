@@ -10,6 +10,8 @@ public final class Profile: Sendable {
     public let origins: Origins
     public let provider: String
     public let kernel: String
+    /// What the step had to do; nil where shapes do not tell.
+    public let work: StepWork?
     /// Monotonic nanoseconds.
     public let start: UInt64
     public let end: UInt64
@@ -99,7 +101,7 @@ final class Recorder {
     events.append(
       Profile.Event(
         label: step.label, operatorName: step.operatorName, origins: step.origins, provider: step.provider,
-        kernel: step.kernel, start: start, end: end))
+        kernel: step.kernel, work: step.work, start: start, end: end))
   }
 
   func finish() {

@@ -55,7 +55,9 @@ public final class Tuning: Sendable {
     var table: [String: TuningAnswers] = [:]
     for line in text.split(separator: "\n") {
       let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
-      if fields.count == 2, let answers = TuningAnswers(text: fields[1]) { table[String(fields[0])] = answers }
+      if fields.count == 2, !fields[0].isEmpty, let answers = TuningAnswers(text: fields[1]) {
+        table[String(fields[0])] = answers
+      }
     }
     known = Mutex(table)
   }

@@ -207,4 +207,23 @@ import Testing
       graph, try .of(Self.values(128, 1).map { ($0 * 4).rounded() / 4 }, .float, shape: [4, 32]), 1)
     #expect(error < 1e-5)
   }
+
+  /// What normalizations and SwiGLU give to a product is rounded there and then.
+  @Test(arguments: ["LayerNormalization", "RMSNormalization", "SwiGLU"], [1, 3])
+  func aResultThatOnlyAProductReadsIsStoredInBfloat16(_ name: String, _ threads: Int) throws {
+    var graph = Graph()
+    let x = graph.addValue(name: "x", type: .tensor(.float, [300, 96]))
+    graph.addInput(x)
+    let (a, y) = (graph.addValue(name: "a"), graph.addValue(name: "y"))
+    let scale = graph.addConstant(try .of(Self.values(96, 7), .float, shape: [96]), name: "scale")
+    graph.addNode(OperatorName(name), inputs: [x, name == "SwiGLU" ? x : scale], outputs: [a])
+    graph.addNode(OperatorName("MatMul"), inputs: [a, try Self.weights(&graph, [96, 40])], outputs: [y])
+    graph.setOutputs([y])
+    let (error, kernels, peak) = try Self.difference(
+      graph, try .of(Self.values(300 * 96, 3), .float, shape: [300, 96]), threads)
+    #expect(error > 0 && error < 0.01)
+    #expect(kernels.count == 2 && kernels[1].contains(CPUProvider.bfloat16Kernel))
+    // Two bytes an element, and scratch of the threads.
+    #expect(peak <= 300 * 96 * 2 + threads * 16384 + 128)
+  }
 }

@@ -108,6 +108,7 @@ import Testing
       "model", "provider", "threads", "precision", "level", "load_ms", "prepare_ms", "first_ms", "p50_ms", "p90_ms",
       "p99_ms", "min_ms",
       "iterations", "peak_rss_bytes", "arena_bytes", "nodes", "operators", "original_nodes",
+      "base_rss_bytes", "kernels", "steps", "total", "ceilings",
     ] { #expect(bench[key] != nil, "\(key)") }
     #expect(bench["iterations"] as? Int == 3)
 

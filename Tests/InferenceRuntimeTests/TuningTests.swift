@@ -93,7 +93,7 @@ private final class ThreeForms: ExecutionProvider {
     var graph = Graph()
     let x = graph.addValue(name: "x", type: .tensor(.float, [150, 96]))
     graph.addInput(x)
-    let values: [Float] = (0..<150 * 96).map { Float(($0 &* 37) % 64) / 64 - 0.5 }
+    let values = (0..<150 * 96).map { (index: Int) -> Float in Float((index &* 37) % 64) / 64 - 0.5 }
     let w = graph.addConstant(
       try .of(
         Array(values[0..<96 * 200 % values.count] + values).prefix(96 * 200).map { $0 }, .float, shape: [96, 200]),

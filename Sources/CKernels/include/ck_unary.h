@@ -6,8 +6,8 @@
 
 #pragma clang assume_nonnull begin
 
-/// Operation and what p0, p1 mean for it. Error bounds: exp, log 1-2 ulp; sigmoid, tanh, erf 4 ulp; functions built on
-/// them 1e-6 relative to max(1, |x|); sin, cos, tan are libm's. NaN in, NaN out. Relu keeps -0.
+/// Operation and what p0, p1 mean for it. Error bounds stand in docs/numerics.md: at most 5 ulp of the result, denormal ones
+/// included; sin, cos, tan are libm's. NaN in, NaN out; silu, gelu, mish of -inf are -inf * 0 = NaN. Relu keeps -0.
 enum ck_unary : int32_t {
     CK_UNARY_NONE = 0,  // copy
     CK_UNARY_NEG,
@@ -55,6 +55,8 @@ typedef struct ck_activation {
 
 /// out[i] = op(in[i]) for i < n. `out` may equal `in`.
 void ck_unary_f32(int32_t op, float *out, const CK_U(float) *in, size_t n, float p0, float p1);
+/// The same in a tier of `ck_tier`, at most ck_isa_best(), whichever is in use: for tests that run beside others.
+void ck_unary_f32_in(int32_t tier, int32_t op, float *out, const CK_U(float) *in, size_t n, float p0, float p1);
 
 #pragma clang assume_nonnull end
 #endif

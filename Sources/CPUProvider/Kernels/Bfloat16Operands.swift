@@ -23,6 +23,43 @@ extension KernelRequest {
   }
 }
 
+extension KernelRequest {
+  /// Throws a refusal unless the inputs, and the result where it is not stored in bfloat16, are float32.
+  func requireFloatInputs() throws {
+    for (index, input) in inputs.enumerated() {
+      if let input, input.type != .float { throw Refusal("input \(index) is \(input.type)") }
+    }
+    guard let output = output(0), output.type != .float else { return }
+    guard usesBfloat16, output.type == .bfloat16 else { throw Refusal("the result is \(output.type)") }
+  }
+}
+
+/// Kernels that make rows of float32 one by one: where the result is stored in bfloat16, each is made in scratch and rounded.
+enum RoundedRows {
+  /// `body` makes rows [begin, end) of a matrix at its second argument.
+  static func kernel(
+    _ name: String, _ request: KernelRequest, rows: Int, n: Int,
+    _ body: @escaping (KernelCall, UnsafeMutablePointer<Float>, _ begin: Int, _ end: Int) -> Void
+  ) throws -> PreparedKernel {
+    let grain = max(1, 16384 / n)
+    if try request.result().type == .float {
+      let kernel = RangeKernel(name, count: rows, grain: grain) { call, begin, end, _ in
+        body(call, call.output(0, Float.self), begin, end)
+      }
+      return PreparedKernel(kernel, inPlaceInputs: [0])
+    }
+    let scratch = aligned(n * 4)
+    let kernel = RangeKernel(name, count: rows, grain: grain) { call, begin, end, thread in
+      let line = (call.scratch + thread * scratch).assumingMemoryBound(to: Float.self)
+      for row in begin..<end {
+        body(call, line - row * n, row, row + 1)
+        ck_bf16_rows(call.output(0, UInt16.self), n, n, line - row * n, n, 1, n, row, row + 1)
+      }
+    }
+    return PreparedKernel(kernel, scratchBytes: scratch * request.threads)
+  }
+}
+
 /// Which operands kernels take in bfloat16 memory.
 enum Bfloat16Operands {
   static func stored(_ request: KernelRequest) -> RoundedOperands? {
@@ -30,6 +67,9 @@ enum Bfloat16Operands {
     switch request.node.operatorName.name {
     case "MatMul", "FusedMatMul", "Gemm": return product(request)
     case "ChannelsLastConv": return conv(request)
+    case "LayerNormalization", "RMSNormalization":
+      return request.output(1) == nil && request.output(2) == nil ? RoundedOperands(inputs: [], outputs: [0]) : nil
+    case "SwiGLU": return RoundedOperands(inputs: [], outputs: [0])
     case "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Transpose", "Split", "Concat": return .moves
     default: return nil
     }

@@ -19,24 +19,29 @@ enum CompoundKernels {
   private static let piece = 4096
 
   private static func swiglu(_ request: KernelRequest) throws -> PreparedKernel {
-    try request.requireFloat([0, 1])
+    try request.requireFloatInputs()
     let count = try request.result().count
     guard try request.operand(0).count == count, try request.operand(1).count == count else {
       throw Refusal("operands of several shapes")
     }
     let alpha = try request.attributes.float("alpha", default: 1)
-    let kernel = RangeKernel("swiglu", count: count, grain: 8192) { call, begin, end, _ in
+    let isRounded = try request.result().type == .bfloat16
+    let scratch = isRounded ? piece * 4 : 0
+    let kernel = RangeKernel("swiglu", count: count, grain: 8192) { call, begin, end, thread in
       var at = begin
       while at < end {
         let size = min(piece, end - at)
-        let out = call.output(0, Float.self) + at
+        let out =
+          isRounded
+          ? (call.scratch + thread * scratch).assumingMemoryBound(to: Float.self) : call.output(0, Float.self) + at
         ck_unary_f32(Int32(CK_UNARY_SILU.rawValue), out, call.input(0, Float.self) + at, size, alpha, 0)
         ck_binary_span_f32(
           Int32(CK_BINARY_MUL.rawValue), out, UnsafePointer(out), 1, call.input(1, Float.self) + at, 1, size, nil)
+        if isRounded { ck_bf16_rows(call.output(0, UInt16.self) + at, size, size, out, size, 1, size, 0, 1) }
         at += size
       }
     }
-    return PreparedKernel(kernel, inPlaceInputs: [0])
+    return PreparedKernel(kernel, scratchBytes: scratch * request.threads, inPlaceInputs: isRounded ? [] : [0])
   }
 
   /// x over its norm along the last axis; 0 where the norm is 0.

@@ -17,7 +17,7 @@ enum NormKernels {
   ]
 
   private static func rows(_ request: KernelRequest) throws -> (rows: Int, n: Int, axis: Int) {
-    try request.requireFloat([0, 1, 2])
+    try request.requireFloatInputs()
     let x = try request.operand(0)
     let axis = try request.axis("axis", -1, rank: x.rank)
     return (product(x.shape[..<axis]), product(x.shape[axis...]), axis)
@@ -32,26 +32,22 @@ enum NormKernels {
     for index in 1...2 {
       if let output = request.output(index), output.type != .float { throw Refusal("statistics of \(output.type)") }
     }
-    let kernel = RangeKernel("layernorm", count: rows, grain: max(1, 16384 / n)) { call, begin, end, _ in
+    return try RoundedRows.kernel("layernorm", request, rows: rows, n: n) { call, out, begin, end in
       ck_layernorm_f32(
-        call.output(0, Float.self), call.input(0, Float.self), nil, nil, call.optional(1, Float.self),
-        call.optional(2, Float.self), n, epsilon, begin, end, call.optionalOutput(1, Float.self),
-        call.optionalOutput(2, Float.self))
+        out, call.input(0, Float.self), nil, nil, call.optional(1, Float.self), call.optional(2, Float.self), n,
+        epsilon,
+        begin, end, call.optionalOutput(1, Float.self), call.optionalOutput(2, Float.self))
     }
-    return PreparedKernel(kernel, inPlaceInputs: [0])
   }
 
   private static func rms(_ request: KernelRequest) throws -> PreparedKernel {
     let (rows, n, _) = try rows(request)
     let epsilon = try request.attributes.float("epsilon")
     if let scale = request.input(1), scale.count != n { throw Refusal("a scale of \(scale.count)") }
-    let kernel = RangeKernel("rmsnorm", count: rows, grain: max(1, 16384 / n)) { call, begin, end, _ in
+    return try RoundedRows.kernel("rmsnorm", request, rows: rows, n: n) { call, out, begin, end in
       ck_rmsnorm_f32(
-        call.output(0, Float.self), call.input(0, Float.self), nil, nil, call.optional(1, Float.self), n, epsilon,
-        begin, end,
-        nil)
+        out, call.input(0, Float.self), nil, nil, call.optional(1, Float.self), n, epsilon, begin, end, nil)
     }
-    return PreparedKernel(kernel, inPlaceInputs: [0])
   }
 
   private static func batch(_ request: KernelRequest) throws -> PreparedKernel {

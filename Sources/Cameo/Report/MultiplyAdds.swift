@@ -16,100 +16,15 @@ public struct MultiplyAdds: Sendable {
   public init(_ graph: Graph, facts: (ValueID) -> ValueFacts) {
     for id in graph.allNodes {
       let node = graph[id]
-      guard MultiplyAdds.counted.contains(node.type) else { continue }
+      guard Contraction.isOne(node) else { continue }
       let inputs = node.inputs.map { $0.flatMap { facts($0).shape } }
       let outputs = node.outputs.map { $0.flatMap { facts($0).shape } }
-      guard let count = MultiplyAdds.count(node, inputs, outputs) else {
+      guard let count = Contraction.multiplyAdds(node, inputs: inputs, outputs: outputs) else {
         uncounted.append(id)
         continue
       }
       total = total + count
       byOperator[node.operatorName.description] = (byOperator[node.operatorName.description] ?? 0) + count
     }
-  }
-
-  private static let counted: Set<String> = [
-    "MatMul", "MatMulInteger", "QLinearMatMul", "MatMulNBits", "FusedMatMul", "Gemm", "FusedGemm", "Conv", "FusedConv",
-    "ConvInteger", "QLinearConv", "DeformConv", "ConvTranspose", "Attention", "MultiHeadAttention", "Einsum", "LSTM",
-    "GRU",
-    "RNN",
-  ]
-
-  private static func product(_ dims: some Sequence<Dim>) -> Dim { dims.reduce(Dim(1), *) }
-
-  /// nil where a shape that it needs is unknown.
-  private static func count(_ node: Node, _ inputs: [[Dim]?], _ outputs: [[Dim]?]) -> Dim? {
-    func input(_ index: Int) -> [Dim]? { index < inputs.count ? inputs[index] : nil }
-    guard let output = outputs.first ?? nil else {
-      // Recurrences may leave out their first output.
-      return ["LSTM", "GRU", "RNN"].contains(node.type) ? recurrence(input(0), input(1), input(2), node) : nil
-    }
-    switch node.type {
-    case "MatMul", "MatMulInteger", "FusedMatMul", "QLinearMatMul":
-      guard let inner = input(0)?.last else { return nil }
-      return product(output) * inner
-    case "MatMulNBits":
-      guard case .int(let inner) = node["K"] else { return nil }
-      return product(output) * Dim(Int(inner))
-    case "Gemm", "FusedGemm":
-      guard let a = input(0), a.count == 2 else { return nil }
-      var isTransposed = false
-      if case .int(1) = node["transA"] { isTransposed = true }
-      return product(output) * a[isTransposed ? 0 : 1]
-    case "Conv", "FusedConv", "ConvInteger", "DeformConv": return convolution(output, weights: input(1))
-    case "QLinearConv": return convolution(output, weights: input(3))
-    case "ConvTranspose":
-      guard let data = input(0) else { return nil }
-      return convolution(data, weights: input(1))
-    case "Attention", "MultiHeadAttention": return attention(node, input, outputs)
-    case "Einsum": return einsum(node, inputs)
-    case "LSTM", "GRU", "RNN": return recurrence(input(0), input(1), input(2), node)
-    default: return nil
-    }
-  }
-
-  /// Every element of `image` meets one filter: weights / first dimension of weights.
-  private static func convolution(_ image: [Dim], weights: [Dim]?) -> Dim? {
-    guard let weights, weights.count > 2 else { return nil }
-    return product(image) * product(weights.dropFirst())
-  }
-
-  /// Scores and values: batch * heads * queries * keys * (width of a key + width of a value).
-  private static func attention(_ node: Node, _ input: (Int) -> [Dim]?, _ outputs: [[Dim]?]) -> Dim? {
-    guard node.domain.isEmpty, let query = input(0), let key = input(1), let value = input(2) else { return nil }
-    // present_key [batch, heads, keys, width] knows the keys of the past, too.
-    let present = outputs.count > 1 ? outputs[1] : nil
-    if query.count == 4, key.count == 4, value.count == 4 {
-      let keys = present?[2] ?? key[2]
-      return query[0] * query[1] * query[2] * keys * (query[3] + value[3])
-    }
-    guard query.count == 3, key.count == 3, value.count == 3, case .int(let heads) = node["q_num_heads"] else {
-      return nil
-    }
-    var valueHeads = heads
-    if case .int(let count) = node["kv_num_heads"] { valueHeads = count }
-    guard valueHeads > 0 else { return nil }
-    let keys = present.flatMap { $0.count == 4 ? $0[2] : nil } ?? key[1]
-    let valueWidth = value[2].floorDiv(Dim(Int(valueHeads))) * Dim(Int(heads))
-    return query[0] * query[1] * keys * (query[2] + valueWidth)
-  }
-
-  /// The product over all labels of the equation.
-  private static func einsum(_ node: Node, _ inputs: [[Dim]?]) -> Dim? {
-    guard case .string(let equation) = node["equation"] else { return nil }
-    let left = equation.filter { $0 != " " }.split(separator: "-", omittingEmptySubsequences: false).first ?? ""
-    let terms = left.split(separator: ",", omittingEmptySubsequences: false)
-    guard terms.count == inputs.count, terms.count > 1 else { return terms.count == 1 ? 0 : nil }
-    var labels: [Character: Dim] = [:]
-    for (term, shape) in zip(terms, inputs) {
-      guard let shape, !term.contains("."), term.count == shape.count else { return nil }
-      for (label, dim) in zip(term, shape) where labels[label] == nil || labels[label] == 1 { labels[label] = dim }
-    }
-    return product(labels.values)
-  }
-
-  private static func recurrence(_ x: [Dim]?, _ w: [Dim]?, _ r: [Dim]?, _ node: Node) -> Dim? {
-    guard let x, x.count == 3, let w, let r else { return nil }
-    return x[0] * x[1] * (product(w) + product(r))
   }
 }

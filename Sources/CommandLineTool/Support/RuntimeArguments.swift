@@ -242,11 +242,16 @@ enum ProcessUsage {
     return milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime)
   }
 
-  /// Largest resident set, in bytes.
+  /// Largest resident set, in bytes. getrusage's would begin with that of the process that started this one.
   static var peakResidentBytes: Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return Int(usage.ru_maxrss) * 1024
+    let descriptor = open("/proc/self/status", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return 0 }
+    defer { close(descriptor) }
+    var buffer = [UInt8](repeating: 0, count: 1 << 14)
+    let count = max(0, read(descriptor, &buffer, buffer.count))
+    let line = buffer[..<count].split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "VmHWM:".utf8) }
+    let digits = line?.filter { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ?? []
+    return (Int(String(decoding: digits, as: UTF8.self)) ?? 0) * 1024
   }
 }
 

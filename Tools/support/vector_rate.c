@@ -1,0 +1,135 @@
+// Matrix-vector products beside a loop that only reads the same memory, two threads (or as many as named): `Tools/measure vectors`.
+//   vector_rate [THREADS]
+// A line for each working set and shape: MiB, k, n, GB/s read, then for each form its share of that: the packed product of one row,
+// rows as stored, columns as stored. The fastest of the rounds, in which the four take turns.
+#include "CKernels.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MOST = 64, ROUNDS = 25, FORMS = 4, READ = 0, PACKED, ROWS, COLUMNS };
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static struct {
+    int threads, form;
+    size_t k, n, matrices;
+    float *plain, *packed, *x, *y;
+    size_t packed_size;
+    atomic_int arrived, stage;
+    atomic_bool done;
+} shared;
+
+/// All threads meet. A step of a plan ends like this, too.
+static void meet(void) {
+    const int stage = atomic_load(&shared.stage);
+    if (atomic_fetch_add(&shared.arrived, 1) == shared.threads - 1) {
+        atomic_store(&shared.arrived, 0);
+        atomic_fetch_add(&shared.stage, 1);
+        return;
+    }
+    for (int spins = 0; atomic_load(&shared.stage) == stage; spins++) {
+        if (spins > 10000) sched_yield();
+    }
+}
+
+/// Columns of a thread: whole panels of packed B.
+static size_t edge(int thread) {
+    const size_t nr = ck_gemm_nr(), panels = (shared.n + nr - 1) / nr, at = panels * (size_t)thread / (size_t)shared.threads * nr;
+    return at < shared.n ? at : shared.n;
+}
+
+static void multiply(int thread, void *scratch) {
+    const size_t k = shared.k, n = shared.n, begin = edge(thread), end = edge(thread + 1);
+    for (size_t i = 0; i < shared.matrices; i++) {
+        const float *plain = shared.plain + i * k * n;
+        switch (shared.form) {
+        case READ: shared.y[begin] = ck_ceiling_read(plain + begin * k, (end - begin) * k); break;
+        case PACKED:
+            ck_gemm_packed_f32(shared.y, n, shared.x, (ptrdiff_t)k, 1, shared.packed + i * shared.packed_size, n, k, 0, 1, begin, end, NULL,
+                               scratch);
+            break;
+        case ROWS: ck_gemv_rows_f32(shared.y, plain, k, shared.x, k, begin, end); break;
+        case COLUMNS: ck_gemv_cols_f32(shared.y, shared.x, plain, n, k, begin, end); break;
+        }
+        meet();
+    }
+}
+
+static void *member(void *raw) {
+    const int thread = (int)(intptr_t)raw;
+    void *scratch = malloc(ck_gemm_scratch_bytes(1, (ptrdiff_t)shared.k, 1) + 64);
+    for (;;) {
+        meet();
+        if (atomic_load(&shared.done)) break;
+        multiply(thread, scratch);
+    }
+    free(scratch);
+    return NULL;
+}
+
+static void measure(double mib, size_t k, size_t n) {
+    shared.k = k;
+    shared.n = n;
+    shared.matrices = (size_t)(mib * 0x1p20 / (double)(k * n * 4));
+    if (!shared.matrices) shared.matrices = 1;
+    shared.packed_size = ck_gemm_packed_size(k, n);
+    const size_t floats = shared.matrices * k * n;
+    shared.plain = aligned_alloc(64, (floats * 4 + 63) / 64 * 64);
+    shared.packed = aligned_alloc(64, (shared.matrices * shared.packed_size * 4 + 63) / 64 * 64);
+    shared.x = aligned_alloc(64, (k * 4 + 63) / 64 * 64);
+    shared.y = aligned_alloc(64, (n * 4 + 63) / 64 * 64 + 64);
+    if (!shared.plain || !shared.packed || !shared.x || !shared.y) exit(1);
+    for (size_t i = 0; i < floats; i++) shared.plain[i] = (float)(i % 7) - 3;
+    for (size_t i = 0; i < k; i++) shared.x[i] = (float)(i % 5) - 2;
+    for (size_t i = 0; i < shared.matrices; i++) {
+        ck_gemm_pack_b(shared.packed + i * shared.packed_size, shared.plain + i * k * n, (ptrdiff_t)n, 1, k, n, 0,
+                       (n + ck_gemm_nr() - 1) / ck_gemm_nr());
+    }
+    atomic_store(&shared.done, false);
+    pthread_t others[MOST];
+    for (int i = 1; i < shared.threads; i++) {
+        if (pthread_create(others + i, NULL, member, (void *)(intptr_t)i)) exit(1);
+    }
+    void *scratch = malloc(ck_gemm_scratch_bytes(1, (ptrdiff_t)k, 1) + 64);
+    double best[FORMS] = {1e30, 1e30, 1e30, 1e30};
+    for (int round = -2; round < ROUNDS; round++) {
+        for (int form = 0; form < FORMS; form++) {
+            shared.form = form;
+            meet();
+            const double start = now();
+            multiply(0, scratch);
+            const double took = now() - start;
+            if (round >= 0 && took < best[form]) best[form] = took;
+        }
+    }
+    atomic_store(&shared.done, true);
+    meet();
+    for (int i = 1; i < shared.threads; i++) pthread_join(others[i], NULL);
+    printf("%.0f %zu %zu %.1f %.3f %.3f %.3f\n", (double)floats * 4 / 0x1p20, k, n, (double)floats * 4 / best[READ] * 1e-9,
+           best[READ] / best[PACKED], best[READ] / best[ROWS], best[READ] / best[COLUMNS]);
+    fflush(stdout);
+    free(shared.plain), free(shared.packed), free(shared.x), free(shared.y), free(scratch);
+}
+
+int main(int argc, char **argv) {
+    shared.threads = argc > 1 ? atoi(argv[1]) : 2;
+    if (shared.threads < 1 || shared.threads > MOST) return 64;
+    static const double sizes[] = {84, 538};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        // One matrix; and many that follow each other, as a decoder's layers do.
+        measure(sizes[i], 2048, (size_t)(sizes[i] * 0x1p20 / 4 / 2048) / 64 * 64);
+        measure(sizes[i], 576, 1536);
+        measure(sizes[i], 1536, 576);
+    }
+    return 0;
+}
