@@ -7,6 +7,8 @@
 
 // Most elements of a head that are in scratch at once; longer heads are worked on in such chunks.
 enum { LANES = CK_ATTENTION_LANES, CHUNK = 1024, MOST_ROWS = 256, LEAN = 4 };
+// Rows up to which rounding float32 keys and values costs vdpbf16ps more than it gains.
+enum { FEW = 8 };
 
 size_t ck_attention_bf16_row_block(size_t head_size, size_t v_head_size) {
     const size_t sum = ck_min(head_size, CHUNK) + ck_min(v_head_size, CHUNK);
@@ -18,8 +20,9 @@ int32_t ck_attention_bf16_kernel(size_t rows, ck_attention_type q, ck_attention_
     const bool has_dp = (ck_isa_features() & CK_FEATURE_AVX512_BF16) != 0;
     if (kernel == CK_BF16_WIDENED || !has_dp) return CK_BF16_WIDENED;
     if (q == CK_ATTENTION_F16 || k == CK_ATTENTION_F16 || v == CK_ATTENTION_F16) return CK_BF16_WIDENED;
-    if (rows > LEAN) return kernel;
-    return k == CK_ATTENTION_BF16 && v == CK_ATTENTION_BF16 ? CK_BF16_AVX512 : CK_BF16_WIDENED;
+    const bool is_wide = k == CK_ATTENTION_F32 || v == CK_ATTENTION_F32;
+    if (is_wide && rows <= (kernel == CK_BF16_AMX ? LEAN : FEW)) return CK_BF16_WIDENED;
+    return rows > LEAN ? kernel : CK_BF16_AVX512;
 }
 
 #if CK_X86

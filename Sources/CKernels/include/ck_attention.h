@@ -72,7 +72,7 @@ void ck_attention_merge(const ck_attention *attention, size_t begin, size_t end,
 /// largest |v|. AVX512-BF16 and AMX take denormals for zero. What the bits do not depend on, and zero weights, as above.
 ///
 /// `kernel`: which of ck_bf16_kernel serves a call with `rows` = group * q_length rows. CK_BF16_WIDENED: the functions are those above
-/// (no instructions for it; float16 among the operands; at most four rows with K or V in float32, where rounding gains nothing).
+/// (no instructions for it; float16 among the operands; K or V in float32 for so few rows that rounding gains nothing).
 int32_t ck_attention_bf16_kernel(size_t rows, ck_attention_type q, ck_attention_type k, ck_attention_type v);
 size_t ck_attention_bf16_row_block(size_t head_size, size_t v_head_size);
 size_t ck_attention_bf16_scratch_bytes(size_t head_size, size_t v_head_size);
