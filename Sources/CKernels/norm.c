@@ -3,8 +3,6 @@
 #include "include/ck_norm.h"
 #include "internal.h"
 
-enum { BLOCK = 1024 };
-
 #define CK_SELF "norm.c"
 #include "tiers.h"
 
@@ -38,6 +36,9 @@ void ck_channel_affine_f32(float *out, const CK_U(float) *in, const CK_U(float) 
 }
 
 #else
+
+// As many additions in a row in every tier, so that all are equally exact.
+#define BLOCK ((size_t)64 * W)
 
 /// Sum over n of x (power 1) or (x - shift)^2 (power 2).
 static double T(moment)(const CK_U(float) *x, size_t n, float shift, int power) {
@@ -143,4 +144,5 @@ static void T(groupnorm)(float *out, const CK_U(float) *in, const CK_U(float) *s
     }
 }
 
+#undef BLOCK
 #endif

@@ -1,4 +1,4 @@
-// Normalisations, float32. Sums run in float within blocks of 1024 elements and in double across blocks; the variance is
+// Normalisations, float32. Sums run in float within blocks of at most 1024 elements and in double across blocks; the variance is
 // the mean of squared differences from the mean (two passes), so it does not cancel.
 #ifndef CK_NORM_H
 #define CK_NORM_H
