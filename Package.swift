@@ -32,7 +32,9 @@ let package = Package(
     // L6
     .target(
       name: "CPUProvider",
-      dependencies: ["InferenceRuntime", "PassKit", "Operators", "GraphIR", "Tensors", "CKernels", "CBLAS"]),
+      dependencies: ["InferenceRuntime", "PassKit", "Operators", "GraphIR", "Tensors", "CKernels", "CBLAS"],
+      plugins: [.plugin(name: "KernelDigest")]),
+    .plugin(name: "KernelDigest", capability: .buildTool(), path: "Tools/KernelDigest"),
     // L5
     .target(name: "InferenceRuntime", dependencies: ["PassKit", "Operators", "GraphIR", "Tensors"]),
     .target(
@@ -69,7 +71,8 @@ let package = Package(
     .target(name: "KernelReference", dependencies: ["CKernels"], path: "Tests/KernelReference"),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(
-      name: "InferenceRuntimeTests", dependencies: ["InferenceRuntime", "CPUProvider", "Operators", "GraphIR", "Tensors"]),
+      name: "InferenceRuntimeTests",
+      dependencies: ["InferenceRuntime", "CPUProvider", "Operators", "GraphIR", "Tensors"]),
     .testTarget(
       name: "CPUProviderTests",
       dependencies: [
@@ -104,6 +107,12 @@ let package = Package(
       name: "PluginTests", dependencies: ["TestSupport", "Cameo", "PassKit", "Operators", "GraphIR", "Tensors"],
       exclude: ["Fixtures"]),
     .testTarget(name: "ZooTests", dependencies: ["TestSupport"]),
+    .testTarget(
+      name: "PreparedModelTests",
+      dependencies: [
+        "TestSupport", "CommandLineTool", "Cameo", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR",
+        "Tensors",
+      ]),
     .testTarget(name: "EmbeddedModelTests", dependencies: ["TestSupport"]),
     .testTarget(name: "HostileInputTests", dependencies: ["TestSupport", "fuzz-runner", "CommandLineTool"]),
     // Every operator on the ONNX backend's node tests: inferred shapes, and mutations in child processes.

@@ -76,6 +76,10 @@ public struct FoldConstants: Pass {
     guard (try? MemoryBudget.shared.check(expected)) != nil,
       let results = try? GraphEvaluator.evaluate(node, inputs: inputs, functions: context.functions)
     else { return nil }
+    // A weight that a file holds is seldom read again: it does not stay in memory beside what became of it.
+    for case .tensor(let tensor)? in inputs {
+      tensor.storage.releasePages(offset: tensor.byteOffset, byteCount: tensor.byteCount)
+    }
     if isFill { filled += expected } else if !isFree { growth += added }
     var replaced: [(ValueID, Value)] = []
     for (index, output) in node.outputs.enumerated() {

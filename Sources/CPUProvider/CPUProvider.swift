@@ -56,6 +56,23 @@ public struct CPUProvider: ExecutionProvider {
     return findings
   }
 
+  /// Processor, tier, panels and build. Strict: a form that would serve elsewhere, too, is made anew there.
+  public var packing: String? {
+    let panels = "panels \(ck_gemm_mr())x\(ck_gemm_nr())"
+    return "\(CPUProvider.architecture) \(String(cString: ck_isa_name())), \(panels), "
+      + "processor \(String(cString: ck_isa_feature_names())), kernels \(KernelSources.digest)"
+  }
+
+  private static var architecture: String {
+    #if arch(x86_64)
+      "x86_64"
+    #elseif arch(arm64)
+      "arm64"
+    #else
+      "other"
+    #endif
+  }
+
   /// What computes products in bfloat16 here: "amx-bf16", "avx512-bf16", or "widened" (to float32, by any processor).
   public static var bfloat16Kernel: String { String(cString: ck_bf16_name()) }
 

@@ -8,14 +8,12 @@ final class PackedWeights: @unchecked Sendable {
 
   /// `strides`: of k and of n in `weights`, in elements.
   init(_ request: KernelRequest, _ weights: Tensor, k: Int, n: Int, strides: (Int, Int)) throws {
-    storage = try request.packed(weights, "gemm b \(k) \(strides), tier \(ck_isa_tier())") {
-      let made = try TensorStorage(byteCount: ck_gemm_packed_size(k, n) * 4, zeroed: false)
-      withExtendedLifetime(weights) {
-        ck_gemm_pack_b(
-          made.base.assumingMemoryBound(to: Float.self), weights.baseAddress.assumingMemoryBound(to: Float.self),
-          strides.0, strides.1, k, n, 0, (n + ck_gemm_nr() - 1) / ck_gemm_nr())
-      }
-      return made
+    storage = try request.packed(
+      weights, "gemm b \(k) \(strides), tier \(ck_isa_tier())", byteCount: ck_gemm_packed_size(k, n) * 4
+    ) { target in
+      ck_gemm_pack_b(
+        target.assumingMemoryBound(to: Float.self), weights.baseAddress.assumingMemoryBound(to: Float.self),
+        strides.0, strides.1, k, n, 0, (n + ck_gemm_nr() - 1) / ck_gemm_nr())
     }
   }
 

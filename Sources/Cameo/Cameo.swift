@@ -60,12 +60,17 @@ extension Session {
   /// Loads the file at `path`, optimizes it for this machine and prepares it on the CPU.
   ///
   /// The default level 3 uses forms that only Cameo runs; the file is not changed. Rewrites are not verified here:
-  /// `Model.optimized` does that offline.
+  /// `Model.optimized` does that offline. A prepared file (`PreparedFile`) is neither optimized nor packed again. `notice` is told, in
+  /// one line, why one is after all.
   public convenience init(
     path: String, level: Int = 3, providers: [any ExecutionProvider] = [CPUProvider()],
-    options: SessionOptions = SessionOptions()
+    options: SessionOptions = SessionOptions(), notice: (@Sendable (String) -> Void)? = nil
   ) throws {
-    let model = try Model(contentsOf: path).optimized(level: level, verifying: false).model
+    let file = try PreparedFile(contentsOf: path, providers: providers, notice: notice)
+    if let note = file.note { notice?(note) }
+    var options = options
+    options.packs = file.packs
+    let model = file.isReady ? file.model : try file.model.optimized(level: level, verifying: false).model
     try self.init(model, providers: providers, options: options)
   }
 }

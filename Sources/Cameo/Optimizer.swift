@@ -28,6 +28,8 @@ public struct Optimizer: Sendable {
   /// named in `report.verification.culprit`; `report.verification.passed` is false where no such pass was found.
   public func optimize(_ model: Model) throws -> (model: Model, report: OptimizationReport) {
     var source = model
+    // What comes out is another model than the one whose weights were packed.
+    source.metadata.removeAll { $0.key == PreparedFile.metadataKey }
     try specialize(&source)
     var disabled = options.disabled.subtracting(extraPasses.map(\.name))
     guard let verification else { return try run(source, disabling: disabled) }

@@ -66,7 +66,7 @@ struct BenchCommand: ParsableCommand {
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
       optimization: optimization, affinity: affinity, precision: runtime.precision,
-      tuning: tuning)
+      tuning: tuning, quiet: console.quiet)
     try within("file \(model)") {
       let inputs = try tensors.values(for: prepared.source, fills: true)
       let planning = ContinuousClock.now
@@ -234,6 +234,9 @@ struct BenchCommand: ParsableCommand {
     table.add("runs a second", Figures.fixed(1000 / figure.mean, 1))
     table.add("peak RSS", Figures.bytes(figure.residentPeak))
     table.add("arena", Figures.bytes(figure.arena))
+    let (packed, mapped) = (prepared.session.packedBytes, prepared.session.mappedPackedBytes)
+    table.add("packed weights", Figures.bytes(packed))
+    if mapped > 0 { table.add("of them mapped", Figures.bytes(mapped)) }
     if let copied = figure.copied { table.add("copied a run", Figures.bytes(copied)) }
     if let idle = figure.idle { table.add("core while idle", Figures.fixed(100 * idle, 2) + "%") }
     return Console.styled(model, .bold)
@@ -270,7 +273,8 @@ struct BenchCommand: ParsableCommand {
       ("runs_per_second", rounded(1000 / figure.mean)), ("iterations", .int(figure.times.count)),
       ("peak_rss_bytes", .int(figure.residentPeak)), ("base_rss_bytes", .int(figure.residentBefore)),
       ("arena_bytes", .int(figure.arena)),
-      ("packed_bytes", .int(prepared.session.packedBytes)), ("nodes", .int(figure.nodes)),
+      ("packed_bytes", .int(prepared.session.packedBytes)),
+      ("mapped_packed_bytes", .int(prepared.session.mappedPackedBytes)), ("nodes", .int(figure.nodes)),
     ]
     if let copied = figure.copied { members.append(("copied_bytes", .int(copied))) }
     if let idle = figure.idle { members.append(("idle_core_share", .double(idle))) }

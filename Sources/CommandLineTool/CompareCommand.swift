@@ -58,11 +58,12 @@ struct CompareCommand: ParsableCommand {
     defer { progress.clear() }
     progress.show("preparing \(a)")
     let first = try PreparedModel(
-      path: a, level: levelA, providers: providerA, threads: threads, seed: tensors.seed, precision: precisionA)
+      path: a, level: levelA, providers: providerA, threads: threads, seed: tensors.seed, precision: precisionA,
+      quiet: console.quiet)
     progress.show("preparing \(b)")
     let second = try PreparedModel(
       path: b, level: levelB, providers: providerB, threads: threads, seed: tensors.seed, pool: first.session.pool,
-      precision: precisionB)
+      precision: precisionB, quiet: console.quiet)
     let inputs = try within("file \(a)") { try tensors.values(for: first.source, fills: true) }
     progress.show("running \(a)")
     let expected = try within("file \(a)") { try first.session.run(values: inputs) }

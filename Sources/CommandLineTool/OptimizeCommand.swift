@@ -67,6 +67,13 @@ struct OptimizeCommand: ParsableCommand {
   @Flag(name: .customLong(OptimizeCommand.verifyEachName), help: .hidden) var verifyEach = false
   @Flag(help: "Go on, and exit with 0, although a pass had to be left out.") var keepGoing = false
   @Flag(help: "Write the tensors beside the file, to OUT.data.") var externalData = false
+  @Flag(
+    help: ArgumentHelp(
+      "Also write the weights as this machine's kernels read them, to OUT.packed: run maps them. Means --level 3 --target cameo."
+    ))
+  var prepacked = false
+  @Option(help: ArgumentHelp("The precision that --prepacked packs weights for (default: fp32).", valueName: "type"))
+  var precision: Precision?
   @Option(
     help: ArgumentHelp(
       "Exit with 1 unless the result has so many nodes of an operator: 'Attention>=6'. Repeatable.", valueName: "op>=n")
@@ -79,6 +86,10 @@ struct OptimizeCommand: ParsableCommand {
     if let level, !(0...3).contains(level) { throw ValidationError("--level is 0 to 3") }
     if let optimum, !(1...4).contains(optimum) { throw ValidationError("-O is 1 to 4") }
     if level != nil, optimum != nil { throw ValidationError("--level and -O say the same: give one") }
+    if prepacked, optimum != nil || level ?? 3 != 3 || optimization.target ?? .cameo != .cameo {
+      throw ValidationError("--prepacked means --level 3 --target cameo")
+    }
+    if precision != nil, !prepacked { throw ValidationError("--precision goes with --prepacked") }
     for path in report where (try? ReportFormat(path: path)) == nil {
       throw ValidationError("--report is FILE.html, FILE.json or FILE.md, not \(path)")
     }
@@ -87,8 +98,9 @@ struct OptimizeCommand: ParsableCommand {
   func run() throws {
     try plugins.load()
     let extra = try optimization.ruleFiles.passes(disabled: optimization.disable)
-    let settings = try optimization.options(
-      level: level ?? optimum.map { min($0, 2) } ?? 2, bindings: dims.bindings, extra: extra)
+    var settings = try optimization.options(
+      level: prepacked ? 3 : level ?? optimum.map { min($0, 2) } ?? 2, bindings: dims.bindings, extra: extra)
+    if prepacked { settings.target = .cameo }
     var explained: String?
     if let explain, !explain.isEmpty {
       guard
@@ -131,8 +143,21 @@ struct OptimizeCommand: ParsableCommand {
     progress.show("writing \(output)")
     var export = ExportOptions(opset: optimization.opset)
     if externalData { export.externalData = .beside }
-    let written = try ONNXExporter.save(result, to: output, options: export)
+    if options.target == .cameo { export.opsetLimit = ONNXImporter.newestOpset }
     var document = ReportDocument(outcome, output: output)
+    let written: ONNXExporter.Summary
+    if prepacked {
+      var preparation = PreparedFile.WriteOptions()
+      preparation.export = export
+      preparation.precision = precision ?? .fp32
+      preparation.bindings = [options.bindings.compactMapValues(\.value)]
+      let prepared = try PreparedFile.write(result, to: output, options: preparation)
+      written = prepared.model
+      document.packedBytes = prepared.packedByteCount
+      document.packing = prepared.packing
+    } else {
+      written = try ONNXExporter.save(result, to: output, options: export)
+    }
     document.outputOpset = written.opset
     document.outputBytes = written.byteCount + (written.externalByteCount ?? 0)
     if !report.isEmpty {
@@ -246,6 +271,11 @@ enum OptimizeSummary {
       Console.styled("\(report.model) -> \(document.output)", .bold)
         + " (opset \(written.opset), \(Figures.bytes(document.outputBytes ?? 0)))", table.text(),
     ]
+    if let packed = document.packedBytes {
+      lines.append(
+        "  packed   \(Figures.bytes(packed)) in \(document.output)\(PreparedFile.suffix) (level 3, target cameo), for "
+          + (document.packing ?? ""))
+    }
     if !report.fusions.isEmpty {
       lines.append("  fused    " + document.fusedOperators.map { "\($0.count) \($0.name)" }.joined(separator: ", "))
     }

@@ -58,7 +58,7 @@ struct RunCommand: ParsableCommand {
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
       optimization: optimization, keeping: dump, affinity: try runtime.applyAffinity(),
-      precision: runtime.precision, tuning: tuning)
+      precision: runtime.precision, tuning: tuning, quiet: console.quiet)
     try within("file \(model)") {
       var data: TestData?
       if let testData { data = try TestData(folder: testData, model: prepared.source) }
@@ -90,7 +90,7 @@ struct RunCommand: ParsableCommand {
     if report.isEmpty { return }
     var document = ReportDocument(prepared.report)
     document.report.model = model
-    if runtime.level == 0 {
+    if !prepared.hasRunPasses {
       document.report.level = 0
       document.report.nodesBefore = prepared.source.graph.nodeCount
       document.report.nodesAfter = document.report.nodesBefore

@@ -19,6 +19,8 @@ public struct Model: Sendable {
   public var unknownFields: [UInt8] = []
   /// The path it was read from, for messages; "" where it was built in memory.
   public var sourcePath = ""
+  /// The file itself, which its large tensors point into; nil where it was built in memory.
+  public var sourceFile: MappedFile?
 
   public init(graph: Graph) { self.graph = graph }
 

@@ -40,6 +40,8 @@ public struct KernelRequest {
   var answers = TuningAnswers()
   var questions: TuningQuestions?
   let packs: PackCache
+  /// Whose forms `packed` keeps: the provider's name; "" where they may not outlive the process.
+  var packer = ""
   /// The graph that the node is of, for its bodies; nil where they are not given.
   let graph: Graph?
 
@@ -71,9 +73,27 @@ public struct KernelRequest {
   /// A body of the node as a graph of its own; nil where it is not given, or reads what is computed outside.
   public func body(_ attribute: String) throws -> Graph? { graph?.standalone(try attributes.region(attribute)) }
 
-  /// A packed form of a constant, made once per session however many plans ask.
+  /// A packed form of a constant, made once per session however many plans ask; taken from the file of a prepared model where
+  /// that has it (`PackFile`).
+  ///
+  /// `form` says everything that the bytes depend on beside the constant's type, shape and contents, and beside what
+  /// `ExecutionProvider.packing` says: the same form of the same constant has the same bytes in every process. `fill` writes all
+  /// `byteCount` bytes, at an address aligned to 64; more than what it wrote must not be read.
+  public func packed(
+    _ tensor: Tensor, _ form: String, byteCount: Int, _ fill: (UnsafeMutableRawPointer) throws -> Void
+  ) throws -> TensorStorage {
+    let form = PackForm(provider: packer, form: form, type: tensor.dataType, shape: tensor.shape)
+    return try packs.storage(for: tensor, form, byteCount: packer.isEmpty ? nil : byteCount) { zeroes in
+      let made = try TensorStorage(byteCount: byteCount, zeroed: zeroes)
+      try withExtendedLifetime(tensor) { try fill(made.base) }
+      return made
+    }
+  }
+
+  /// The same where only making it tells its size: no file keeps such a form, each session makes it.
   public func packed(_ tensor: Tensor, _ form: String, _ make: () throws -> TensorStorage) throws -> TensorStorage {
-    try packs.storage(for: tensor, form, make)
+    let form = PackForm(provider: "", form: form, type: tensor.dataType, shape: tensor.shape)
+    return try packs.storage(for: tensor, form, byteCount: nil) { _ in try make() }
   }
 }
 
@@ -156,6 +176,9 @@ public protocol ExecutionProvider: Sendable {
   var precisions: Set<Precision> { get }
   /// What this machine has of what the provider can use.
   func probe() -> [ProviderFinding]
+  /// Everything that the bytes of its packed forms depend on beside constant and form, in words: the processor's features in use,
+  /// panel sizes, the build of the packing code. nil: no file may keep them.
+  var packing: String? { get }
   /// What of a node whose operands are float32 may lie in memory as bfloat16, where the request's precision allows it; nil: nothing. The
   /// plan stores a value so where its producer and all its readers agree, and asks `prepare` with the types that it has chosen.
   func roundedOperands(_ request: KernelRequest) -> RoundedOperands?
@@ -168,5 +191,6 @@ extension ExecutionProvider {
   public var machine: String { name }
   public var precisions: Set<Precision> { [.fp32] }
   public func probe() -> [ProviderFinding] { [] }
+  public var packing: String? { nil }
   public func roundedOperands(_ request: KernelRequest) -> RoundedOperands? { nil }
 }

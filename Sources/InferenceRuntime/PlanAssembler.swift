@@ -131,6 +131,7 @@ final class PlanAssembler {
         for candidate in core.providers where !(candidate is ReferenceProvider) {
           do {
             var request = request
+            request.packer = candidate.packing == nil ? "" : candidate.name
             if let tuning = core.options.tuning {
               request.answers = tuning.answers(request, candidate, pool: core.pool)
             } else if let answers = core.options.answers {

@@ -10,7 +10,7 @@ final class ProgramCore: Sendable {
   let providers: [any ExecutionProvider]
   let options: SessionOptions
   let pool: ThreadPool
-  let packs = PackCache()
+  let packs: PackCache
   /// Results of nodes that depend on constants only.
   private let folded = Mutex<[NodeID: [Value?]]>([:])
   /// Aligned copies of small constants that a file holds unaligned.
@@ -22,6 +22,7 @@ final class ProgramCore: Sendable {
     self.providers = providers
     self.options = options
     self.pool = pool
+    packs = PackCache(file: options.packs, zeroes: options.keepsPacks)
   }
 
   /// How messages name where a value comes from.
@@ -48,7 +49,11 @@ final class ProgramCore: Sendable {
     let copy = try Tensor.makeRaw(tensor.dataType, tensor.shape) { bytes in
       tensor.withUnsafeBytes { bytes.copyMemory(from: $0) }
     }
-    alignedCopies.withLock { $0[value] = copy }
-    return copy
+    return alignedCopies.withLock { copies in
+      if let known = copies[value], known.count == tensor.count { return known }
+      copies[value] = copy
+      packs.note(copy, of: tensor)
+      return copy
+    }
   }
 }

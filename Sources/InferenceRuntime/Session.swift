@@ -21,6 +21,10 @@ public struct SessionOptions: Sendable {
   public var planCacheLimit = 16
   /// A pool to share with other sessions; nil: the session makes its own.
   public var pool: ThreadPool?
+  /// Packed weights that are mapped instead of made; see `PackFile`.
+  public var packs: PackFile?
+  /// The packed weights are to be written to a file: nothing in them may be left to chance.
+  package var keepsPacks = false
 
   public init() {}
 }
@@ -185,4 +189,7 @@ public final class Session: Sendable {
 
   /// Bytes of weights kept in packed form beside the model's own.
   public var packedBytes: Int { core.packs.byteCount }
+
+  /// Those of them that are mapped from a file.
+  public var mappedPackedBytes: Int { core.packs.mappedByteCount }
 }

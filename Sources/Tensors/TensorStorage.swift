@@ -43,6 +43,26 @@ public final class MappedFile: @unchecked Sendable {
   }
 
   public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+
+  /// Runs `body`, which reads only these byte ranges: all are fetched at once where they lie on disk, and nothing around them.
+  /// Ranges lie inside the file.
+  public func readingOnly<R>(_ ranges: some Sequence<Range<Int>>, _ body: () throws -> R) rethrows -> R {
+    guard byteCount > 0 else { return try body() }
+    let start = UnsafeMutableRawPointer(mutating: base)
+    madvise(start, byteCount, MADV_RANDOM)
+    defer { madvise(start, byteCount, MADV_NORMAL) }
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    for range in ranges where !range.isEmpty {
+      let first = range.lowerBound / page * page
+      madvise(start + first, range.upperBound - first, MADV_WILLNEED)
+    }
+    return try body()
+  }
+
+  /// Lets all pages go from resident memory: the file gives them back when they are touched.
+  public func releasePages() {
+    if byteCount > 0 { madvise(UnsafeMutableRawPointer(mutating: base), byteCount, MADV_DONTNEED) }
+  }
 }
 
 /// The bytes behind one or many tensors: owned memory, or part of a mapped file. Immutable once published in a `Tensor`.

@@ -47,7 +47,9 @@ import Testing
 
   private static let seeds: UInt64 = Repository.isFull ? 500 : 30
 
-  @Test(.timeLimit(.minutes((Repository.isFull ? 60 : 4) * Repository.patience)), arguments: Spellings.families + Spellings.breakers)
+  @Test(
+    .timeLimit(.minutes((Repository.isFull ? 60 : 4) * Repository.patience)),
+    arguments: Spellings.families + Spellings.breakers)
   func spellings(_ family: String) throws {
     for seed in 1...Self.seeds {
       guard let spelling = try Spellings.make(family, seed: seed) else { continue }

@@ -26,7 +26,8 @@ import Testing
   /// The check is one: a spelling that says another thing than it computes, and one with other numbers, do not pass.
   @Test func whatIsNotThereIsMissed() throws {
     let spelling = try #require(
-      try (UInt64(1)...20).compactMap { try Spellings.make("norm", seed: $0, forced: ["root": "divSqrt"], plain: 100) }.first)
+      try (UInt64(1)...20).compactMap { try Spellings.make("norm", seed: $0, forced: ["root": "divSqrt"], plain: 100) }
+        .first)
     #expect(SpellingCheck().run(spelling).failures.isEmpty)
     var check = SpellingCheck()
     check.options.disabled = ["FuseLayerNormalization", "FuseRMSNormalization"]

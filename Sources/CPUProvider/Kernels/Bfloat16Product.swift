@@ -77,14 +77,12 @@ enum Bfloat16Product {
       guard let one = try values.map({ $0.base[0] }) ?? request.constantFloats(2)?.first else { return nil }
       (bias, values) = (.columns, Floats([Float](repeating: one, count: n)))
     }
-    let packed = try request.packed(weights, "bf16 b \(k) \((plan.bRow, plan.bColumn))") {
-      let made = try TensorStorage(byteCount: ck_bf16_packed_size(k, n) * 2, zeroed: false)
-      withExtendedLifetime(weights) {
-        ck_bf16_pack_b(
-          made.base.assumingMemoryBound(to: UInt16.self), weights.baseAddress.assumingMemoryBound(to: Float.self),
-          plan.bRow, plan.bColumn, k, n, 0, (n + Int(CK_BF16_COLUMNS) - 1) / Int(CK_BF16_COLUMNS))
-      }
-      return made
+    let packed = try request.packed(
+      weights, "bf16 b \(k) \((plan.bRow, plan.bColumn))", byteCount: ck_bf16_packed_size(k, n) * 2
+    ) { target in
+      ck_bf16_pack_b(
+        target.assumingMemoryBound(to: UInt16.self), weights.baseAddress.assumingMemoryBound(to: Float.self),
+        plan.bRow, plan.bColumn, k, n, 0, (n + Int(CK_BF16_COLUMNS) - 1) / Int(CK_BF16_COLUMNS))
     }
     let isRounded = try request.operand(0).type == .bfloat16
     if isRounded && (plan.aColumn != 1 || k % Int(CK_BF16_DEPTH) != 0) { throw Refusal("rows of \(k) in bfloat16") }

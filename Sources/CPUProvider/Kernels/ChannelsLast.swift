@@ -61,16 +61,12 @@ enum ChannelsLastKernels {
 
   private static func depthwise(_ request: KernelRequest, _ shape: Shape, _ weights: Tensor) throws -> PreparedKernel {
     let (channels, taps) = (shape.groups, shape.window.taps)
-    let packed = try request.packed(weights, "taps by channels") {
-      let storage = try TensorStorage(byteCount: max(4, channels * taps * 4), zeroed: false)
-      let target = storage.base.assumingMemoryBound(to: Float.self)
-      withExtendedLifetime(weights) {
-        let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
-        for channel in 0..<channels {
-          for tap in 0..<taps { target[tap * channels + channel] = source[channel * taps + tap] }
-        }
+    let packed = try request.packed(weights, "taps by channels", byteCount: max(4, channels * taps * 4)) { target in
+      let target = target.assumingMemoryBound(to: Float.self)
+      let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
+      for channel in 0..<channels {
+        for tap in 0..<taps { target[tap * channels + channel] = source[channel * taps + tap] }
       }
-      return storage
     }
     let (window, activation, hasResidual) = (shape.window.c, shape.activation, shape.hasResidual)
     let lines = shape.batch * window.out.0 * window.out.1
@@ -104,16 +100,14 @@ enum ChannelsLastKernels {
   private static func product(_ request: KernelRequest, _ shape: Shape, _ weights: Tensor) throws -> PreparedKernel {
     let (depth, n, groups) = (shape.depth, shape.outChannels, shape.groups)
     let perGroup = ck_gemm_packed_size(depth, n)
-    let packed = try request.packed(weights, "channels-last conv, groups \(groups), tier \(ck_isa_tier())") {
-      let storage = try TensorStorage(byteCount: max(4, groups * perGroup * 4), zeroed: false)
-      let target = storage.base.assumingMemoryBound(to: Float.self)
-      withExtendedLifetime(weights) {
-        let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
-        for group in 0..<groups {
-          ck_last_pack(target + group * perGroup, source + group * n * depth, n, shape.channels, shape.window.taps)
-        }
+    let packed = try request.packed(
+      weights, "channels-last conv, groups \(groups), tier \(ck_isa_tier())", byteCount: max(4, groups * perGroup * 4)
+    ) { target in
+      let target = target.assumingMemoryBound(to: Float.self)
+      let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
+      for group in 0..<groups {
+        ck_last_pack(target + group * perGroup, source + group * n * depth, n, shape.channels, shape.window.taps)
       }
-      return storage
     }
     let (rowTile, columnTile) = tiles(shape, threads: request.threads, form: request.choice("cut", of: 4))
     let (rowTiles, columnTiles) = ((shape.rows + rowTile - 1) / rowTile, (n + columnTile - 1) / columnTile)

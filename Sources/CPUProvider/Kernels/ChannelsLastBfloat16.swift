@@ -77,17 +77,14 @@ enum ChannelsLastBfloat16 {
     _ request: KernelRequest, _ weights: Tensor, _ shape: ChannelsLastKernels.Shape, padded: Int, perGroup: Int
   ) throws -> TensorStorage {
     let (channels, n, groups, taps) = (shape.channels, shape.outChannels, shape.groups, shape.window.taps)
-    return try request.packed(weights, "bf16 channels-last conv, groups \(groups), channels \(padded)") {
-      let storage = try TensorStorage(byteCount: groups * perGroup * 2, zeroed: false)
-      let target = storage.base.assumingMemoryBound(to: UInt16.self)
-      withExtendedLifetime(weights) {
-        let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
-        for group in 0..<groups {
-          ck_bf16_pack_conv(
-            target + group * perGroup, source + group * n * channels * taps, n, channels, padded, taps)
-        }
+    return try request.packed(
+      weights, "bf16 channels-last conv, groups \(groups), channels \(padded)", byteCount: groups * perGroup * 2
+    ) { target in
+      let target = target.assumingMemoryBound(to: UInt16.self)
+      let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
+      for group in 0..<groups {
+        ck_bf16_pack_conv(target + group * perGroup, source + group * n * channels * taps, n, channels, padded, taps)
       }
-      return storage
     }
   }
 }

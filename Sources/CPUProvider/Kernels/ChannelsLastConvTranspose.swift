@@ -69,24 +69,23 @@ enum ChannelsLastConvTransposeKernels {
     _ request: KernelRequest, _ weights: Tensor, channels: Int, outChannels: Int, taps: Int
   ) throws -> TensorStorage {
     let n = taps * outChannels
-    return try request.packed(weights, "channels-last transposed conv, tier \(ck_isa_tier())") {
+    return try request.packed(
+      weights, "channels-last transposed conv, tier \(ck_isa_tier())",
+      byteCount: max(4, ck_gemm_packed_size(channels, n) * 4)
+    ) { target in
       let plain = try TensorStorage(byteCount: max(4, channels * n * 4), zeroed: false)
       let rows = plain.base.assumingMemoryBound(to: Float.self)
-      withExtendedLifetime(weights) {
-        let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
-        for channel in 0..<channels {
-          for out in 0..<outChannels {
-            for tap in 0..<taps {
-              rows[channel * n + tap * outChannels + out] = source[(channel * outChannels + out) * taps + tap]
-            }
+      let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
+      for channel in 0..<channels {
+        for out in 0..<outChannels {
+          for tap in 0..<taps {
+            rows[channel * n + tap * outChannels + out] = source[(channel * outChannels + out) * taps + tap]
           }
         }
       }
-      let storage = try TensorStorage(byteCount: max(4, ck_gemm_packed_size(channels, n) * 4), zeroed: false)
       ck_gemm_pack_b(
-        storage.base.assumingMemoryBound(to: Float.self), rows, n, 1, channels, n, 0,
-        (n + ck_gemm_nr() - 1) / ck_gemm_nr())
-      return storage
+        target.assumingMemoryBound(to: Float.self), rows, n, 1, channels, n, 0, (n + ck_gemm_nr() - 1) / ck_gemm_nr())
+      withExtendedLifetime(plain) {}
     }
   }
 }

@@ -150,14 +150,14 @@ enum ConvKernels {
     let packedBytes = aligned(chunk * width * 4)
     // Fixed weights are packed once; computed ones by every tile.
     let fixed = try request.input(1)?.constant.map { weights in
-      try request.packed(weights, "gemm a, groups \(groups), tier \(ck_isa_tier())") {
-        let storage = try TensorStorage(byteCount: groups * rows * depth * 4, zeroed: false)
-        let target = storage.base.assumingMemoryBound(to: Float.self)
+      try request.packed(
+        weights, "gemm a, groups \(groups), tier \(ck_isa_tier())", byteCount: groups * rows * depth * 4
+      ) { target in
+        let target = target.assumingMemoryBound(to: Float.self)
         let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
         for group in 0..<groups {
           ck_gemm_pack_a(target + group * rows * depth, source + group * rows * depth, depth, 1, rows, depth)
         }
-        return storage
       }
     }
     // Where the weights stay in the second-level cache one panel of columns on a thread's stack serves.

@@ -21,17 +21,15 @@ enum FewPositionsKernels {
     let seemsBetter = items * padded(rows) * 3 <= 2 * batch * padded(positions) * rows
     if (request.choice("positions", of: 2) == 1) == seemsBetter { return nil }
     let panels = padded(rows) / nr
-    let storage = try request.packed(weights, "gemm b, groups \(groups), tier \(ck_isa_tier())") {
-      let made = try TensorStorage(byteCount: groups * padded(rows) * depth * 4, zeroed: false)
-      let target = made.base.assumingMemoryBound(to: Float.self)
-      withExtendedLifetime(weights) {
-        let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
-        for group in 0..<groups {
-          ck_gemm_pack_b(
-            target + group * padded(rows) * depth, source + group * rows * depth, 1, depth, depth, rows, 0, panels)
-        }
+    let storage = try request.packed(
+      weights, "gemm b, groups \(groups), tier \(ck_isa_tier())", byteCount: groups * padded(rows) * depth * 4
+    ) { target in
+      let target = target.assumingMemoryBound(to: Float.self)
+      let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
+      for group in 0..<groups {
+        ck_gemm_pack_b(
+          target + group * padded(rows) * depth, source + group * rows * depth, 1, depth, depth, rows, 0, panels)
       }
-      return made
     }
     // Rows of one channel without padding lie in the image as they are.
     let geometry = window.c

@@ -32,16 +32,18 @@ enum IntegerConvKernels {
     let depth = channels * window.taps
     let zeros = try request.constantInts(wZero) ?? [0]
     if let zero = request.input(xZero), zero.count != 1 { throw Refusal("zero points \(zero.shape)") }
-    // [M, C, taps] to [M, taps, C], as the rows of the image lie.
-    let turned = try Tensor.makeRaw(constant.dataType, constant.shape) { raw in
-      guard let out = raw.baseAddress else { return }
-      withExtendedLifetime(constant) {
-        ck_transpose(
-          out, constant.baseAddress, 1, 3, [outputs, channels, window.taps], [0, 2, 1], 0, constant.count)
+    let packed = try PackedBytes(
+      request, constant, form: "conv", k: depth, n: outputs, strides: (1, depth), zeros: zeros
+    ) { constant in
+      // [M, C, taps] to [M, taps, C], as the rows of the image lie.
+      try Tensor.makeRaw(constant.dataType, constant.shape) { raw in
+        guard let out = raw.baseAddress else { return }
+        withExtendedLifetime(constant) {
+          ck_transpose(
+            out, constant.baseAddress, 1, 3, [outputs, channels, window.taps], [0, 2, 1], 0, constant.count)
+        }
       }
     }
-    let packed = try PackedBytes(
-      request, turned, source: constant, form: "conv", k: depth, n: outputs, strides: (1, depth), zeros: zeros)
     if isQuantized {
       for index in [1, 6, 7] { try request.requireCount(index, 1) }
       for index in [1, 4, 6] where request.input(index)?.type != .float { throw Refusal("a scale of another type") }

@@ -95,11 +95,11 @@ final class PackedBytes: @unchecked Sendable {
   private let corrections: TensorStorage
   private let hasZeros: Bool
 
-  /// `strides`: of k and of n in `weights`, in elements; `zeros`: one zero point or one a column. `form` names what was done to the
-  /// weights before.
+  /// `strides`: of k and of n in the weights, in elements; `zeros`: one zero point or one a column. `form` names what `prepare`
+  /// does to the weights before.
   init(
-    _ request: KernelRequest, _ weights: Tensor, source: Tensor? = nil, form: String = "", k: Int, n: Int,
-    strides: (Int, Int), zeros: [Int]
+    _ request: KernelRequest, _ weights: Tensor, form: String = "", k: Int, n: Int, strides: (Int, Int), zeros: [Int],
+    prepare: (Tensor) throws -> Tensor = { $0 }
   ) throws {
     (self.k, self.n, panels) = (k, n, (n + 31) / 32)
     let isSigned = weights.dataType == .int8
@@ -107,14 +107,14 @@ final class PackedBytes: @unchecked Sendable {
     guard zeros.count == 1 || zeros.count == n else { throw Refusal("\(zeros.count) zero points for \(n) columns") }
     let bytes = ck_dot8_packed_bytes(k, n)
     let (columns, panels) = ((n + 31) / 32 * 32, panels)
-    storage = try request.packed(source ?? weights, "dot8 \(form) \(k) \(strides)") {
-      let made = try TensorStorage(byteCount: bytes + columns * 4)
-      withExtendedLifetime(weights) {
+    storage = try request.packed(weights, "dot8 \(form) \(k) \(strides)", byteCount: bytes + columns * 4) { target in
+      target.initializeMemory(as: UInt8.self, repeating: 0, count: bytes + columns * 4)
+      let rows = try prepare(weights)
+      withExtendedLifetime(rows) {
         ck_dot8_pack(
-          made.base.assumingMemoryBound(to: Int8.self), (made.base + bytes).assumingMemoryBound(to: Int32.self),
-          weights.baseAddress, isSigned, strides.0, strides.1, k, n, 0, panels)
+          target.assumingMemoryBound(to: Int8.self), (target + bytes).assumingMemoryBound(to: Int32.self),
+          rows.baseAddress, isSigned, strides.0, strides.1, k, n, 0, panels)
       }
-      return made
     }
     corrections = try TensorStorage(byteCount: columns * 8)
     let sums = (storage.base + bytes).assumingMemoryBound(to: Int32.self)

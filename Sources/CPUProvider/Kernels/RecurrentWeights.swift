@@ -14,16 +14,13 @@ final class RecurrentWeights: @unchecked Sendable {
     self.shape = shape
     func packed(_ index: Int, _ depth: Int) throws -> TensorStorage? {
       guard let tensor = request.input(index)?.constant else { return nil }
-      return try request.packed(tensor, "recurrent, \(shape.gates) gates, tier \(ck_isa_tier())") {
-        let made = try TensorStorage(
-          byteCount: shape.directions * shape.columns * depth * MemoryLayout<Float>.stride, zeroed: false)
-        withExtendedLifetime(tensor) {
-          RecurrentWeights.pack(
-            made.base.assumingMemoryBound(to: Float.self), tensor.baseAddress.assumingMemoryBound(to: Float.self),
-            shape,
-            depth: depth)
-        }
-        return made
+      return try request.packed(
+        tensor, "recurrent, \(shape.gates) gates, tier \(ck_isa_tier())",
+        byteCount: shape.directions * shape.columns * depth * MemoryLayout<Float>.stride
+      ) { target in
+        RecurrentWeights.pack(
+          target.assumingMemoryBound(to: Float.self), tensor.baseAddress.assumingMemoryBound(to: Float.self), shape,
+          depth: depth)
       }
     }
     input = try packed(1, shape.size)

@@ -64,6 +64,9 @@ public struct ReportDocument: Sendable {
   /// Opset and size of the optimized file.
   public var outputOpset: Int?
   public var outputBytes: Int?
+  /// Size of the packed weights beside it, and what they were made for; nil where there are none.
+  public var packedBytes: Int?
+  public var packing: String?
   public var memory: MemoryTimeline?
 
   public init(_ report: OptimizationReport, output: String = "", memory: MemoryTimeline? = nil) {

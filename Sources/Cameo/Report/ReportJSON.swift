@@ -39,6 +39,7 @@ public enum ReportJSON {
       ("verified", .bool(verification?.passed ?? false)),
       ("max_abs", JSON(verification?.maxAbs)), ("max_rel", JSON(verification?.maxRel)),
     ]
+    if let packed = document.packedBytes { members.append(("packed_bytes", .int(packed))) }
     if let verification {
       members.append(
         (

@@ -17,8 +17,8 @@ enum Assumption: String, ExpressibleByArgument, CaseIterable {
 struct OptimizationArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "onnx: standard operators only; ort: also com.microsoft; cameo: also ai.cameo.", valueName: "target"))
-  var target = OptimizationOptions.Target.onnx
+      "onnx: standard operators only (default); ort: also com.microsoft; cameo: also ai.cameo.", valueName: "target"))
+  var target: OptimizationOptions.Target?
 
   @Option(
     help: ArgumentHelp(
@@ -40,11 +40,16 @@ struct OptimizationArguments: ParsableArguments {
 
   @OptionGroup var ruleFiles: RuleArguments
 
+  /// True where nothing but level and target was asked for.
+  var isDefault: Bool {
+    opset == nil && !preferStandard && assume.isEmpty && enable.isEmpty && disable.isEmpty && ruleFiles.rules.isEmpty
+  }
+
   /// `extra`: passes beyond the built-in ones, which may be enabled and disabled, too.
   func options(level: Int, bindings: [String: Dim], extra: [any Pass] = []) throws -> OptimizationOptions {
     var options = OptimizationOptions()
     options.level = level
-    options.target = target
+    options.target = target ?? .onnx
     options.maximumOpset = opset
     options.prefersStandard = preferStandard
     options.assumesNoEmptyRows = assume.contains(.noEmptyRows)

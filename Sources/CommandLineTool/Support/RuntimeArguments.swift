@@ -158,6 +158,8 @@ struct PreparedModel {
   let optimized: Model
   let report: OptimizationReport
   let session: Session
+  /// False where the file was prepared, or level 0 was asked for.
+  let hasRunPasses: Bool
   /// What the session was made with.
   let providers: [any ExecutionProvider]
   let options: SessionOptions
@@ -167,11 +169,19 @@ struct PreparedModel {
   init(
     path: String, level: Int, providers: [ProviderChoice], threads: Int, seed: UInt64 = 0,
     optimization: OptimizationArguments = OptimizationArguments.defaults, keeping names: [String] = [],
-    pool: ThreadPool? = nil, affinity: [Int] = [], precision: Precision = .fp32, tuning: Tuning? = nil
+    pool: ThreadPool? = nil, affinity: [Int] = [], precision: Precision = .fp32, tuning: Tuning? = nil,
+    quiet: Bool = false
   ) throws {
     let start = ContinuousClock.now
-    var source = try ONNXImporter.load(path: path)
+    let note: @Sendable (String) -> Void = { if !quiet { Console.note("cameo: \($0)") } }
+    let chosen = ProviderChoice.providers(providers)
+    let file = try PreparedFile(contentsOf: path, providers: chosen, notice: note)
+    if let text = file.note { note(text) }
+    var source = file.model
     loadMilliseconds = (ContinuousClock.now - start).milliseconds
+    let isReady = file.isReady && optimization.isDefault && PluginArguments.passes.isEmpty
+    let runsPasses = !isReady && (level > 0 || !optimization.enable.isEmpty)
+    hasRunPasses = runsPasses
     let extra = try optimization.ruleFiles.passes(disabled: optimization.disable)
     let optimizing = try optimization.options(level: level, bindings: [:], extra: extra)
     var settings = SessionOptions()
@@ -181,8 +191,8 @@ struct PreparedModel {
     settings.precision = precision
     settings.tuning = tuning
     settings.pool = pool
+    settings.packs = file.packs
     options = settings
-    let chosen = ProviderChoice.providers(providers)
     self.providers = chosen
     let began = ContinuousClock.now
     let result: (source: Model, optimized: Model, report: OptimizationReport, session: Session) = try within(
@@ -191,9 +201,7 @@ struct PreparedModel {
       try PreparedModel.keep(names, in: &source)
       var optimizer = Optimizer(options: optimizing, verification: nil)
       optimizer.extraPasses = extra
-      let (optimized, report) =
-        level == 0 && optimizing.enabled.isEmpty
-        ? (source, OptimizationReport()) : try optimizer.optimizeWatched(source)
+      let (optimized, report) = runsPasses ? try optimizer.optimizeWatched(source) : (source, OptimizationReport())
       return (source, optimized, report, try Session(optimized, providers: chosen, options: settings))
     }
     (self.source, optimized, report, session) = result

@@ -8,9 +8,11 @@ public struct ExportOptions: Sendable {
     case beside
   }
 
-  /// The opset of the standard domain. nil: the source's, raised only where a node cannot be said in it, and never above 24
-  /// (or the source's own) so.
+  /// The opset of the standard domain. nil: the source's, raised only where a node cannot be said in it, and never above
+  /// `opsetLimit` (or the source's own) so.
   public var opset: Int?
+  /// How far the opset is raised unasked.
+  public var opsetLimit = ONNXExporter.defaultOpsetLimit
   public var externalData = ExternalData.automatic
   /// Lowers every node from the dialect, even those that could be written as they came.
   public var discardSourceForms = false

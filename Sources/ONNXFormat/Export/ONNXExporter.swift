@@ -23,6 +23,13 @@ public enum ONNXExporter {
   /// file cannot be written. O(nodes + bytes).
   @discardableResult
   public static func save(_ model: Model, to path: String, options: ExportOptions = ExportOptions()) throws -> Summary {
+    let staged = try stage(model, to: path, options: options)
+    try staged.commit()
+    return staged.summary
+  }
+
+  /// Writes `model` beside its place; `commit` puts it there.
+  package static func stage(_ model: Model, to path: String, options: ExportOptions) throws -> StagedModel {
     try within("file \(path)") {
       let model = try FusedFunctions.outlined(model)
       let lowered = try lower(model, options)
@@ -46,12 +53,11 @@ public enum ONNXExporter {
       }
       let output = try FileOutput(path: path)
       try output.write(message.writer)
-      try data?.commit()
-      try output.commit()
       message.external = nil
-      return Summary(
+      let summary = Summary(
         opset: lowered.opsets[""] ?? 0, irVersion: lowered.irVersion, byteCount: output.position,
         externalByteCount: data?.position)
+      return StagedModel(model: output, data: data, location: name + ".data", path: path, summary: summary)
     }
   }
 
@@ -103,7 +109,7 @@ public enum ONNXExporter {
       }
       return try lower(model, options, from: opset, through: opset)
     }
-    return try lower(model, options, from: source ?? defaultOpsetLimit, through: max(source ?? 0, defaultOpsetLimit))
+    return try lower(model, options, from: source ?? defaultOpsetLimit, through: max(source ?? 0, options.opsetLimit))
   }
 
   private static func lower(

@@ -14,8 +14,14 @@ final class ExternalData {
   private var files: [String: MappedFile] = [:]
   private var resolvedFolder: String?
 
+  /// Paths of files that are not in their place yet, by location.
+  private let staged: [String: String]
+
   /// `folder` is where the model file lies; nil refuses external data.
-  init(folder: String?) { self.folder = folder }
+  init(folder: String?, staged: [String: String] = [:]) {
+    self.folder = folder
+    self.staged = staged
+  }
 
   /// The bytes that `location`, `offset` and `length` name. Nothing is read.
   func storage(location: String, offset: Int, length: Int) throws -> TensorStorage {
@@ -31,6 +37,11 @@ final class ExternalData {
 
   private func file(_ location: String) throws -> MappedFile {
     if let known = files[location] { return known }
+    if let path = staged[location] {
+      let file = try MappedFile(path: path)
+      files[location] = file
+      return file
+    }
     guard let folder else {
       throw CameoError.badInput("external data \(location): the model was not read from a file, so it has no folder")
     }

@@ -16,6 +16,8 @@ public struct ImportOptions: Sendable {
   public var upgrade = true
   /// Follows external data. Off: a model that has some is refused.
   public var readExternalData = true
+  /// Data files by location that lie elsewhere for now.
+  package var staged: [String: String] = [:]
 
   public init() {}
 }
@@ -37,13 +39,14 @@ public enum ONNXImporter {
       if let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) {
         folder = slash == path.startIndex ? "/" : String(path[..<slash])
       }
-      let external = ExternalData(folder: options.readExternalData ? folder : nil)
+      let external = ExternalData(folder: options.readExternalData ? folder : nil, staged: options.staged)
       // The walk hops from one large tensor's header to the next: reading ahead would fetch weights for nothing (a cold 1 GiB
       // file loads in 5 ms instead of 380).
       advise(file, MADV_RANDOM)
       defer { advise(file, MADV_NORMAL) }
       var model = try load(MessageReader(.file(file), external: external), options)
       model.sourcePath = path
+      model.sourceFile = file
       return model
     }
   }

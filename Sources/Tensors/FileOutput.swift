@@ -1,5 +1,3 @@
-import Tensors
-
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -10,13 +8,14 @@ import Tensors
 
 /// A file written beside its destination and renamed over it: an error leaves the destination as it was. A destination that is
 /// no regular file (a pipe, /dev/null) is written directly.
-final class FileOutput {
-  let path: String
-  private let temporary: String?
+package final class FileOutput {
+  package let path: String
+  /// Where the bytes lie until `commit`; nil where they go to the destination at once.
+  package let temporary: String?
   private var descriptor: Int32
-  private(set) var position = 0
+  package private(set) var position = 0
 
-  init(path: String) throws {
+  package init(path: String) throws {
     var status = stat()
     let exists = stat(path, &status) == 0
     if exists && status.st_mode & S_IFMT == S_IFDIR { throw CameoError.system("\(path) is a folder") }
@@ -47,7 +46,7 @@ final class FileOutput {
     guard descriptor >= 0 else { throw CameoError.system("cannot write \(path): \(String(cString: strerror(errno)))") }
   }
 
-  func write(_ bytes: UnsafeRawBufferPointer) throws {
+  package func write(_ bytes: UnsafeRawBufferPointer) throws {
     guard var base = bytes.baseAddress else { return }
     var rest = bytes.count
     while rest > 0 {
@@ -72,27 +71,16 @@ final class FileOutput {
     #endif
   }
 
-  func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
-  func write(_ tensor: Tensor) throws { try tensor.withUnsafeBytes { try write($0) } }
+  package func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
+  package func write(_ tensor: Tensor) throws { try tensor.withUnsafeBytes { try write($0) } }
 
   /// Zeros up to `offset`.
-  func pad(to offset: Int) throws {
+  package func pad(to offset: Int) throws {
     while position < offset { try write([UInt8](repeating: 0, count: min(offset - position, 4096))) }
   }
 
-  func write(_ piece: WireWriter.Piece) throws {
-    switch piece {
-    case .bytes(let bytes): try write(bytes)
-    case .tensor(let tensor): try write(tensor)
-    }
-  }
-
-  func write(_ message: WireWriter) throws {
-    for piece in message.all { try write(piece) }
-  }
-
   /// Puts the file in place.
-  func commit() throws {
+  package func commit() throws {
     let closed = close(descriptor)
     descriptor = -1
     guard closed == 0 else { throw CameoError.system("cannot write \(path): \(String(cString: strerror(errno)))") }
