@@ -147,8 +147,14 @@ static double attention_number(const void *at, ck_attention_type type, size_t i)
     }
 }
 
-static void *attention_operand(size_t n, float low, float high, ck_attention_type type) {
+/// Numbers that bfloat16 holds where `exact`.
+static void *attention_operand(size_t n, float low, float high, ck_attention_type type, bool exact) {
     float *x = randoms(n, low, high);
+    for (size_t i = 0; exact && i < n; i++) {
+        uint16_t half;
+        ck_f32_to_bf16(&half, &x[i], 1);
+        ck_bf16_to_f32(&x[i], &half, 1);
+    }
     if (type == CK_ATTENTION_F32) return x;
     uint16_t *y = raw(n * 2);
     if (type == CK_ATTENTION_F16) ck_f32_to_f16(y, x, n);
@@ -157,24 +163,38 @@ static void *attention_operand(size_t n, float low, float high, ck_attention_typ
     return y;
 }
 
-static void check_attention(void) {
-    tally t = {"attention", 0, 3e-6, 0}, tn = {"attention, narrow result", 0, 6e-3, 0};
+typedef struct attention_form {
+    const char *name, *narrow_name;
+    double limit;
+    bool is_bf16;
+    size_t (*scratch_bytes)(size_t, size_t);
+    void (*rows)(const ck_attention *, size_t, size_t, void *);
+    void (*partial)(const ck_attention *, size_t, size_t, size_t, size_t, float *, void *);
+} attention_form;
+
+static ck_attention_type attention_type(void) { return rnd() % 4 ? CK_ATTENTION_F32 : rnd() % 2 ? CK_ATTENTION_F16 : CK_ATTENTION_BF16; }
+static ck_attention_type attention_type_bf16(void) { return rnd() % 2 ? CK_ATTENTION_F32 : rnd() % 30 ? CK_ATTENTION_BF16 : CK_ATTENTION_F16; }
+
+static void check_attention_form(const attention_form *form) {
+    tally t = {form->name, 0, form->limit, 0}, tn = {form->narrow_name, 0, form->limit + 6e-3, 0};
     for (int round = 0; round < 300; round++) {
         const size_t sq = rnd() % 3 ? pick(1, 20) : pick(40, 120), past = rnd() % 2 ? pick(0, 110) : 0, group = pick(1, 3);
         const size_t fresh = past && rnd() % 8 == 0 ? 0 : rnd() % 3 ? pick(1, 30) : pick(60, 200), skv = past + fresh;
         const size_t d = rnd() % 20 ? pick(1, 70) : pick(1000, 1100), dv = rnd() % 20 ? pick(1, 70) : pick(1000, 1100);
-        const ck_attention_type type = rnd() % 4 ? CK_ATTENTION_F32 : rnd() % 2 ? CK_ATTENTION_F16 : CK_ATTENTION_BF16;
+        ck_attention_type types[4], (*next)(void) = form->is_bf16 ? attention_type_bf16 : attention_type;
+        for (int i = 0; i < 4; i++) types[i] = i == 0 || rnd() % 4 == 0 ? next() : types[i - 1];
+        const ck_attention_type type = types[3];
         ck_attention p = {.q_row = group * (d + 2), .q_head = d + 2, .q_length = sq, .group = group, .out_row = dv,
-                          .out_head = sq * dv, .head_size = d, .v_head_size = dv, .q_type = type, .k_type = type, .v_type = type,
-                          .out_type = type, .scale = 1 / sqrtf((float)d), .masked_value = rnd() % 2 ? NAN : 0,
+                          .out_head = sq * dv, .head_size = d, .v_head_size = dv, .q_type = types[0], .k_type = types[1],
+                          .v_type = types[2], .out_type = type, .scale = 1 / sqrtf((float)d), .masked_value = rnd() % 2 ? NAN : 0,
                           .covered = skv - (rnd() % 4 ? 0 : pick(0, skv - 1)), .valid = rnd() % 4 ? skv : pick(0, skv), .left = -1, .right = -1};
         p.part[0] = (ck_attention_keys){.k_row = d, .v_row = dv, .length = past};
         p.part[1] = (ck_attention_keys){.k_row = d + 1, .v_row = dv + 3, .length = fresh};
-        void *q = attention_operand(sq * p.q_row, -2, 2, type);
+        void *q = attention_operand(sq * p.q_row, -2, 2, types[0], form->is_bf16);
         void *k[2], *v[2];
         for (int i = 0; i < 2; i++) {
-            p.part[i].k = k[i] = attention_operand(p.part[i].length * p.part[i].k_row + 1, -2, 2, type);
-            p.part[i].v = v[i] = attention_operand(p.part[i].length * p.part[i].v_row + 1, -2, 2, type);
+            p.part[i].k = k[i] = attention_operand(p.part[i].length * p.part[i].k_row + 1, -2, 2, types[1], form->is_bf16);
+            p.part[i].v = v[i] = attention_operand(p.part[i].length * p.part[i].v_row + 1, -2, 2, types[2], form->is_bf16);
         }
         float *bias = randoms(group * sq * skv, -2, 2);
         uint8_t *mask = raw(group * sq * skv);
@@ -196,20 +216,20 @@ static void check_attention(void) {
         if (rnd() % 2) p.right = rnd() % 2 ? 0 : (ptrdiff_t)pick(0, 20);
         if (rnd() % 3 == 0) p.left = (ptrdiff_t)pick(0, 20);
         const size_t rows = sq * group, wide = type == CK_ATTENTION_F32 ? 4 : 2, bytes = rows * dv * wide;
-        void *scratch = raw(ck_attention_scratch_bytes(d, dv)), *out = raw(bytes), *whole = raw(bytes);
+        void *scratch = raw(form->scratch_bytes(d, dv)), *out = raw(bytes), *whole = raw(bytes);
         const size_t cut = pick(0, rows);
         p.out = out;
-        ck_attention_rows(&p, 0, cut, scratch);
-        ck_attention_rows(&p, cut, rows, scratch);
+        form->rows(&p, 0, cut, scratch);
+        form->rows(&p, cut, rows, scratch);
         p.out = whole;
-        ck_attention_rows(&p, 0, rows, scratch);
+        form->rows(&p, 0, rows, scratch);
         expect(!memcmp(whole, out, bytes), "attention depends on the split");
         const bool split = rnd() % 2;
         if (split) {
             const size_t step = 64, count = (skv + step - 1) / step, stride = rows * (dv + 2);
             float *partial = raw(count * stride * 4);
-            for (size_t s = 0; s < count; s++) ck_attention_partial(&p, 0, rows, s * step, (s + 1) * step, partial + s * stride, scratch);
-            ck_attention_merge(&p, 0, rows, partial, count, stride, scratch);
+            for (size_t s = 0; s < count; s++) form->partial(&p, 0, rows, s * step, (s + 1) * step, partial + s * stride, scratch);
+            ck_attention_merge(&p, 0, rows, partial, count, stride);
             free(partial);
         }
         double *s = raw(skv * sizeof *s);
@@ -220,8 +240,8 @@ static void check_attention(void) {
                 const int part = j >= past;
                 double x = 0;
                 for (size_t e = 0; e < d; e++)
-                    x += attention_number(q, type, i * p.q_row + g * p.q_head + e) *
-                         attention_number(k[part], type, (part ? j - past : j) * p.part[part].k_row + e);
+                    x += attention_number(q, types[0], i * p.q_row + g * p.q_head + e) *
+                         attention_number(k[part], types[1], (part ? j - past : j) * p.part[part].k_row + e);
                 x *= p.scale;
                 if (p.softcap > 0) x = p.softcap * tanh(x / p.softcap);
                 if (p.mask) x = j < p.covered ? (float)(x + attention_number(p.mask, p.mask_type, i * p.mask_row + g * p.mask_head + j)) : -INFINITY;
@@ -235,7 +255,7 @@ static void check_attention(void) {
                 double y = 0;
                 for (size_t j = 0; j < skv && m > -INFINITY; j++) {
                     const int part = j >= past;
-                    if (s[j] > 0) y += s[j] / l * attention_number(v[part], type, (part ? j - past : j) * p.part[part].v_row + e);
+                    if (s[j] > 0) y += s[j] / l * attention_number(v[part], types[2], (part ? j - past : j) * p.part[part].v_row + e);
                 }
                 const double found = attention_number(whole, type, (g * sq + i) * dv + e);
                 compare(type == CK_ATTENTION_F32 ? &t : &tn, (float)found, m > -INFINITY ? y : p.masked_value, 2);
@@ -248,7 +268,27 @@ static void check_attention(void) {
     report(&tn);
     for (size_t d = 1; d < 5000; d += d / 3 + 1)
         for (size_t dv = 1; dv < 5000; dv += dv / 3 + 1)
-            expect(ck_attention_scratch_bytes(d, dv) <= 960 << 10, "attention takes too much scratch");
+            expect(form->scratch_bytes(d, dv) <= 960 << 10, "attention takes too much scratch");
+}
+
+static void check_attention(void) {
+    const attention_form wide = {"attention", "attention, narrow result", 3e-6, false, ck_attention_scratch_bytes, ck_attention_rows,
+                                 ck_attention_partial};
+    check_attention_form(&wide);
+    int32_t last = -1;
+    for (int32_t kernel = CK_BF16_AMX; kernel >= CK_BF16_WIDENED; kernel--) {
+        const int32_t chosen = ck_bf16_select(kernel);
+        if (chosen == last) continue;
+        last = chosen;
+        static const char *const names[][2] = {{"attention bf16, widened", "attention bf16, widened, narrow result"},
+                                               {"attention avx512-bf16", "attention avx512-bf16, narrow result"},
+                                               {"attention amx-bf16", "attention amx-bf16, narrow result"}};
+        // Rounded weights: 2^-9 of the largest |v|.
+        const attention_form form = {names[chosen][0], names[chosen][1], chosen == CK_BF16_WIDENED ? 3e-6 : 0x1p-9 + 1e-5, true,
+                                     ck_attention_bf16_scratch_bytes, ck_attention_bf16_rows, ck_attention_bf16_partial};
+        check_attention_form(&form);
+    }
+    ck_bf16_select(-1);
 }
 
 static void check_quant(void) {

@@ -108,7 +108,8 @@ import Testing
 
   /// The outputs of one Attention node; `kernel` is what must run it.
   static func run(
-    _ operands: [Tensor?], _ draw: Draw, _ provider: any ExecutionProvider, threads: Int, kernel: String?
+    _ operands: [Tensor?], _ draw: Draw, _ provider: any ExecutionProvider, threads: Int,
+    precision: Precision = .fp32, kernel: String?
   ) throws -> [String: Tensor] {
     var graph = Graph()
     var given: [String: Tensor] = [:]
@@ -127,6 +128,7 @@ import Testing
     graph.setOutputs(results.compactMap { $0 })
     var options = SessionOptions()
     options.threads = threads
+    options.precision = precision
     let session = try Session(Model(graph: graph), providers: [provider], options: options)
     let outputs = try session.run(given)
     if let kernel {

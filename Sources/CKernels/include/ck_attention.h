@@ -65,7 +65,20 @@ void ck_attention_partial(const ck_attention *attention, size_t begin, size_t en
                           float *partial, void *scratch);
 /// Joins `count` partial results of rows [begin, end), `stride` floats apart, into the output rows.
 void ck_attention_merge(const ck_attention *attention, size_t begin, size_t end, const CK_U(float) *partial, size_t count,
-                        size_t stride, void *scratch);
+                        size_t stride);
+
+/// The same with products of bfloat16: Q, K, V and the weights are rounded to it (nearest, ties to even) where they are not bfloat16
+/// yet, sums and softmax are float32. With factors that bfloat16 holds the error comes from the rounded weights: at most 2^-9 of the
+/// largest |v|. AVX512-BF16 and AMX take denormals for zero. What the bits do not depend on, and zero weights, as above.
+///
+/// `kernel`: which of ck_bf16_kernel serves a call with `rows` = group * q_length rows. CK_BF16_WIDENED: the functions are those above
+/// (no instructions for it; float16 among the operands; K or V in float32 for so few rows that rounding gains nothing).
+int32_t ck_attention_bf16_kernel(size_t rows, ck_attention_type q, ck_attention_type k, ck_attention_type v);
+size_t ck_attention_bf16_row_block(size_t head_size, size_t v_head_size);
+size_t ck_attention_bf16_scratch_bytes(size_t head_size, size_t v_head_size);
+void ck_attention_bf16_rows(const ck_attention *attention, size_t begin, size_t end, void *scratch);
+void ck_attention_bf16_partial(const ck_attention *attention, size_t begin, size_t end, size_t key_begin, size_t key_end,
+                               float *partial, void *scratch);
 
 #pragma clang assume_nonnull end
 #endif
