@@ -1,5 +1,6 @@
 // Products of bfloat16: a tile of sums is made over a block of k by the kernel in use, then added to C in float32.
 #ifndef CK_TIER
+#include "amx.h"
 #include "bf16.h"
 #include "include/ck_isa.h"
 #include "internal.h"
@@ -92,9 +93,8 @@ static DP void sums_few(const bf16_tile *t) {
     }
 }
 
-#define AMX __attribute__((target("amx-tile,amx-bf16,avx512f")))
 /// What the step along k at `p` fetches for later: its lines of B, four rows of C.
-static inline __attribute__((always_inline)) AMX void fetch_ahead(const bf16_tile *t, size_t p) {
+static inline __attribute__((always_inline)) CK_AMX void fetch_ahead(const bf16_tile *t, size_t p) {
     const char *ahead = t->ahead + p * 2 * t->lines;
     for (size_t i = 0; i < t->lines; i++) __builtin_prefetch(ahead + i * 64, 0, 2);
     for (size_t i = p / 8; i < p / 8 + 4 && i < t->rows; i++) {
@@ -104,14 +104,14 @@ static inline __attribute__((always_inline)) AMX void fetch_ahead(const bf16_til
 }
 
 /// Tiles 0, 1 and 4 hold the first 16 of `rows` rows, 2, 3 and 5 the others, 6 and 7 columns of B: 64 bytes a row.
-static AMX void configure(size_t rows) {
+static CK_AMX void configure(size_t rows) {
     const uint8_t first = (uint8_t)ck_min(rows, 16), other = (uint8_t)(rows > 16 ? rows - 16 : 1);
     const struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } config = {
         .palette = 1, .bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {first, first, other, other, first, other, 16, 16}};
     _tile_loadconfig(&config);
 }
 
-static AMX void sums_amx(const bf16_tile *t) {
+static CK_AMX void sums_amx(const bf16_tile *t) {
     if (*t->configured != t->rows) configure(*t->configured = t->rows);
     const uint16_t *a = t->a, *b = t->b;
     const size_t stride = t->lda * 2, k = t->k;
@@ -149,7 +149,6 @@ static AMX void sums_amx(const bf16_tile *t) {
     _tile_stored(1, sums + 16, 4 * NR);
 }
 
-static AMX void close_tiles(void) { _tile_release(); }
 
 /// The kernel gives a process the tiles' state on request.
 static bool has_tiles(void) {
@@ -215,7 +214,7 @@ void ck_bf16_product(const ck_bf16_result *c, const ck_bf16_a *a, const uint16_t
     // By the rows of the whole product: how it is split must not change the order of a sum.
     if (kernel == CK_BF16_AMX && (m > 1 || !has_dp)) {
         bf16_gemm_avx512(c, a, packed, k, m_begin, m_end, n_begin, n_end, sums_amx, 32);
-        close_tiles();
+        ck_amx_close();
         return;
     }
     if (kernel != CK_BF16_WIDENED)

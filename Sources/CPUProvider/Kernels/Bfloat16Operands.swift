@@ -67,6 +67,7 @@ enum Bfloat16Operands {
     switch request.node.operatorName.name {
     case "MatMul", "FusedMatMul", "Gemm": return product(request)
     case "ChannelsLastConv": return conv(request)
+    case "Attention": return attention(request)
     case "LayerNormalization", "RMSNormalization":
       return request.output(1) == nil && request.output(2) == nil ? RoundedOperands(inputs: [], outputs: [0]) : nil
     case "SwiGLU": return RoundedOperands(inputs: [], outputs: [0])
@@ -92,5 +93,13 @@ enum Bfloat16Operands {
     let isMatrix = shape.window.isPointwise && shape.groups == 1
     let readsInPlace = isMatrix ? shape.channels % Int(CK_BF16_DEPTH) == 0 : shape.channels % 2 == 0
     return RoundedOperands(inputs: readsInPlace ? [0, 3] : [3], outputs: [0])
+  }
+
+  /// Queries and the result; keys and values where they stand in no cache, which keeps float32.
+  private static func attention(_ request: KernelRequest) -> RoundedOperands? {
+    guard request.input(0)?.type == .float, request.output(3) == nil else { return nil }
+    let hasCache =
+      request.input(4) != nil || request.input(5) != nil || request.output(1) != nil || request.output(2) != nil
+    return RoundedOperands(inputs: hasCache ? [0] : [0, 1, 2], outputs: [0])
   }
 }
