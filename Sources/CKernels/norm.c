@@ -72,19 +72,20 @@ static const CK_U(float) *T(add_residual)(float *dst, const CK_U(float) *in, con
     return dst;
 }
 
-/// out = (x - mean) * inverse * scale + bias.
-static void T(normalise)(float *out, const CK_U(float) *x, size_t n, float mean, float inverse, const CK_U(float) *scale,
+/// out = (x - mean) * inverse * scale + bias. The mean in two parts: where the variance is small beside it, half a unit of its last place
+/// would be seen.
+static void T(normalise)(float *out, const CK_U(float) *x, size_t n, double mean, float inverse, const CK_U(float) *scale,
                          const CK_U(float) *bias) {
-    const vf m = VS(mean), r = VS(inverse);
+    const vf m = VS(mean), low = VS(mean - (double)(float)mean), r = VS(inverse);
     for (size_t i = 0; i < n; i += W) {
         const size_t left = n - i;
         if (left >= W) {
-            vf y = (LD(x + i) - m) * r;
+            vf y = (LD(x + i) - m - low) * r;
             if (scale) y *= LD(scale + i);
             if (bias) y += LD(bias + i);
             ST(out + i, y);
         } else {
-            vf y = (LDN(x + i, left) - m) * r;
+            vf y = (LDN(x + i, left) - m - low) * r;
             if (scale) y *= LDN(scale + i, left);
             if (bias) y += LDN(bias + i, left);
             STN(out + i, y, left);
@@ -104,10 +105,10 @@ static void T(layernorm)(float *out, const CK_U(float) *in, const CK_U(float) *r
     for (size_t r = begin; r < end; r++) {
         const size_t o = r * n;
         const CK_U(float) *x = T(row_input)(out + o, in + o, residual ? residual + o : NULL, sum_out ? sum_out + o : NULL, n);
-        const float mean = (float)(T(moment)(x, n, 0, 1) / (double)n);
-        const double variance = T(moment)(x, n, mean, 2) / (double)n;
+        const double mean = T(moment)(x, n, 0, 1) / (double)n;
+        const double variance = T(moment)(x, n, (float)mean, 2) / (double)n;
         const float inverse = (float)(1.0 / sqrt(variance + (double)eps));
-        if (mean_out) mean_out[r] = mean;
+        if (mean_out) mean_out[r] = (float)mean;
         if (inv_std_out) inv_std_out[r] = inverse;
         T(normalise)(out + o, x, n, mean, inverse, scale, bias);
     }
@@ -129,17 +130,17 @@ static void T(groupnorm)(float *out, const CK_U(float) *in, const CK_U(float) *s
     const size_t per = channels / groups, n = per * plane;
     for (size_t g = begin; g < end; g++) {
         const CK_U(float) *x = in + g * n;
-        const float mean = (float)(T(moment)(x, n, 0, 1) / (double)n);
-        const double inverse = 1.0 / sqrt(T(moment)(x, n, mean, 2) / (double)n + (double)eps);
+        const double mean = T(moment)(x, n, 0, 1) / (double)n;
+        const double inverse = 1.0 / sqrt(T(moment)(x, n, (float)mean, 2) / (double)n + (double)eps);
         for (size_t c = 0; c < per; c++) {
             const size_t channel = g % groups * per + c;
-            const vf m = VS(mean), a = VS(inverse * (scale ? (double)scale[channel] : 1.0)),
+            const vf m = VS(mean), low = VS(mean - (double)(float)mean), a = VS(inverse * (scale ? (double)scale[channel] : 1.0)),
                      b = VS(bias ? bias[channel] : 0.0f);
             float *dst = out + g * n + c * plane;
             const CK_U(float) *src = x + c * plane;
             size_t i = 0;
-            for (; i + W <= plane; i += W) ST(dst + i, VFMA(LD(src + i) - m, a, b));
-            if (i < plane) STN(dst + i, VFMA(LDN(src + i, plane - i) - m, a, b), plane - i);
+            for (; i + W <= plane; i += W) ST(dst + i, VFMA(LD(src + i) - m - low, a, b));
+            if (i < plane) STN(dst + i, VFMA(LDN(src + i, plane - i) - m - low, a, b), plane - i);
         }
     }
 }
