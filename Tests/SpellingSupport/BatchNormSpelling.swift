@@ -51,13 +51,16 @@ struct BatchNormSpelling {
 
   private func writeAfter() throws {
     let isTokens = product == "tokens"
-    let x = try g.realInput("x", [batch] + (isTokens ? [Size(5), Size(channels)] : [Size(channels)] + sides.map { Size($0) }))
+    let x = try g.realInput(
+      "x", [batch] + (isTokens ? [Size(5), Size(channels)] : [Size(channels)] + sides.map { Size($0) }))
     let inner = try multiplied(x)
     let shape = [batch, Size(outer)] + reach
     if flaw == "readInner" { g.output(inner, shape) }
     let isMovable = flaw == nil && !isFlat && form != "node" && form != "fixedGamma"
     let last = [0] + Array(2..<2 + sides.count) + [1]
-    switch try g.draw.pick("layout", isTokens ? ["first", "rows"] : isMovable ? ["first", "first", "last"] : ["first"]) {
+    switch try g.draw.pick(
+      "layout", isTokens ? ["first", "rows"] : isMovable ? ["first", "first", "last"] : ["first"])
+    {
     case "last":
       // TensorFlow: what follows a convolution reads the channels last.
       let y = try around(g.transpose(inner, last), outer, isLast: true)
@@ -108,7 +111,8 @@ struct BatchNormSpelling {
     switch form {
     case "node", "fixedGamma":
       // MXNet's fix_gamma: all ones, whatever the file trained.
-      let gamma = try form == "node" ? g.gamma([channels]) : g.constant(.of([Double](repeating: 1, count: channels), g.real))
+      let gamma =
+        try form == "node" ? g.gamma([channels]) : g.constant(.of([Double](repeating: 1, count: channels), g.real))
       return g.node(
         "BatchNormalization",
         [x, gamma, try g.weight([channels]), try g.weight([channels]), try g.gamma([channels])],
@@ -138,7 +142,9 @@ struct BatchNormSpelling {
 
   /// Weights of that shape, their first axis the channels of the result, as exporters leave them.
   private func weight(_ shape: [Int]) throws -> String {
-    switch try g.draw.pick("weights", flaw == nil ? ["constant", "constant", "weightNorm", "transposed"] : ["constant"]) {
+    switch try g.draw.pick(
+      "weights", flaw == nil ? ["constant", "constant", "weightNorm", "transposed"] : ["constant"])
+    {
     case "weightNorm":
       // g * v / |v|, left in the graph.
       let direction = try g.weight(shape)
@@ -172,7 +178,9 @@ struct BatchNormSpelling {
       return hasBias ? g.add(y, bias[0]) : y
     default:
       let shape = [outer, channels] + kernel
-      return g.node("Conv", [x, try flaw == "weightInput" ? g.realInput("weight", shape.map { Size($0) }) : weight(shape)] + bias, pads)
+      return g.node(
+        "Conv", [x, try flaw == "weightInput" ? g.realInput("weight", shape.map { Size($0) }) : weight(shape)] + bias,
+        pads)
     }
   }
 }

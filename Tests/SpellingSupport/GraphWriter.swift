@@ -1,5 +1,5 @@
-import TestSupport
 import Tensors
+import TestSupport
 
 /// Builds an ONNX file of any opset node by node. Values are names; nothing is inferred or checked here.
 final class GraphWriter {

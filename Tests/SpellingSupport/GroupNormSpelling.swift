@@ -12,7 +12,8 @@ struct GroupNormSpelling {
     let g = try GraphWriter(draw, opsets: 9...24)
     let norm = try g.draw.pick("norm", ["group", "group", "instance"])
     let form = try g.draw.pick(
-      "form", norm == "group" ? ["instanceNode", "reduced", "channelsLast"] : ["reduced", "layerOfFlat", "channelsLast"])
+      "form",
+      norm == "group" ? ["instanceNode", "reduced", "channelsLast"] : ["reduced", "layerOfFlat", "channelsLast"])
     let dynamic = try g.draw.pick("dynamic", ["static", "batch", "image"])
     let groups = g.draw.number(2...3)
     let channels = norm == "group" ? groups * g.draw.number(2...3) : g.draw.number(2...5)
@@ -79,14 +80,16 @@ struct GroupNormSpelling {
     let each = channels / groups
     let parts: [(size: Size, value: String, axis: Int)] =
       [(batch, x, 0)] + image.enumerated().map { (size: $0.element, value: x, axis: $0.offset + 1) }
-    let input = try isGroup ? g.node("Reshape", [x, g.shapeTensor(parts + [(Size(groups), "", 0), (Size(each), "", 0)])]) : x
+    let input =
+      try isGroup ? g.node("Reshape", [x, g.shapeTensor(parts + [(Size(groups), "", 0), (Size(each), "", 0)])]) : x
     let axes = Array(1...image.count) + (isGroup ? [rank] : [])
     let factor = isGroup ? [groups, each] : [channels]
     let scale = try affine == "none" ? nil : g.gamma(factor)
     let bias = try affine == "both" ? g.weight(factor) : nil
     let y = try reduced(input, axes: axes, scale: scale, bias: bias)
     if !isGroup { return y }
-    return g.node("Reshape", [y, try g.draw.flip() ? g.node("Shape", [x]) : g.shapeTensor(parts + [(Size(channels), "", 0)])])
+    return g.node(
+      "Reshape", [y, try g.draw.flip() ? g.node("Shape", [x]) : g.shapeTensor(parts + [(Size(channels), "", 0)])])
   }
 
   private func squared(_ x: String) throws -> String {

@@ -82,7 +82,8 @@ enum NormSpelling {
       switch try g.draw.pick("mean", ["reduceMean", "reduceMean", "unsqueezed", "sumDiv", "sumMul"]) {
       case "unsqueezed": return try g.unsqueeze(try g.reduce("ReduceMean", x, axes, keep: false), axes)
       // In half precision the sum and its quotient are rounded one after the other: a mean that nobody computes.
-      case "sumDiv" where type != .float16: return g.div(try g.reduce("ReduceSum", x, axes), try g.scalar(Double(width), type))
+      case "sumDiv" where type != .float16:
+        return g.div(try g.reduce("ReduceSum", x, axes), try g.scalar(Double(width), type))
       case "sumMul" where type != .float16:
         return g.mul(try g.reduce("ReduceSum", x, axes), try g.scalar(1 / Double(width), type))
       default: return try g.reduce("ReduceMean", x, axes)
@@ -156,7 +157,8 @@ enum NormSpelling {
       let m = try mean(x)
       let variance = try mean(square(g.sub(x, m)))
       let sum = g.add(variance, try g.scalar(1e-5, type))
-      let root = g.draw.flip() ? g.node("Reciprocal", [g.node("Sqrt", [sum])]) : g.node("Pow", [sum, try g.scalar(-0.5, type)])
+      let root =
+        g.draw.flip() ? g.node("Reciprocal", [g.node("Sqrt", [sum])]) : g.node("Pow", [sum, try g.scalar(-0.5, type)])
       let values = (0..<2).map { _ in g.draw.numbers(width, 0.5) }
       let factor = g.mul(root, g.constant(try .of(values[0].map { $0 + 1 }, type)))
       let bias = g.constant(try .of(values[1], type))

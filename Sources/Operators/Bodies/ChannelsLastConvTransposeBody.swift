@@ -2,7 +2,8 @@ import GraphIR
 
 /// ConvTranspose between two Transposes.
 private let body = FunctionBody("ChannelsLastConvTranspose", domain: "ai.cameo") { call in
-  try ChannelsLast.write(&call, "ConvTranspose", inputs: "W\(call.has(2) ? ", B" : "")", attributes: call.node.attributes)
+  try ChannelsLast.write(
+    &call, "ConvTranspose", inputs: "W\(call.has(2) ? ", B" : "")", attributes: call.node.attributes)
 }
 
 @used @section("cameo_operators")
