@@ -110,7 +110,9 @@ struct ConstantProduct {
   var nodes: [NodeID] { [id] + (sum.map { [$0] } ?? []) }
   var hasBias: Bool { bias != nil }
 
-  private func forEachWeight(_ body: (_ index: Int, _ result: Int, _ data: Int) -> Void) {
+  /// Where weight `first`, `second` of the first two axes stands: `kernel` numbers from `base` on, between channels of the result and of
+  /// the data.
+  private func forEachPair(_ body: (_ base: Int, _ kernel: Int, _ result: Int, _ data: Int) -> Void) {
     let inner = weight.shape[1]
     let kernel = weight.shape.dropFirst(2).reduce(1, *)
     let perGroup = max(1, weight.shape[0] / group)
@@ -118,8 +120,49 @@ struct ConstantProduct {
       for second in 0..<inner {
         let other = first / perGroup * inner + second
         let base = (first * inner + second) * kernel
-        for index in base..<base + kernel { isResultFirst ? body(index, first, other) : body(index, other, first) }
+        isResultFirst ? body(base, kernel, first, other) : body(base, kernel, other, first)
       }
+    }
+  }
+
+  /// The weights times a factor for each channel of the result, or of the data. Throws a refusal where one is too large for the type.
+  private func weights(times factors: [Double], ofResult: Bool) throws -> Tensor {
+    if weight.dataType == .float { return try floatWeights(times: factors, ofResult: ofResult) }
+    let view = try ElementView<Double>(weight)
+    var numbers = [Double](repeating: 0, count: weight.count)
+    forEachPair { base, kernel, result, data in
+      let factor = factors[ofResult ? result : data]
+      for index in base..<base + kernel { numbers[index] = view[index] * factor }
+    }
+    try check(numbers)
+    return try .of(numbers, weight.dataType, shape: weight.shape)
+  }
+
+  /// The same without a copy as doubles in between: there may be tens of millions.
+  private func floatWeights(times factors: [Double], ofResult: Bool) throws -> Tensor {
+    var beyond: Double?
+    let made = try Tensor.makeRaw(.float, weight.shape) { target in
+      weight.withUnsafeBytes { source in
+        forEachPair { base, kernel, result, data in
+          let factor = factors[ofResult ? result : data]
+          for index in base..<base + kernel {
+            let number = Double(source.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)) * factor
+            if !(number.magnitude <= Double(Float.greatestFiniteMagnitude)) { beyond = beyond ?? number }
+            target.storeBytes(of: Float(number), toByteOffset: 4 * index, as: Float.self)
+          }
+        }
+      }
+    }
+    if let beyond { try check([beyond]) }
+    return made
+  }
+
+  private func check(_ numbers: [Double]) throws {
+    let type = weight.dataType
+    let limit =
+      type == .float16 ? 65504 : type == .double ? .greatestFiniteMagnitude : Double(Float.greatestFiniteMagnitude)
+    if let number = numbers.first(where: { !($0.magnitude <= limit) }) {
+      throw Refusal("a weight would be \(number), more than \(type) holds", at: id)
     }
   }
 
@@ -127,12 +170,10 @@ struct ConstantProduct {
   func scaled(_ scale: [Double], _ offset: [Double], _ change: inout GraphChange, _ context: PassContext) throws
     -> GraphChange.Ref
   {
-    let view = try ElementView<Double>(weight)
-    var numbers = [Double](repeating: 0, count: weight.count)
-    forEachWeight { index, result, _ in numbers[index] = view[index] * scale[result] }
     let isBiased = bias != nil || offset.contains { $0 != 0 }
     let row = offset.indices.map { (bias?[$0] ?? 0) * scale[$0] + offset[$0] }
-    return try write(scale.allSatisfy { $0 == 1 } ? nil : numbers, isBiased ? row : nil, &change, context)
+    let matrix = try scale.allSatisfy { $0 == 1 } ? nil : weights(times: scale, ofResult: true)
+    return try write(matrix, isBiased ? row : nil, &change, context)
   }
 
   /// W (x * scale + offset) + b for each channel of `source`, which the product is to read.
@@ -140,34 +181,32 @@ struct ConstantProduct {
     _ scale: [Double], _ offset: [Double], from source: GraphChange.Ref, _ change: inout GraphChange,
     _ context: PassContext
   ) throws -> GraphChange.Ref {
-    let view = try ElementView<Double>(weight)
-    var numbers = [Double](repeating: 0, count: weight.count)
     var row = bias ?? [Double](repeating: 0, count: resultCount)
-    forEachWeight { index, result, data in
-      numbers[index] = view[index] * scale[data]
-      row[result] += alpha * view[index] * offset[data]
+    if offset.contains(where: { $0 != 0 }) {
+      let view = try ElementView<Double>(weight)
+      forEachPair { base, kernel, result, data in
+        var sum = 0.0
+        for index in base..<base + kernel { sum += view[index] }
+        row[result] += alpha * sum * offset[data]
+      }
     }
     let isBiased = bias != nil || offset.contains { $0 != 0 }
-    return try write(
-      scale.allSatisfy { $0 == 1 } ? nil : numbers, isBiased ? row : nil, from: source, &change, context)
+    let matrix = try scale.allSatisfy { $0 == 1 } ? nil : weights(times: scale, ofResult: false)
+    return try write(matrix, isBiased ? row : nil, from: source, &change, context)
   }
 
   private func write(
-    _ numbers: [Double]?, _ row: [Double]?, from source: GraphChange.Ref? = nil, _ change: inout GraphChange,
+    _ weights: Tensor?, _ row: [Double]?, from source: GraphChange.Ref? = nil, _ change: inout GraphChange,
     _ context: PassContext
   ) throws -> GraphChange.Ref {
     let node = context.graph[id]
     let type = weight.dataType
-    let limit =
-      type == .float16 ? 65504 : type == .double ? .greatestFiniteMagnitude : Double(Float.greatestFiniteMagnitude)
-    if let number = ((numbers ?? []) + (row ?? [])).first(where: { !($0.magnitude <= limit) }) {
-      throw Refusal("a weight would be \(number), more than \(type) holds", at: id)
-    }
+    try check(row ?? [])
     let data = source ?? .existing(self.data)
     var matrix = node.input(1).map { GraphChange.Ref.existing($0) }
-    if let numbers {
+    if let weights {
       let name = node.input(1).map { context.graph[$0].name + "_scaled" } ?? ""
-      matrix = change.constant(try .of(numbers, type, shape: weight.shape), name: name)
+      matrix = change.constant(weights, name: name)
     }
     let bias = try row.map { change.constant(try .of($0, type)) }
     switch node.type {
