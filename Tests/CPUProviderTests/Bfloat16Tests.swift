@@ -6,17 +6,6 @@ import Testing
 
 /// Products in bfloat16: exact factors give float32's results; others an error that the format explains.
 @Suite struct Bfloat16Tests {
-  private static func conv(
-    _ x: [Int], _ w: [Int], bias: Bool = true, residual: [Int]? = nil, _ attributes: [String: Attribute] = [:]
-  ) -> KernelCase {
-    KernelCase(
-      "ChannelsLastConv",
-      [
-        .floats(x, -2, 2), .fixed(w, -1, 1), bias ? .fixed([w[0]], -1, 1) : .absent,
-        residual.map { .floats($0, -2, 2) } ?? .absent,
-      ], attributes, domain: "ai.cameo", tolerance: 2e-5)
-  }
-
   static let cases: [KernelCase] = [
     KernelCase("MatMul", [.f(7, 33), .w(33, 50)]), KernelCase("MatMul", [.f(1, 300), .w(300, 129)]),
     KernelCase("MatMul", [.f(2, 300), .w(300, 31)]), KernelCase("MatMul", [.f(4, 1), .w(1, 9)]),
@@ -28,20 +17,24 @@ import Testing
     KernelCase("Gemm", [.f(5, 300), .w(300, 31), .f(5, 31)]), KernelCase("Gemm", [.f(5, 300), .w(300, 31), .w(1)]),
     KernelCase(
       "FusedMatMul", [.f(3, 8, 300), .w(300, 70), .w(70)], ["activation": .string("Gelu")], domain: "ai.cameo"),
-    conv([1, 5, 7, 3], [4, 3, 1, 1]), conv([2, 5, 7, 33], [70, 33, 1, 1], ["activation": .string("HardSwish")]),
-    conv([1, 9, 9, 16], [16, 16, 1, 1], bias: false, ["strides": .ints([2, 2])]),
-    conv([2, 13, 9, 5], [7, 5, 3, 3], residual: [2, 13, 9, 7], ["pads": .ints([1, 1, 1, 1])]),
-    conv(
+    KernelCase.channelsLastConv([1, 5, 7, 3], [4, 3, 1, 1]),
+    KernelCase.channelsLastConv([2, 5, 7, 33], [70, 33, 1, 1], ["activation": .string("HardSwish")]),
+    KernelCase.channelsLastConv([1, 9, 9, 16], [16, 16, 1, 1], bias: false, ["strides": .ints([2, 2])]),
+    KernelCase.channelsLastConv(
+      [2, 13, 9, 5], [7, 5, 3, 3], residual: [2, 13, 9, 7], ["pads": .ints([1, 1, 1, 1])]),
+    KernelCase.channelsLastConv(
       [1, 6, 7, 70], [40, 70, 3, 3], residual: [1, 6, 7, 40],
       ["pads": .ints([1, 1, 1, 1]), "activation": .string("Relu")]),
-    conv([1, 5, 5, 512], [48, 512, 1, 1]),
-    conv([1, 23, 31, 3], [24, 3, 7, 7], ["pads": .ints([3, 3, 3, 3]), "strides": .ints([2, 2])]),
-    conv([1, 11, 12, 6], [20, 6, 3, 2], ["pads": .ints([0, 2, 3, 1]), "dilations": .ints([2, 3])]),
-    conv([2, 9, 8, 12], [48, 4, 3, 3], ["group": .int(3), "pads": .ints([1, 1, 1, 1])]),
-    conv([2, 9, 8, 9], [6, 3, 3, 3], ["group": .int(3), "pads": .ints([1, 1, 1, 1])]),
-    conv([1, 3, 5, 6, 4], [5, 4, 2, 3, 3], ["pads": .ints([1, 1, 1, 0, 1, 1])]),
-    conv([1, 40, 41, 20], [33, 20, 3, 3], ["pads": .ints([1, 1, 1, 1])]),
-    conv([1, 2, 2, 3], [4, 3, 5, 5], ["pads": .ints([4, 4, 4, 4])]),
+    KernelCase.channelsLastConv([1, 5, 5, 512], [48, 512, 1, 1]),
+    KernelCase.channelsLastConv(
+      [1, 23, 31, 3], [24, 3, 7, 7], ["pads": .ints([3, 3, 3, 3]), "strides": .ints([2, 2])]),
+    KernelCase.channelsLastConv(
+      [1, 11, 12, 6], [20, 6, 3, 2], ["pads": .ints([0, 2, 3, 1]), "dilations": .ints([2, 3])]),
+    KernelCase.channelsLastConv([2, 9, 8, 12], [48, 4, 3, 3], ["group": .int(3), "pads": .ints([1, 1, 1, 1])]),
+    KernelCase.channelsLastConv([2, 9, 8, 9], [6, 3, 3, 3], ["group": .int(3), "pads": .ints([1, 1, 1, 1])]),
+    KernelCase.channelsLastConv([1, 3, 5, 6, 4], [5, 4, 2, 3, 3], ["pads": .ints([1, 1, 1, 0, 1, 1])]),
+    KernelCase.channelsLastConv([1, 40, 41, 20], [33, 20, 3, 3], ["pads": .ints([1, 1, 1, 1])]),
+    KernelCase.channelsLastConv([1, 2, 2, 3], [4, 3, 5, 5], ["pads": .ints([4, 4, 4, 4])]),
   ]
 
   @Test(arguments: cases) func exactFactorsGiveFloatResults(_ item: KernelCase) throws {

@@ -3,64 +3,58 @@ import Testing
 
 /// Channels-last kernels against the portable evaluation: odd sizes, borders, groups, long sums, every epilogue.
 @Suite struct ChannelsLastTests {
-  private static func conv(
-    _ x: [Int], _ w: [Int], bias: Bool = true, residual: [Int]? = nil, _ attributes: [String: Attribute] = [:]
-  ) -> KernelCase {
-    KernelCase(
-      "ChannelsLastConv",
-      [
-        .floats(x, -2, 2), .fixed(w, -1, 1), bias ? .fixed([w[0]], -1, 1) : .absent,
-        residual.map { .floats($0, -2, 2) } ?? .absent,
-      ], attributes, domain: "ai.cameo", tolerance: 2e-5)
-  }
-
   static let cases: [KernelCase] = {
     var cases: [KernelCase] = [
-      conv([1, 5, 7, 3], [4, 3, 1, 1]),
-      conv([2, 5, 7, 33], [70, 33, 1, 1], ["activation": .string("HardSwish")]),
-      conv([1, 9, 9, 16], [16, 16, 1, 1], bias: false, ["strides": .ints([2, 2])]),
-      conv([2, 13, 9, 5], [7, 5, 3, 3], residual: [2, 13, 9, 7], ["pads": .ints([1, 1, 1, 1])]),
+      KernelCase.channelsLastConv([1, 5, 7, 3], [4, 3, 1, 1]),
+      KernelCase.channelsLastConv([2, 5, 7, 33], [70, 33, 1, 1], ["activation": .string("HardSwish")]),
+      KernelCase.channelsLastConv([1, 9, 9, 16], [16, 16, 1, 1], bias: false, ["strides": .ints([2, 2])]),
+      KernelCase.channelsLastConv(
+        [2, 13, 9, 5], [7, 5, 3, 3], residual: [2, 13, 9, 7], ["pads": .ints([1, 1, 1, 1])]),
       // A sum of several blocks over its residual, with an activation behind it.
-      conv(
+      KernelCase.channelsLastConv(
         [1, 6, 7, 70], [40, 70, 3, 3], residual: [1, 6, 7, 40],
         ["pads": .ints([1, 1, 1, 1]), "activation": .string("Relu")]),
-      conv(
+      KernelCase.channelsLastConv(
         [1, 4, 4, 600], [33, 600, 1, 1], residual: [1, 4, 4, 33],
         ["activation": .string("Swish"), "activation_params": .floats([1])]),
       // Rows a multiple of 2 KiB.
-      conv([1, 5, 5, 512], [48, 512, 1, 1]),
-      conv([1, 23, 31, 3], [24, 3, 7, 7], ["pads": .ints([3, 3, 3, 3]), "strides": .ints([2, 2])]),
-      conv([1, 11, 12, 6], [20, 6, 3, 2], ["pads": .ints([0, 2, 3, 1]), "dilations": .ints([2, 3])]),
-      conv([1, 10, 11, 4], [6, 4, 4, 4], ["auto_pad": .string("SAME_LOWER"), "strides": .ints([2, 2])]),
-      conv([2, 9, 8, 12], [48, 4, 3, 3], ["group": .int(3), "pads": .ints([1, 1, 1, 1])]),
-      conv([1, 3, 5, 6, 4], [5, 4, 2, 3, 3], ["pads": .ints([1, 1, 1, 0, 1, 1])]),
-      conv([1, 200, 3, 8], [8, 8, 3, 3], ["pads": .ints([1, 1, 1, 1]), "activation": .string("Gelu")]),
-      conv(
+      KernelCase.channelsLastConv([1, 5, 5, 512], [48, 512, 1, 1]),
+      KernelCase.channelsLastConv(
+        [1, 23, 31, 3], [24, 3, 7, 7], ["pads": .ints([3, 3, 3, 3]), "strides": .ints([2, 2])]),
+      KernelCase.channelsLastConv(
+        [1, 11, 12, 6], [20, 6, 3, 2], ["pads": .ints([0, 2, 3, 1]), "dilations": .ints([2, 3])]),
+      KernelCase.channelsLastConv(
+        [1, 10, 11, 4], [6, 4, 4, 4], ["auto_pad": .string("SAME_LOWER"), "strides": .ints([2, 2])]),
+      KernelCase.channelsLastConv([2, 9, 8, 12], [48, 4, 3, 3], ["group": .int(3), "pads": .ints([1, 1, 1, 1])]),
+      KernelCase.channelsLastConv([1, 3, 5, 6, 4], [5, 4, 2, 3, 3], ["pads": .ints([1, 1, 1, 0, 1, 1])]),
+      KernelCase.channelsLastConv(
+        [1, 200, 3, 8], [8, 8, 3, 3], ["pads": .ints([1, 1, 1, 1]), "activation": .string("Gelu")]),
+      KernelCase.channelsLastConv(
         [1, 4, 5, 6], [8, 6, 3, 3],
         ["pads": .ints([1, 1, 1, 1]), "activation": .string("Elu"), "activation_params": .floats([0.7])]),
       // A window that lies in the padding with most of its taps.
-      conv([1, 2, 2, 3], [4, 3, 5, 5], ["pads": .ints([4, 4, 4, 4])]),
+      KernelCase.channelsLastConv([1, 2, 2, 3], [4, 3, 5, 5], ["pads": .ints([4, 4, 4, 4])]),
       // One filter a channel.
-      conv([1, 9, 17, 16], [16, 1, 3, 3], ["group": .int(16), "pads": .ints([1, 1, 1, 1])]),
-      conv(
+      KernelCase.channelsLastConv([1, 9, 17, 16], [16, 1, 3, 3], ["group": .int(16), "pads": .ints([1, 1, 1, 1])]),
+      KernelCase.channelsLastConv(
         [2, 9, 17, 21], [21, 1, 5, 5], residual: [2, 9, 17, 21], ["group": .int(21), "pads": .ints([2, 2, 2, 2])]),
-      conv(
+      KernelCase.channelsLastConv(
         [1, 12, 15, 40], [40, 1, 3, 3], bias: false,
         ["group": .int(40), "pads": .ints([1, 0, 1, 1]), "strides": .ints([2, 2])]),
-      conv(
+      KernelCase.channelsLastConv(
         [1, 12, 15, 7], [7, 1, 3, 5],
         [
           "group": .int(7), "pads": .ints([2, 4, 2, 4]), "dilations": .ints([2, 2]), "activation": .string("Clip"),
           "activation_params": .floats([0, 1]),
         ]),
-      conv(
+      KernelCase.channelsLastConv(
         [1, 4, 9, 10, 5], [5, 1, 3, 3, 3],
         [
           "group": .int(5), "pads": .ints([1, 1, 1, 1, 1, 1]), "activation": .string("Elu"),
           "activation_params": .floats([1]),
         ]),
       // Two filters a channel.
-      conv([1, 6, 7, 8], [16, 1, 3, 3], ["group": .int(8), "pads": .ints([1, 1, 1, 1])]),
+      KernelCase.channelsLastConv([1, 6, 7, 8], [16, 1, 3, 3], ["group": .int(8), "pads": .ints([1, 1, 1, 1])]),
     ]
     for pool in ["ChannelsLastMaxPool", "ChannelsLastAveragePool"] {
       let counts: [String: Attribute] = pool == "ChannelsLastMaxPool" ? [:] : ["count_include_pad": .int(1)]

@@ -127,6 +127,20 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
   }
 }
 
+extension KernelCase {
+  /// ai.cameo.ChannelsLastConv with weights that are known when planning.
+  static func channelsLastConv(
+    _ x: [Int], _ w: [Int], bias: Bool = true, residual: [Int]? = nil, _ attributes: [String: Attribute] = [:]
+  ) -> KernelCase {
+    KernelCase(
+      "ChannelsLastConv",
+      [
+        .floats(x, -2, 2), .fixed(w, -1, 1), bias ? .fixed([w[0]], -1, 1) : .absent,
+        residual.map { .floats($0, -2, 2) } ?? .absent,
+      ], attributes, domain: "ai.cameo", tolerance: 2e-5)
+  }
+}
+
 @Suite struct KernelTests {
   private static func conv(_ kernel: Int, _ pad: Int, _ stride: Int, groups: Int = 1, dilation: Int = 1) -> [String:
     Attribute]

@@ -16,7 +16,7 @@ public struct ImportOptions: Sendable {
   public var upgrade = true
   /// Follows external data. Off: a model that has some is refused.
   public var readExternalData = true
-  /// Data files by location that lie elsewhere for now.
+  /// Data files, by the location that the model gives, that are to be read from another place.
   package var staged: [String: String] = [:]
 
   public init() {}
