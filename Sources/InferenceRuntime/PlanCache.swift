@@ -1,5 +1,4 @@
 import GraphIR
-import Synchronization
 import Tensors
 
 /// The types and shapes that a plan depends on.

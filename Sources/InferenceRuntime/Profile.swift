@@ -1,5 +1,4 @@
 import GraphIR
-import Synchronization
 import Tensors
 
 /// Times of steps over any number of runs.

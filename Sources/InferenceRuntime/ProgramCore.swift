@@ -1,6 +1,5 @@
 import GraphIR
 import Operators
-import Synchronization
 import Tensors
 
 /// What all plans of one session share.

@@ -1,5 +1,5 @@
 import GraphIR
-import Synchronization
+import struct Synchronization.Atomic
 import Tensors
 
 /// Which way each question that a kernel asks while it is prepared was answered: by its name, the number of the option.

@@ -1,6 +1,5 @@
 internal import CRegistry
 public import GraphIR
-import Synchronization
 import Tensors
 
 /// What a file under Ops/ leaves in the section `cameo_operators` (see CRegistry.h).

@@ -1,7 +1,6 @@
 import CPUProvider
 import GraphIR
 import InferenceRuntime
-import Synchronization
 import Tensors
 import Testing
 

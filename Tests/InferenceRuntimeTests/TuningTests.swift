@@ -1,6 +1,5 @@
 import CPUProvider
 import GraphIR
-import Synchronization
 import Tensors
 import Testing
 

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Tensors
 import TestSupport
 import Testing
 

@@ -3,7 +3,7 @@ import Cameo
 import Dispatch
 import InferenceRuntime
 import ONNXFormat
-import Synchronization
+import struct Synchronization.Atomic
 import Tensors
 
 /// `cameo conformance`: the ONNX backend tests.

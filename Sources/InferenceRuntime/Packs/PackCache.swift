@@ -1,4 +1,3 @@
-import Synchronization
 import Tensors
 
 /// Packed forms of constants, shared by all plans of a session. Those that a file holds are mapped, others are made when first asked for.

@@ -1,5 +1,4 @@
 import GraphIR
-import Synchronization
 import Tensors
 
 /// Packed forms of a model's weights in a file of their own, mapped: a session that is given one packs nothing that is there.

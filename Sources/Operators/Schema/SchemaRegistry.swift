@@ -1,5 +1,4 @@
 import GraphIR
-import Synchronization
 import Tensors
 
 /// Every operator signature, by (domain, name, since_version): the onnx package's table, and what operators of other

@@ -1,5 +1,4 @@
 import GraphIR
-import Synchronization
 import Tensors
 
 /// What an operator worked out from its attributes, kept from run to run: ensembles and vocabularies are large, and the

@@ -1,6 +1,5 @@
 public import GraphIR
 public import Operators
-import Synchronization
 import Tensors
 
 /// Passes, rules and operators from a shared library.

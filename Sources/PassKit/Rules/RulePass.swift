@@ -1,4 +1,3 @@
-import Synchronization
 import Tensors
 
 /// A built-in pass written as a rule file. The text is parsed when the pass first runs or when its documentation is asked for:

@@ -1,7 +1,6 @@
 internal import CPlugin
 import GraphIR
 import Operators
-import Synchronization
 import Tensors
 
 #if canImport(Glibc)
