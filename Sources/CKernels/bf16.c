@@ -54,20 +54,17 @@ const char *ck_bf16_name(void) {
     return names[ck_bf16_kernel()];
 }
 
-/// Rows of A that are worked on together, of `m`: they stay in the second-level cache beside a panel of B, which is read once for
-/// all of them.
-static size_t block_rows(size_t m, size_t k) {
-    const size_t bytes = ck_bf16_kernel() == CK_BF16_AMX ? (size_t)1 << 20 : (size_t)384 << 10;
-    const size_t most = ck_max(32, ck_min(512, bytes / 2 / k / 32 * 32)), blocks = (m + most - 1) / most;
+size_t ck_bf16_block_bytes(void) { return ck_bf16_kernel() == CK_BF16_AMX ? (size_t)1 << 20 : (size_t)384 << 10; }
+
+size_t ck_bf16_block_most(size_t k) { return ck_max(32, ck_min(512, ck_bf16_block_bytes() / 2 / k / 32 * 32)); }
+
+size_t ck_bf16_block_rows(size_t m, size_t k) {
+    const size_t most = ck_bf16_block_most(k), blocks = (m + most - 1) / most;
     return ck_round_up((m + blocks - 1) / ck_max(1, blocks), 32);
 }
 
 #define CK_SELF "bf16.c"
 #include "tiers.h"
-
-size_t ck_bf16_conv_scratch_bytes(size_t m, size_t k) {
-    return (ck_min(m, block_rows(m, ck_round_up(k, CK_BF16_DEPTH)))) * ck_bf16_pitch(k) * sizeof(uint16_t) + 64;
-}
 
 void ck_bf16_product(const ck_bf16_result *c, const ck_bf16_a *a, const uint16_t *packed, size_t m, size_t k, size_t m_begin, size_t m_end,
                      size_t n_begin, size_t n_end) {
@@ -78,22 +75,36 @@ void ck_bf16_product(const ck_bf16_result *c, const ck_bf16_a *a, const uint16_t
     const bool has_dp = (ck_isa_features() & CK_FEATURE_AVX512_BF16) != 0;
     // By the rows of the whole product: how it is split must not change the order of a sum.
     if (kernel == CK_BF16_AMX && (m > 1 || !has_dp)) {
-        bf16_gemm_avx512(c, a, packed, k, m_begin, m_end, n_begin, n_end, sums_amx, 32);
+        bf16_gemm_avx512(c, a, packed, k, m_begin, m_end, n_begin, n_end, sums_amx, 32, true);
         ck_amx_close();
         return;
     }
     if (kernel != CK_BF16_WIDENED)
-        return bf16_gemm_avx512(c, a, packed, k, m_begin, m_end, n_begin, n_end, m > FEW ? sums_dp : sums_few, 14);
+        return bf16_gemm_avx512(c, a, packed, k, m_begin, m_end, n_begin, n_end, m > FEW ? sums_dp : sums_few, 14, false);
 #else
     (void)m;
 #endif
     CK_CALL(bf16_widened, c, a, packed, k, m_begin, m_end, n_begin, n_end);
 }
 
+/// Rows as they stand in memory.
+typedef struct stored {
+    const uint16_t *a;
+    size_t lda;
+} stored;
+
+static size_t stored_block(const void *context, ck_bf16_block *block, size_t row, size_t end, size_t k) {
+    const stored *s = context;
+    const size_t rows = ck_min(ck_bf16_block_rows(end - row, k), end - row);
+    *block = (ck_bf16_block){.a = s->a + row * s->lda, .lda = s->lda, .rows = rows, .first = row};
+    return row + rows;
+}
+
 void ck_bf16_gemm(const ck_bf16_result *c, const uint16_t *a, size_t lda, const uint16_t *packed, size_t m, size_t k, size_t m_begin,
                   size_t m_end, size_t n_begin, size_t n_end) {
-    const ck_bf16_a rows = {.rows = a, .lda = lda};
-    ck_bf16_product(c, &rows, packed, m, k, m_begin, m_end, n_begin, n_end);
+    const stored rows = {a, lda};
+    const ck_bf16_a source = {stored_block, &rows};
+    ck_bf16_product(c, &source, packed, m, k, m_begin, m_end, n_begin, n_end);
 }
 
 #else
@@ -117,6 +128,7 @@ static inline __attribute__((always_inline)) void T(wide_rows)(const bf16_tile *
         for (int v = 0; v < VECTORS; v++) acc[i][v] = VS(0);
     }
     for (size_t p = 0; p < t->k; p += 2, b += 2 * NR) {
+        if (p % 32 == 0) a = t->a + step_at(t, p) - p;
 #pragma clang loop unroll(full)
         for (int v = 0; v < VECTORS; v++) {
             const vu pairs = (vu)LDI((const int32_t *)(const void *)b + v * W);
@@ -152,11 +164,15 @@ static void T(wide_sums)(const bf16_tile *t) {
 typedef uint16_t T(halves) __attribute__((ext_vector_type(W), aligned(2), may_alias));
 typedef uint16_t T(whole_halves) __attribute__((ext_vector_type(W)));
 
-/// What an epilogue does that a tile can do on its way to memory: + bias[column] + residual, then an activation, the most common of
-/// which are clamps.
+#if CK_TIER == 2
+_Static_assert(VECTORS == 2, "a tile's row is two vectors");
+#endif
+
+/// What an epilogue does that a tile can do on its way to memory: + bias[column] + residual, then this activation, most often a clamp.
 typedef struct T(simple) {
-    vf bias[VECTORS], low, high, p0, p1;
+    vf low, high, p0, p1;
     int32_t op;  ///< CK_UNARY_NONE where it is a clamp
+    bool is_native;
 } T(simple);
 
 /// False where the epilogue asks for more.
@@ -166,48 +182,65 @@ static bool T(is_simple)(const ck_gemm_epilogue *e, bool has_residual, T(simple)
     simple->high = VS(op == CK_UNARY_CLIP ? e->act.p1 : INFINITY);
     simple->p0 = VS(e->act.p0);
     simple->p1 = VS(e->act.p1);
+    simple->is_native = ck_bf16_kernel() != CK_BF16_WIDENED && (ck_isa_features() & CK_FEATURE_AVX512_BF16);
     simple->op = op == CK_UNARY_RELU || op == CK_UNARY_CLIP ? CK_UNARY_NONE : op;
     return e->alpha == 1 && !e->bias_row && !(has_residual && e->act_first) && (op == CK_UNARY_NONE || ck_is_vector_activation(op));
 }
 
+/// Two vectors of sums rounded to neighbouring bfloat16; `is_native`: by the processor, which takes denormals for zero.
+static inline __attribute__((always_inline)) void T(put_narrow)(uint16_t *to, const vf *x, bool is_native) {
+#if CK_TIER == 2
+    if (is_native) {
+        __m512i both;
+        __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(both) : "v"((__m512)x[0]), "v"((__m512)x[1]));
+        _mm512_storeu_si512(to, both);
+        return;
+    }
+#else
+    (void)is_native;
+#endif
+#pragma clang loop unroll(full)
+    for (int v = 0; v < VECTORS; v++) {
+        const vu bits = (vu)x[v], nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16, quiet = bits >> 16 | 0x40;
+        const vu is_nan = (vu)(x[v] != x[v]);
+        *(T(halves) *)(to + v * W) = __builtin_convertvector((is_nan & quiet) | (~is_nan & nearest), T(whole_halves));
+    }
+}
+
 /// A tile of NR columns to C, both of a kind known to the compiler.
 static inline __attribute__((always_inline)) void T(put)(const bool narrow, const int residual, const ck_bf16_result *to, const T(simple) * s,
-                                                         const float *sums, size_t rows, size_t row, size_t col) {
+                                                         const vf *bias, const float *sums, size_t rows, size_t row, size_t col) {
     const ck_gemm_epilogue *e = &to->epilogue;
     for (size_t i = 0; i < rows; i++) {
+        vf x[VECTORS];
 #pragma clang loop unroll(full)
         for (int v = 0; v < VECTORS; v++) {
-            vf x = LD(sums + i * NR + v * W) + s->bias[v];
-            if (residual == 1) x += LD(e->residual + (row + i) * e->residual_stride + col + v * W);
+            x[v] = LD(sums + i * NR + v * W) + bias[v];
+            if (residual == 1) x[v] += LD(e->residual + (row + i) * e->residual_stride + col + v * W);
             if (residual == 2) {
                 const T(halves) bits = *(const T(halves) *)(to->residual + (row + i) * to->residual_stride + col + v * W);
-                x += (vf)(__builtin_convertvector((T(whole_halves))bits, vu) << 16);
+                x[v] += (vf)(__builtin_convertvector((T(whole_halves))bits, vu) << 16);
             }
-            x = s->op == CK_UNARY_NONE ? vclamp(x, s->low, s->high) : vactivate(s->op, x, s->p0, s->p1);
-            if (!narrow) {
-                ST((float *)to->c + (row + i) * to->ldc + col + v * W, x);
-                continue;
-            }
-            const vu bits = (vu)x, nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16, quiet = bits >> 16 | 0x40;
-            const vu is_nan = (vu)(x != x);
-            *(T(halves) *)((uint16_t *)to->c + (row + i) * to->ldc + col + v * W) =
-                __builtin_convertvector((is_nan & quiet) | (~is_nan & nearest), T(whole_halves));
+            x[v] = s->op == CK_UNARY_NONE ? vclamp(x[v], s->low, s->high) : vactivate(s->op, x[v], s->p0, s->p1);
+            if (!narrow) ST((float *)to->c + (row + i) * to->ldc + col + v * W, x[v]);
         }
+        if (narrow) T(put_narrow)((uint16_t *)to->c + (row + i) * to->ldc + col, x, s->is_native);
     }
 }
 
 /// A tile's sums to C through the epilogue.
-static void T(finish_tile)(const ck_bf16_result *to, T(simple) * s, float *sums, size_t rows, size_t cols, size_t row, size_t col) {
+static void T(finish_tile)(const ck_bf16_result *to, const T(simple) * s, float *sums, size_t rows, size_t cols, size_t row, size_t col) {
     if (s && cols == NR) {
-        const CK_U(float) *bias = to->epilogue.bias_col;
-        for (int v = 0; v < VECTORS; v++) s->bias[v] = bias ? LD(bias + col + v * W) : VS(0);
+        const CK_U(float) *from = to->epilogue.bias_col;
+        vf bias[VECTORS];
+        for (int v = 0; v < VECTORS; v++) bias[v] = from ? LD(from + col + v * W) : VS(0);
         switch ((to->is_bf16 ? 3 : 0) + (to->residual ? 2 : to->epilogue.residual ? 1 : 0)) {
-        case 0: return T(put)(false, 0, to, s, sums, rows, row, col);
-        case 1: return T(put)(false, 1, to, s, sums, rows, row, col);
-        case 2: return T(put)(false, 2, to, s, sums, rows, row, col);
-        case 3: return T(put)(true, 0, to, s, sums, rows, row, col);
-        case 4: return T(put)(true, 1, to, s, sums, rows, row, col);
-        default: return T(put)(true, 2, to, s, sums, rows, row, col);
+        case 0: return T(put)(false, 0, to, s, bias, sums, rows, row, col);
+        case 1: return T(put)(false, 1, to, s, bias, sums, rows, row, col);
+        case 2: return T(put)(false, 2, to, s, bias, sums, rows, row, col);
+        case 3: return T(put)(true, 0, to, s, bias, sums, rows, row, col);
+        case 4: return T(put)(true, 1, to, s, bias, sums, rows, row, col);
+        default: return T(put)(true, 2, to, s, bias, sums, rows, row, col);
         }
     }
     float residual[32 * NR];
@@ -229,45 +262,63 @@ static void T(finish_tile)(const ck_bf16_result *to, T(simple) * s, float *sums,
     ck_bf16_rows((uint16_t *)to->c + row * to->ldc + col, to->ldc, cols, sums, NR, 1, cols, 0, rows);
 }
 
-static void T(bf16_gemm)(const ck_bf16_result *to, const ck_bf16_a *source, const uint16_t *packed, size_t k, size_t m_begin, size_t m_end,
-                         size_t n_begin, size_t n_end, bf16_sums sums_of, size_t tile_rows) {
-    // Two, so that a tile is computed while the one before is put away.
-    float sums[2][32 * NR] __attribute__((aligned(64)));
-    size_t configured = 0, count = 0;
-    T(simple) simple;
-    const bool is_simple = T(is_simple)(&to->epilogue, to->residual || to->epilogue.residual, &simple);
-    const size_t most = block_rows(m_end - m_begin, k), ldc = to->ldc * (to->is_bf16 ? 2 : 4);
-    for (size_t m0 = m_begin, rows; m0 < m_end; m0 += rows) {
-        rows = ck_min(most, m_end - m0);
-        const uint16_t *a = source->rows + m0 * source->lda;
-        size_t lda = source->lda;
-        if (source->copy) {
-            lda = ck_bf16_pitch(k);
-            source->copy(source->context, source->scratch, lda, m0, rows, 0, k);
-            a = source->scratch;
-        }
-        // The tiles of a panel fetch the next one, each its part: all at once would have to wait for memory.
-        const size_t tiles = (rows + tile_rows - 1) / tile_rows, lines = (32 + tiles - 1) / tiles, part = k / 32 * lines * 64;
-        for (size_t j = n_begin; j < n_end; j += NR) {
-            const uint16_t *b = packed + j * k;
-            const char *next = (const char *)(j + NR < n_end ? b + k * NR : packed + n_begin * k);
-            for (size_t i = 0; i < rows; i += tile_rows) {
-                const size_t row = m0 + i, height = ck_min(tile_rows, rows - i), width = ck_min(NR, n_end - j);
-                const size_t begin = i / tile_rows * part;
-                float *mine = sums[count++ % 2];
-                const bf16_tile t = {.sums = mine, .a = a + i * lda, .rows = height, .lda = lda, .b = b, .k = k, .ahead = next + begin,
-                                     .lines = begin < k * 64 ? lines : 0, .c = (const char *)to->c + row * ldc + j * (to->is_bf16 ? 2 : 4),
-                                     .ldc = ldc, .configured = &configured};
-                sums_of(&t);
-                T(finish_tile)(to, is_simple ? &simple : NULL, mine, height, width, row, j);
-            }
+/// Rows [begin, end) of a tile to C; those that are no rows of C are left out.
+static void T(put_rows)(const bf16_done *d, size_t begin, size_t end) {
+    if (d->line == 0) return T(finish_tile)(d->to, d->simple, d->sums + begin * NR, end - begin, d->cols, d->first + begin, d->col);
+    for (size_t i = begin, run; i < end; i += run) {
+        const size_t line = (d->skip + i) / d->line, x = (d->skip + i) % d->line;
+        run = ck_min(end - i, (x < d->width ? d->width : d->line) - x);
+        if (x < d->width) T(finish_tile)(d->to, d->simple, d->sums + i * NR, run, d->cols, d->first + line * d->width + x, d->col);
+    }
+}
+
+/// A block of A times the columns [n_begin, n_end) of B, panel by panel.
+static void T(multiply_block)(bf16_run *run, const ck_bf16_result *to, const T(simple) * simple, const ck_bf16_block *block, const uint16_t *packed,
+                              size_t k, size_t n_begin, size_t n_end) {
+    const size_t element = to->is_bf16 ? 2 : 4, most = run->tile_rows, rows = block->rows;
+    // The tiles of a panel fetch the next one, each its part: all at once would have to wait for memory.
+    const size_t tiles = (rows + most - 1) / most, lines = (32 + tiles - 1) / tiles, part = k / 32 * lines * 64;
+    for (size_t j = n_begin; j < n_end; j += NR) {
+        const uint16_t *b = packed + j * k;
+        const char *next = (const char *)(j + NR < n_end ? b + k * NR : packed + n_begin * k);
+        for (size_t i = 0; i < rows; i += most, run->turn ^= 1) {
+            bf16_done *mine = &run->tiles[run->turn], *before = &run->tiles[run->turn ^ 1];
+            const size_t height = ck_min(most, rows - i), begin = i / most * part;
+            const size_t first = block->first + (block->line ? 0 : i), skip = block->skip + i;
+            const size_t row = block->line ? first + skip / block->line * block->width : first;
+            const bf16_tile t = {.sums = mine->sums, .a = block->a + i * block->lda, .rows = height, .lda = block->lda, .steps = block->steps,
+                                 .b = b, .k = k, .ahead = next + begin, .lines = begin < k * 64 ? lines : 0,
+                                 .c = (const char *)to->c + (row * to->ldc + j) * element, .ldc = to->ldc * element,
+                                 .configured = &run->configured, .before = before->rows ? before : NULL, .put = T(put_rows)};
+            run->sums_of(&t);
+            before->rows = 0;
+            *mine = (bf16_done){.sums = mine->sums, .rows = height, .cols = ck_min(NR, n_end - j), .col = j, .first = first,
+                                .line = block->line, .width = block->width, .skip = skip, .to = to, .simple = simple};
+            if (run->overlaps) continue;
+            T(put_rows)(mine, 0, height);
+            mine->rows = 0;
         }
     }
 }
 
+static void T(bf16_gemm)(const ck_bf16_result *to, const ck_bf16_a *source, const uint16_t *packed, size_t k, size_t m_begin, size_t m_end,
+                         size_t n_begin, size_t n_end, bf16_sums sums_of, size_t tile_rows, bool overlaps) {
+    float sums[2][32 * NR] __attribute__((aligned(64)));
+    bf16_run run = {.sums_of = sums_of, .tile_rows = tile_rows, .overlaps = overlaps, .tiles = {{.sums = sums[0]}, {.sums = sums[1]}}};
+    T(simple) simple;
+    const T(simple) *fast = T(is_simple)(&to->epilogue, to->residual || to->epilogue.residual, &simple) ? &simple : NULL;
+    ck_bf16_block block;
+    for (size_t row = m_begin; row < m_end;) {
+        row = source->block(source->context, &block, row, m_end, k);
+        T(multiply_block)(&run, to, fast, &block, packed, k, n_begin, n_end);
+    }
+    const bf16_done *last = &run.tiles[run.turn ^ 1];
+    T(put_rows)(last, 0, last->rows);
+}
+
 static void T(bf16_widened)(const ck_bf16_result *c, const ck_bf16_a *a, const uint16_t *packed, size_t k, size_t m_begin, size_t m_end,
                             size_t n_begin, size_t n_end) {
-    T(bf16_gemm)(c, a, packed, k, m_begin, m_end, n_begin, n_end, T(wide_sums), MR);
+    T(bf16_gemm)(c, a, packed, k, m_begin, m_end, n_begin, n_end, T(wide_sums), MR, false);
 }
 
 #undef MR

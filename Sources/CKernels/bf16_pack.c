@@ -59,15 +59,16 @@ void ck_bf16_pack_b(uint16_t *packed, const CK_U(float) *b, ptrdiff_t row_stride
     }
 }
 
-void ck_bf16_pack_conv(uint16_t *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t padded, size_t taps) {
-    const size_t depth = ck_round_up(padded * taps, CK_BF16_DEPTH);
+void ck_bf16_pack_taps(uint16_t *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t padded, size_t rows, size_t width,
+                       size_t line, size_t depth) {
+    depth = ck_round_up(depth, CK_BF16_DEPTH);
     memset(packed, 0, depth * ck_round_up(n, NR) * sizeof *packed);
     for (size_t j = 0; j < n; j++) {
         uint16_t *panel = packed + j / NR * NR * depth + j % NR * 2;
         for (size_t c = 0; c < channels; c++) {
-            for (size_t t = 0; t < taps; t++) {
-                const size_t p = t * padded + c;
-                panel[p / 2 * 2 * NR + p % 2] = rounded(weights[(j * channels + c) * taps + t]);
+            for (size_t t = 0; t < rows * width; t++) {
+                const size_t p = t / width * line + t % width * padded + c;
+                panel[p / 2 * 2 * NR + p % 2] = rounded(weights[(j * channels + c) * rows * width + t]);
             }
         }
     }
@@ -86,6 +87,21 @@ static void T(bf16_rows)(uint16_t *to, size_t pitch, size_t width, const CK_U(fl
 #if CK_TIER == 2
     const bool is_native = ck_bf16_kernel() != CK_BF16_WIDENED && (ck_isa_features() & CK_FEATURE_AVX512_BF16) && col == 1;
 #endif
+    if (k == 3 && width == 4 && pitch == 4 && row == 1) {  // the first layer's image, channels first
+        typedef uint64_t fours __attribute__((ext_vector_type(W), aligned(8), may_alias));
+        for (; begin + W <= end; begin += W) {
+            typedef uint64_t whole __attribute__((ext_vector_type(W)));
+            whole all = 0;
+#pragma clang loop unroll(full)
+            for (int c = 0; c < 3; c++) {
+                const vu bits = (vu)LD(from + (ptrdiff_t)begin + c * col);
+                const vu nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16, quiet = bits >> 16 | 0x40;
+                const vu isNaN = (vu)((bits & 0x7fffffff) > 0x7f800000);
+                all |= __builtin_convertvector((isNaN & quiet) | (~isNaN & nearest), whole) << (16 * c);
+            }
+            *(fours *)(to + begin * 4) = all;
+        }
+    }
     if (k == 3 && width == 4 && col == 1) {  // the first layer's image
         for (size_t i = begin; i < end; i++) {
             const CK_U(float) *x = from + (ptrdiff_t)i * row;

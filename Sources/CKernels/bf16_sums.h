@@ -1,10 +1,12 @@
 // Private to bf16.c: a tile's sums by AVX512-BF16 and by AMX.
 /// sums[rows][NR] = A[rows][k] times a panel of B. Meanwhile cache lines of B that are wanted next are fetched from `ahead` on, `lines`
-/// of them for 32 steps along k, and the rows of C that the sums will go to, `ldc` bytes apart.
+/// of them for 32 steps along k, and the rows of C that the sums will go to, `ldc` bytes apart. Kernels that are waited for put `before`,
+/// the tile whose sums were made last, to C meanwhile: `put` of all its rows, some at each step.
 typedef struct bf16_tile {
     float *sums;
     const uint16_t *a;
     size_t rows, lda;
+    const ptrdiff_t *steps;  ///< where A's next 32 columns begin, in elements; NULL: one behind the other
     const uint16_t *b;
     size_t k;
     const char *ahead;
@@ -12,8 +14,32 @@ typedef struct bf16_tile {
     const char *c;
     size_t ldc;
     size_t *configured;  ///< rows that the AMX tiles are made for
+    const struct bf16_done *before;  ///< NULL: none
+    void (*put)(const struct bf16_done *before, size_t begin, size_t end);
 } bf16_tile;
 typedef void (*bf16_sums)(const bf16_tile *t);
+
+/// Elements from A's first to those of the steps from p, a multiple of 32, on.
+static inline __attribute__((always_inline)) ptrdiff_t step_at(const bf16_tile *t, size_t p) {
+    return t->steps ? t->steps[p / 32] : (ptrdiff_t)p;
+}
+
+/// A tile whose sums are made: where they go, as a ck_bf16_block says, and how (`simple`: the tier's own).
+typedef struct bf16_done {
+    float *sums;
+    size_t rows, cols, col, first, line, width, skip;
+    const ck_bf16_result *to;
+    const void *simple;
+} bf16_done;
+
+/// A kernel at work. Two tiles' sums, so that one is put away while the other is made where the kernel `overlaps` the two.
+typedef struct bf16_run {
+    bf16_sums sums_of;
+    size_t tile_rows, configured;
+    bool overlaps;
+    bf16_done tiles[2];
+    int turn;  ///< the tile that comes next
+} bf16_run;
 
 static inline __attribute__((always_inline)) uint32_t pair_at(const uint16_t *a) {
     uint32_t pair;
@@ -38,6 +64,7 @@ static inline __attribute__((always_inline)) DP void dp_rows(const bf16_tile *t,
     for (int i = 0; i < rows * phases; i++) acc[i][0] = acc[i][1] = _mm512_setzero_ps();
     for (size_t p = 0; p < k; p += 2 * (size_t)phases, b += 2 * NR * phases) {
         if (p % 32 == 0) {
+            a = t->a + step_at(t, p) - p;
             for (size_t i = 0; i < t->lines; i++) __builtin_prefetch(t->ahead + (p / 32 * t->lines + i) * 64, 0, 2);
         }
 #pragma clang loop unroll(full)
@@ -98,36 +125,47 @@ static CK_AMX void configure(size_t rows) {
     _tile_loadconfig(&config);
 }
 
+/// The next rows of the tile before: the vector units would wait for the tiles' otherwise.
+static inline __attribute__((always_inline)) CK_AMX size_t put_some(const bf16_tile *t, size_t begin, size_t all, size_t share) {
+    const size_t end = ck_min(all, begin + share);
+    if (begin < end) t->put(t->before, begin, end);
+    return end;
+}
+
 static CK_AMX void sums_amx(const bf16_tile *t) {
     if (*t->configured != t->rows) configure(*t->configured = t->rows);
-    const uint16_t *a = t->a, *b = t->b;
+    const uint16_t *b = t->b;
     const size_t stride = t->lda * 2, k = t->k;
+    const size_t waiting = t->before ? t->before->rows : 0, share = (waiting * 32 + k - 1) / k;
     float *sums = t->sums;
+    size_t put = 0;
     _tile_zero(0);
     _tile_zero(1);
     if (t->rows <= 16) {
         for (size_t p = 0; p < k; p += 32, b += 32 * NR) {
             fetch_ahead(t, p);
-            _tile_loadd(4, a + p, stride);
+            _tile_loadd(4, t->a + step_at(t, p), stride);
             _tile_loadd(6, b, 4 * NR);
             _tile_loadd(7, b + NR, 4 * NR);
             _tile_dpbf16ps(0, 4, 6);
             _tile_dpbf16ps(1, 4, 7);
+            put = put_some(t, put, waiting, share);
         }
     } else {
-        const uint16_t *lower = a + 16 * t->lda;
         _tile_zero(2);
         _tile_zero(3);
         for (size_t p = 0; p < k; p += 32, b += 32 * NR) {
+            const uint16_t *a = t->a + step_at(t, p);
             fetch_ahead(t, p);
             _tile_loadd(6, b, 4 * NR);
-            _tile_loadd(4, a + p, stride);
+            _tile_loadd(4, a, stride);
             _tile_loadd(7, b + NR, 4 * NR);
-            _tile_loadd(5, lower + p, stride);
+            _tile_loadd(5, a + 16 * t->lda, stride);
             _tile_dpbf16ps(0, 4, 6);
             _tile_dpbf16ps(1, 4, 7);
             _tile_dpbf16ps(2, 5, 6);
             _tile_dpbf16ps(3, 5, 7);
+            put = put_some(t, put, waiting, share);
         }
         _tile_stored(2, sums + 16 * NR, 4 * NR);
         _tile_stored(3, sums + 16 * NR + 16, 4 * NR);

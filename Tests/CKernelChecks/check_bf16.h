@@ -55,7 +55,30 @@ static void check_bf16_product(tally *t) {
     free(a), free(b), free(c), free(bias), free(old), free(rows), free(packed);
 }
 
+/// Rounded rows of a matrix stored by columns, the first layer's image among them.
+static void check_bf16_columns(void) {
+    for (int round = 0; round < 100; round++) {
+        const size_t k = pick(1, 5), rows = pick(1, 70), width = k + pick(0, 2), begin = pick(0, rows);
+        float *a = randoms(k * rows, -1, 1);
+        uint16_t *to = raw(rows * width * 2);
+        if (rnd() % 2) a[rnd() % (k * rows)] = NAN;
+        ck_bf16_rows(to, width, width, a, 1, (ptrdiff_t)rows, k, 0, begin);
+        ck_bf16_rows(to, width, width, a, 1, (ptrdiff_t)rows, k, begin, rows);
+        for (size_t i = 0; i < rows; i++) {
+            for (size_t p = 0; p < width; p++) {
+                const float x = p < k ? a[p * rows + i] : 0;
+                const uint32_t got = (uint32_t)to[i * width + p] << 16;
+                float value;
+                memcpy(&value, &got, 4);
+                expect(isnan(x) ? isnan(value) : value == rounded_bf16(x), "bf16 rows of columns");
+            }
+        }
+        free(a), free(to);
+    }
+}
+
 static void check_bf16(void) {
+    check_bf16_columns();
     for (int kernel = CK_BF16_AMX; kernel >= 0; kernel--) {
         if (ck_bf16_select(kernel) != kernel) {
             printf("%-8s bf16 kernel %d: not on this CPU in this tier, skipped\n", ck_isa_name(), kernel);

@@ -185,6 +185,38 @@ import Testing
     #expect(kernels.count == 5 && kernels.allSatisfy { $0.contains(CPUProvider.bfloat16Kernel) })
   }
 
+  /// Taps that are steps of the product, kernel rows that are, and rows written out; the image's channels last or first.
+  @Test(
+    arguments: [
+      ([1, 9, 10, 64], [40, 64, 3, 3], [1, 1], [1, 1], 1), ([2, 15, 14, 32], [33, 32, 3, 3], [2, 2], [1, 1], 1),
+      ([1, 12, 13, 32], [16, 32, 1, 1], [2, 2], [1, 1], 1), ([1, 20, 21, 32], [8, 32, 3, 3], [1, 2], [2, 3], 1),
+      ([1, 14, 20, 18], [24, 18, 5, 5], [2, 1], [1, 1], 1), ([1, 9, 8, 96], [48, 32, 3, 3], [1, 1], [1, 1], 3),
+      ([1, 4, 3, 32], [16, 32, 5, 5], [1, 1], [1, 1], 1), ([2, 3, 40, 41], [64, 3, 7, 7], [2, 2], [1, 1], 0),
+      ([1, 1, 12, 13], [16, 1, 3, 3], [1, 1], [1, 1], 0), ([2, 4, 9, 8], [24, 4, 1, 1], [1, 1], [1, 1], 0),
+    ], [1, 3])
+  func aConvolutionStaysNearFloat32(
+    _ item: (x: [Int], w: [Int], strides: [Int64], dilations: [Int64], groups: Int), _ threads: Int
+  ) throws {
+    var graph = Graph()
+    let x = graph.addValue(name: "x", type: .tensor(.float, item.x.map { Dim($0) }))
+    graph.addInput(x)
+    let y = graph.addValue(name: "y")
+    let pads = zip(item.w[2...], item.dilations).map { Int64($0 / 2) * $1 }
+    graph.addNode(
+      OperatorName("ChannelsLastConv", domain: "ai.cameo"), inputs: [x, try Self.weights(&graph, item.w)], outputs: [y],
+      attributes: [
+        NamedAttribute("channels_first", .int(item.groups == 0 ? 1 : 0)),
+        NamedAttribute("group", .int(Int64(max(1, item.groups)))), NamedAttribute("pads", .ints(pads + pads)),
+        NamedAttribute("strides", .ints(item.strides)), NamedAttribute("dilations", .ints(item.dilations)),
+      ])
+    graph.setOutputs([y])
+    let image = try Tensor.of(Self.values(item.x.reduce(1, *), 5), .float, shape: item.x)
+    let (error, kernels, _) = try Self.difference(graph, image, threads)
+    // Where weights are divided by a power of two all factors are exact.
+    #expect(item.w[1].nonzeroBitCount == 1 ? error < 1e-5 : error > 0 && error < 0.01)
+    #expect(kernels.count == 1 && kernels[0].contains(CPUProvider.bfloat16Kernel))
+  }
+
   /// A value that something else reads, or that the caller sees, keeps float32.
   @Test func aValueWithAnotherReaderKeepsFloat32() throws {
     var graph = Graph()

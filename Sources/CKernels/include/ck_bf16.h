@@ -61,9 +61,14 @@ typedef struct ck_bf16_image {
     ck_window window;
 } ck_bf16_image;
 
-/// Weights [n][channels][taps] as packed B with rows (tap, channel), `padded` channels a tap: ck_bf16_packed_size(taps * padded, n).
-void ck_bf16_pack_conv(uint16_t *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t padded, size_t taps);
-size_t ck_bf16_conv_scratch_bytes(size_t m, size_t k);
+/// The depth of the convolution as a product, `channels` a tap, in an image of this pitch.
+size_t ck_bf16_conv_depth(const ck_window *window, size_t channels, size_t pitch);
+/// Weights [n][channels][taps] as packed B, `padded` channels a tap: ck_bf16_packed_size(ck_bf16_conv_depth(window, padded, pitch), n).
+void ck_bf16_pack_conv(uint16_t *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t padded, const ck_window *window,
+                       size_t pitch);
+/// Scratch of a call that makes at most `m` rows.
+size_t ck_bf16_conv_scratch_bytes(const ck_window *window, size_t channels, size_t pitch, size_t m);
+/// Where taps are read together, zeros that pad a kernel row meet pixels beyond its window: an infinity there makes a NaN.
 void ck_bf16_conv(const ck_bf16_result *c, const ck_bf16_image *image, const uint16_t *packed, size_t m, size_t m_begin, size_t m_end,
                   size_t n_begin, size_t n_end, void *scratch);
 

@@ -91,7 +91,8 @@ enum Bfloat16Operands {
     guard let shape = try? ChannelsLastKernels.Shape(request), request.input(1)?.constant != nil, !shape.isDepthwise
     else { return nil }
     let isMatrix = shape.window.isPointwise && shape.groups == 1
-    let readsInPlace = isMatrix ? shape.channels % Int(CK_BF16_DEPTH) == 0 : shape.channels % 2 == 0
+    let readsInPlace =
+      !shape.isFirst && shape.channels % (isMatrix ? Int(CK_BF16_DEPTH) : 2) == 0
     return RoundedOperands(inputs: readsInPlace ? [0, 3] : [3], outputs: [0])
   }
 

@@ -2,8 +2,8 @@ internal import CKernels
 import InferenceRuntime
 import Tensors
 
-/// Convolutions over [N, spatial.., C] whose factors are rounded to bfloat16: the image once, where it is not stored so; then its rows are
-/// read in place (pointwise) or copied block by block.
+/// Convolutions over [N, spatial.., C] whose factors are rounded to bfloat16: the image once, where it is not stored so; then it is read
+/// in place (pointwise) or copied band by band.
 enum ChannelsLastBfloat16 {
   static func make(
     _ request: KernelRequest, _ shape: ChannelsLastKernels.Shape, _ weights: Tensor
@@ -12,16 +12,19 @@ enum ChannelsLastBfloat16 {
     // A product reads the image in place where each position is a row of it.
     let isMatrix = shape.window.isPointwise && groups == 1
     let padded = isMatrix ? channels : (channels + 1) & ~1
-    let depth = padded * taps
-    let perGroup = ck_bf16_packed_size(depth, n)
-    let packed = try pack(request, weights, shape, padded: padded, perGroup: perGroup)
+    let window = shape.window.c
     let isRounded = try request.operand(0).type == .bfloat16
     let unit = Int(CK_BF16_DEPTH)
-    if isRounded && (padded != channels || isMatrix && channels % unit != 0) {
+    if isRounded && (shape.isFirst || padded != channels || isMatrix && channels % unit != 0) {
       throw Refusal("\(channels) channels in bfloat16")
     }
     let pitch = isRounded ? channels * groups : isMatrix ? ck_bf16_pitch(channels) : padded * groups
-    let positions = shape.batch * shape.window.inputCount
+    let depth =
+      isMatrix ? channels : withUnsafePointer(to: window) { ck_bf16_conv_depth($0, padded, pitch) }
+    let perGroup = ck_bf16_packed_size(depth, n)
+    let packed = try pack(request, weights, shape, padded: padded, pitch: isMatrix ? 0 : pitch, perGroup: perGroup)
+    let (plane, isFirst) = (shape.window.inputCount, shape.isFirst)
+    let positions = shape.batch * plane
     let imageBytes = isRounded ? 0 : aligned(positions * pitch * 2)
     // Groups are rows of their own where their channels are padded.
     let isPadded = padded != channels
@@ -29,7 +32,18 @@ enum ChannelsLastBfloat16 {
       count: isRounded ? 0 : positions, grain: max(1, 65536 / (channels * groups))
     ) { call, begin, end, _ in
       let image = call.scratch.assumingMemoryBound(to: UInt16.self)
-      if isPadded {
+      if isFirst {
+        // Positions lie beside each other, an item's channels one plane behind the other.
+        var position = begin
+        while position < end {
+          let (item, first) = (position / plane, position % plane)
+          let count = min(end - position, plane - first)
+          ck_bf16_rows(
+            image + item * plane * pitch, pitch, isMatrix ? (channels + unit - 1) / unit * unit : pitch,
+            call.input(0, Float.self) + item * channels * plane, 1, plane, channels, first, first + count)
+          position += count
+        }
+      } else if isPadded {
         ck_bf16_rows(
           image, padded, padded, call.input(0, Float.self), channels, 1, channels, begin * groups, end * groups)
       } else {
@@ -40,9 +54,11 @@ enum ChannelsLastBfloat16 {
     }
     let tiles = Bfloat16Tiles(
       m: shape.rows, n: n, k: depth, threads: request.threads, others: groups, form: request.choice("cut", of: 4))
-    let scratch = isMatrix ? 0 : aligned(ck_bf16_conv_scratch_bytes(tiles.rows, depth))
+    let item = plane * pitch
+    let scratch =
+      isMatrix
+      ? 0 : aligned(withUnsafePointer(to: window) { ck_bf16_conv_scratch_bytes($0, padded, pitch, tiles.rows) })
     let (ldc, rows, activation) = (n * groups, shape.rows, shape.activation)
-    let (item, window) = (shape.window.inputCount * pitch, shape.window.c)
     let (type, residualType) = (try request.result().type, request.input(3)?.type)
     let multiply = RangeKernel.Phase(count: groups * tiles.count, grain: 1) { call, begin, end, thread in
       let own = call.scratch + imageBytes + thread * scratch
@@ -74,16 +90,24 @@ enum ChannelsLastBfloat16 {
   }
 
   private static func pack(
-    _ request: KernelRequest, _ weights: Tensor, _ shape: ChannelsLastKernels.Shape, padded: Int, perGroup: Int
+    _ request: KernelRequest, _ weights: Tensor, _ shape: ChannelsLastKernels.Shape, padded: Int, pitch: Int,
+    perGroup: Int
   ) throws -> TensorStorage {
     let (channels, n, groups, taps) = (shape.channels, shape.outChannels, shape.groups, shape.window.taps)
     return try request.packed(
-      weights, "bf16 channels-last conv, groups \(groups), channels \(padded)", byteCount: groups * perGroup * 2
+      weights, "bf16 channels-last conv, groups \(groups), channels \(padded), pitch \(pitch)",
+      byteCount: groups * perGroup * 2
     ) { target in
       let target = target.assumingMemoryBound(to: UInt16.self)
       let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
+      var window = shape.window.c
       for group in 0..<groups {
-        ck_bf16_pack_conv(target + group * perGroup, source + group * n * channels * taps, n, channels, padded, taps)
+        let (to, from) = (target + group * perGroup, source + group * n * channels * taps)
+        if pitch == 0 {
+          ck_bf16_pack_b(to, from, 1, channels, channels, n, 0, (n + Int(CK_BF16_COLUMNS) - 1) / Int(CK_BF16_COLUMNS))
+        } else {
+          ck_bf16_pack_conv(to, from, n, channels, padded, &window, pitch)
+        }
       }
     }
   }
