@@ -3,7 +3,7 @@ import Operators
 import PassKit
 import Tensors
 
-/// Conv and FusedConv of images and volumes.
+/// Conv and FusedConv of images and volumes. The first layer of a network takes its image as it comes.
 struct ConvRule: RewriteRule {
   let name = "ChannelsLastConv"
   let anchors: Set<OperatorName> = [OperatorName("Conv"), OperatorName("FusedConv", domain: "ai.cameo")]
@@ -21,11 +21,22 @@ struct ConvRule: RewriteRule {
     guard groups == 1 || outChannels >= 16 || (channels == 1 && outChannels == 1) else { return nil }
     var change = view.change(name)
     var inputs: [GraphChange.Ref?] = node.inputs.map { $0.map { .existing($0) } }
-    inputs[0] = view.last(x, rank: rank, &change)
+    var attributes = node.attributes
+    if view.source(x) == nil && readsChannelsFirst(node, weights, groups) {
+      attributes.append(NamedAttribute("channels_first", .int(1)))
+    } else {
+      inputs[0] = view.last(x, rank: rank, &change)
+    }
     if let residual = node.input(3) { inputs[3] = view.last(residual, rank: rank, &change) }
-    let result = change.node("ChannelsLastConv", domain: "ai.cameo", inputs, node.attributes, name: node.name)
+    let result = change.node("ChannelsLastConv", domain: "ai.cameo", inputs, attributes, name: node.name)
     view.finish(&change, result, rank: rank)
     return change
+  }
+
+  /// A network's first layer has a kernel that reads the few channels of its image where they stand.
+  private func readsChannelsFirst(_ node: Node, _ weights: Tensor, _ groups: Int) -> Bool {
+    weights.rank == 4 && groups == 1 && node.input(3) == nil && weights.shape[1] <= 4 && weights.shape[0] >= 8
+      && weights.shape[1] * weights.shape[2] <= 64
   }
 }
 

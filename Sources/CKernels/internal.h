@@ -63,6 +63,12 @@ static inline bool ck_is_vector_activation(int32_t op) {
     }
 }
 
+/// An activation for a kernel that tests for a clamp once: what is none, a clamp, or no vector activation as CK_UNARY_CLIP.
+static inline ck_activation ck_clamp_of(const ck_activation *act) {
+    if (act->op == CK_UNARY_CLIP || (ck_is_vector_activation(act->op) && act->op != CK_UNARY_NONE && act->op != CK_UNARY_RELU)) return *act;
+    return (ck_activation){CK_UNARY_CLIP, act->op == CK_UNARY_RELU ? 0 : -INFINITY, INFINITY};
+}
+
 typedef uint32_t ck_u32x4 __attribute__((ext_vector_type(4)));
 typedef ck_u32x4 ck_u32x4_at __attribute__((aligned(1), may_alias));
 

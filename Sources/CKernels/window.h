@@ -38,9 +38,9 @@ static inline ptrdiff_t window_taps_inside(const ck_window *w, int axis, ptrdiff
 
 /// Taps [*lo, *hi) of output o on an axis that fall inside the input.
 static inline void window_tap_range(const ck_window *w, int axis, ptrdiff_t o, ptrdiff_t *lo, ptrdiff_t *hi) {
-    const ptrdiff_t d = w->dilation[axis], at = o * w->stride[axis] - w->pad_begin[axis];
-    ptrdiff_t first = at >= 0 ? 0 : (-at + d - 1) / d;
-    ptrdiff_t last = at >= w->in[axis] ? 0 : (w->in[axis] - 1 - at) / d + 1;
+    const ptrdiff_t d = w->dilation[axis], at = o * w->stride[axis] - w->pad_begin[axis], left = w->in[axis] - at;
+    ptrdiff_t first = at >= 0 ? 0 : d == 1 ? -at : (-at + d - 1) / d;
+    ptrdiff_t last = left <= 0 ? 0 : d == 1 ? left : (left - 1) / d + 1;
     if (last > w->kernel[axis]) last = w->kernel[axis];
     if (first > last) first = last;
     *lo = first;

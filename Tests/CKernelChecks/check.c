@@ -12,6 +12,8 @@
 #include "check_integer.h"
 #include "check_dot8.h"
 #include "check_spatial.h"
+#include "check_bf16_conv.h"
+#include "check_last.h"
 #include "check_moves.h"
 
 int main(void) {
@@ -33,6 +35,9 @@ int main(void) {
         check_rnn();
         check_gemm();
         check_bf16();
+        check_bf16_conv();
+        check_depthwise();
+        check_first_conv();
         check_contract();
         check_attention();
         check_quant();

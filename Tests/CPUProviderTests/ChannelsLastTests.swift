@@ -53,6 +53,27 @@ import Testing
           "group": .int(5), "pads": .ints([1, 1, 1, 1, 1, 1]), "activation": .string("Elu"),
           "activation_params": .floats([1]),
         ]),
+      KernelCase.channelsLastConv(
+        [1, 7, 7, 112], [112, 1, 5, 5], ["group": .int(112), "pads": .ints([2, 2, 2, 2])]),
+      // The image's few channels first.
+      KernelCase.channelsLastConv(
+        [2, 3, 23, 31], [24, 3, 7, 7],
+        [
+          "channels_first": .int(1), "pads": .ints([3, 3, 3, 3]), "strides": .ints([2, 2]),
+          "activation": .string("Relu"),
+        ]),
+      KernelCase.channelsLastConv(
+        [1, 1, 9, 40], [70, 1, 3, 3], bias: false,
+        [
+          "channels_first": .int(1), "pads": .ints([0, 2, 1, 0]), "activation": .string("Elu"),
+          "activation_params": .floats([0.7]),
+        ]),
+      KernelCase.channelsLastConv(
+        [1, 4, 11, 12], [8, 4, 3, 2],
+        [
+          "channels_first": .int(1), "strides": .ints([1, 3]), "dilations": .ints([2, 3]),
+          "activation": .string("HardSwish"),
+        ]),
       // Two filters a channel.
       KernelCase.channelsLastConv([1, 6, 7, 8], [16, 1, 3, 3], ["group": .int(8), "pads": .ints([1, 1, 1, 1])]),
     ]

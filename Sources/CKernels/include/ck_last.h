@@ -26,8 +26,17 @@ void ck_last_pack(float *packed, const CK_U(float) *weights, size_t n, size_t ch
 void ck_last_conv_f32(float *out, size_t ldc, const ck_last_image *image, const CK_U(float) *packed, size_t m_begin, size_t m_end,
                       size_t n_begin, size_t n_end, const ck_gemm_epilogue *epilogue, void *scratch);
 
-/// One filter a channel: weights [taps][channels]. Output lines [begin, end) of N * out[0] * out[1], each out[2] x channels.
+/// Convolution of [N][channels][in..], channels first, into [N][out..][n]: for images of few channels, whose lines of input a window
+/// (channels * kernel[0] * kernel[1]) are at most CK_FIRST_LINES. Output lines [begin, end) of N * out[0] * out[1]; y = act(sum + bias).
+enum { CK_FIRST_LINES = 64 };
+size_t ck_first_packed_size(size_t channels, size_t taps, size_t n);
+void ck_first_pack(float *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t taps);
+void ck_first_conv_f32(float *out, const CK_U(float) *in, const CK_U(float) *packed, const CK_U(float) *_Nullable bias, size_t channels, size_t n,
+                       const ck_window *window, size_t begin, size_t end, const ck_activation *act);
+
+/// One filter a channel: weights [taps][channels]; kernel[0] * kernel[1] is at most CK_DEPTHWISE_LINES. Output lines [begin, end) of N * out[0] * out[1], each out[2] x channels.
 /// y = act(sum + bias); with `residual` (laid out as `out`) act(sum + bias + residual).
+enum { CK_DEPTHWISE_LINES = 64 };
 void ck_last_depthwise_f32(float *out, const CK_U(float) *in, const CK_U(float) *weights, const CK_U(float) *_Nullable bias,
                            const CK_U(float) *_Nullable residual, size_t channels, const ck_window *window, size_t begin, size_t end,
                            const ck_activation *act);

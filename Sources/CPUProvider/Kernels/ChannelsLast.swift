@@ -23,6 +23,8 @@ enum ChannelsLastKernels {
     let outChannels: Int
     let activation: ck_activation
     let hasResidual: Bool
+    /// The input is [N, C, spatial..].
+    let isFirst: Bool
 
     var rows: Int { batch * window.outputCount }
     var depth: Int { channels * window.taps }
@@ -33,18 +35,20 @@ enum ChannelsLastKernels {
       let (x, w, y) = (try request.operand(0), try request.operand(1), try request.result())
       guard x.rank >= 3, w.rank == x.rank, y.rank == x.rank else { throw Refusal("no spatial axis") }
       let last = x.rank - 1
+      isFirst = try request.attributes.bool("channels_first")
+      let image = isFirst ? [x.shape[0]] + x.shape[2...] + [x.shape[1]] : x.shape
       groups = try request.attributes.int("group", default: 1)
       window = try Window(
-        request.attributes, kernel: Array(w.shape[2...]), input: Array(x.shape[1..<last]),
+        request.attributes, kernel: Array(w.shape[2...]), input: Array(image[1..<last]),
         output: Array(y.shape[1..<last]))
-      guard groups > 0, x.shape[last] == w.shape[1] * groups, w.shape[0] % groups == 0, w.shape[0] == y.shape[last],
+      guard groups > 0, image[last] == w.shape[1] * groups, w.shape[0] % groups == 0, w.shape[0] == y.shape[last],
         w.shape[1] > 0
       else { throw Refusal("\(groups) groups") }
       try request.requireCount(2, w.shape[0])
       if let residual = request.input(3), residual.shape != y.shape {
         throw Refusal("a residual of the shape \(residual.shape)")
       }
-      (batch, channels, outChannels) = (x.shape[0], w.shape[1], w.shape[0] / groups)
+      (batch, channels, outChannels) = (image[0], w.shape[1], w.shape[0] / groups)
       activation = try ck_activation(request.attributes)
       hasResidual = request.input(3) != nil
     }
@@ -54,9 +58,37 @@ enum ChannelsLastKernels {
     try request.requireProductOperands()
     let shape = try Shape(request)
     guard let weights = try request.operand(1).constant else { throw Refusal("the weights are computed") }
-    if !shape.isDepthwise && request.usesBfloat16 { return try ChannelsLastBfloat16.make(request, shape, weights) }
+    if (shape.isFirst || !shape.isDepthwise) && request.usesBfloat16 {
+      return try ChannelsLastBfloat16.make(request, shape, weights)
+    }
     try request.requireFloat()
+    if shape.isFirst { return try first(request, shape, weights) }
     return shape.isDepthwise ? try depthwise(request, shape, weights) : try product(request, shape, weights)
+  }
+
+  /// An image of few channels, which come first.
+  private static func first(_ request: KernelRequest, _ shape: Shape, _ weights: Tensor) throws -> PreparedKernel {
+    let (channels, n, taps, window) = (shape.channels, shape.outChannels, shape.window.taps, shape.window.c)
+    guard shape.groups == 1, !shape.hasResidual, channels * window.kernel.0 * window.kernel.1 <= Int(CK_FIRST_LINES)
+    else { throw Refusal("channels first in \(shape.groups) groups, or with a residual, or a tall window") }
+    let packed = try request.packed(
+      weights, "first layer", byteCount: max(4, ck_first_packed_size(channels, taps, n) * 4)
+    ) { target in
+      ck_first_pack(
+        target.assumingMemoryBound(to: Float.self), weights.baseAddress.assumingMemoryBound(to: Float.self), n,
+        channels, taps)
+    }
+    let activation = shape.activation
+    let kernel = RangeKernel(
+      "conv, channels first to last", count: shape.batch * window.out.0 * window.out.1,
+      grain: max(1, (1 << 17) / max(1, window.out.2 * n * channels * taps))
+    ) { call, begin, end, _ in
+      var (window, activation) = (window, activation)
+      ck_first_conv_f32(
+        call.output(0, Float.self), call.input(0, Float.self), packed.base.assumingMemoryBound(to: Float.self),
+        call.optional(2, Float.self), channels, n, &window, begin, end, &activation)
+    }
+    return PreparedKernel(kernel)
   }
 
   private static func depthwise(_ request: KernelRequest, _ shape: Shape, _ weights: Tensor) throws -> PreparedKernel {

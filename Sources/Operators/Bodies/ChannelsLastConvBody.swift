@@ -3,8 +3,9 @@ import GraphIR
 /// Conv between two Transposes, the sum with Z, the activation.
 private let body = FunctionBody("ChannelsLastConv", domain: "ai.cameo") { call in
   let rank = try call.rank(0)
-  let kept = call.node.attributes.filter { !["activation", "activation_params"].contains($0.name) }
-  try call.write("first = Transpose <perm = \(ChannelsLast.toFirst(rank))> (X)")
+  let kept = call.node.attributes.filter { !["activation", "activation_params", "channels_first"].contains($0.name) }
+  let isFirst = try AttributeReader(call.node).bool("channels_first")
+  try call.write(isFirst ? "first = Identity (X)" : "first = Transpose <perm = \(ChannelsLast.toFirst(rank))> (X)")
   try call.write("plain = Conv (first, W\(call.has(2) ? ", B" : ""))", attributes: kept)
   try call.write("last = Transpose <perm = \(ChannelsLast.toLast(rank))> (plain)")
   try call.write(call.has(3) ? "sum = Add (last, Z)" : "sum = Identity (last)")

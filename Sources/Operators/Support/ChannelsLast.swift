@@ -8,6 +8,9 @@ enum ChannelsLast {
   /// The permutation of [N, C, spatial..] to [N, spatial.., C].
   static func toLast(_ rank: Int) -> [Int] { [0] + Array(2..<max(2, rank)) + [1] }
 
+  /// A shape [N, C, spatial..] as [N, spatial.., C].
+  static func moved(_ shape: [Dim]) -> [Dim] { shape.count < 3 ? shape : toLast(shape.count).map { shape[$0] } }
+
   static func toFirst(_ tensor: Tensor, _ index: Int) throws -> Tensor {
     guard tensor.rank >= 3 else {
       throw CameoError.badInput("input \(index) is \(tensor), [N, spatial.., C] was expected")

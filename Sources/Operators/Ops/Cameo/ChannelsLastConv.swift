@@ -2,7 +2,8 @@ import GraphIR
 import Tensors
 
 /// ai.cameo.ChannelsLastConv(X, W, B?, Z?): FusedConv of X [N, spatial.., C] with weights as Conv has them ([M, C / group, ..]),
-/// bias B [M] and residual Z of the result's shape [N, spatial.., M].
+/// bias B [M] and residual Z of the result's shape [N, spatial.., M]. `channels_first` 1: X is [N, C, spatial..] (a network's first layer
+/// reads the image as it comes); the result's channels are last all the same.
 struct ChannelsLastConv: Operator {
   let name = OperatorName("ChannelsLastConv", domain: "ai.cameo")
 
@@ -13,6 +14,7 @@ struct ChannelsLastConv: Operator {
     a activation string
     a activation_params floats
     a auto_pad string=NOTSET
+    a channels_first int=0
     a dilations ints
     a group int=1
     a kernel_shape ints
@@ -29,7 +31,9 @@ struct ChannelsLastConv: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     _ = try FusedActivation(context.attributes)
-    let (x, w) = (context.shape(0), context.shape(1))
+    let isFirst = try context.attributes.bool("channels_first")
+    let x = context.shape(0).map { isFirst ? ChannelsLast.moved($0) : $0 }
+    let w = context.shape(1)
     let type = context.dataType(0) ?? context.dataType(1)
     guard let rank = x?.count ?? w?.count else { return context.set(0, type, nil) }
     guard rank >= 3, x == nil || w == nil || x?.count == w?.count else {
@@ -53,7 +57,7 @@ struct ChannelsLastConv: Operator {
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
-    let first = try ChannelsLast.first(context)
+    let first = try context.attributes.bool("channels_first") ? context : ChannelsLast.first(context)
     let x = try first.tensor(0)
     let plain = try Conv.compute(first, x, first.tensor(1), first.optionalTensor(2), as: .float, Float.self)
     let sum = try FusedProduct.finish(
