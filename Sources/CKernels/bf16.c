@@ -123,21 +123,25 @@ void ck_bf16_gemm(const ck_bf16_result *c, const uint16_t *a, size_t lda, const 
 /// Pairs of bfloat16 as two float32 each: the upper half of its bits.
 static inline __attribute__((always_inline)) void T(wide_rows)(const bf16_tile *t, const int rows) {
     vf acc[MR][VECTORS];
-    const uint16_t *a = t->a, *b = t->b;
+    const uint16_t *b = t->b;
+    const size_t lda = t->lda;
     for (int i = 0; i < rows; i++) {
         for (int v = 0; v < VECTORS; v++) acc[i][v] = VS(0);
     }
-    for (size_t p = 0; p < t->k; p += 2, b += 2 * NR) {
-        if (p % 32 == 0) a = t->a + step_at(t, p) - p;
+    for (size_t p = 0; p < t->k; p += 32) {
+        const uint16_t *a = t->a + step_at(t, p);
+#pragma clang loop unroll(disable)
+        for (const uint16_t *const end = a + 32; a < end; a += 2, b += 2 * NR) {
 #pragma clang loop unroll(full)
-        for (int v = 0; v < VECTORS; v++) {
-            const vu pairs = (vu)LDI((const int32_t *)(const void *)b + v * W);
-            const vf even = (vf)(pairs << 16), odd = (vf)(pairs & 0xffff0000);
+            for (int v = 0; v < VECTORS; v++) {
+                const vu pairs = (vu)LDI((const int32_t *)(const void *)b + v * W);
+                const vf even = (vf)(pairs << 16), odd = (vf)(pairs & 0xffff0000);
 #pragma clang loop unroll(full)
-            for (int i = 0; i < rows; i++) {
-                const uint32_t x = pair_at(a + (size_t)i * t->lda + p);
-                acc[i][v] = VFMA(VS(widened(x << 16)), even, acc[i][v]);
-                acc[i][v] = VFMA(VS(widened(x & 0xffff0000)), odd, acc[i][v]);
+                for (int i = 0; i < rows; i++) {
+                    const uint32_t x = pair_at(a + (size_t)i * lda);
+                    acc[i][v] = VFMA(VS(widened(x << 16)), even, acc[i][v]);
+                    acc[i][v] = VFMA(VS(widened(x & 0xffff0000)), odd, acc[i][v]);
+                }
             }
         }
     }

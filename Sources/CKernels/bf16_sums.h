@@ -58,23 +58,24 @@ static inline float widened(uint32_t bits) {
 /// `phases` sums an element, each over its part of k: few rows wait for their sums otherwise.
 static inline __attribute__((always_inline)) DP void dp_rows(const bf16_tile *t, const int rows, const int phases) {
     __m512 acc[16][2];
-    const uint16_t *a = t->a, *b = t->b;
+    const uint16_t *b = t->b;
     const size_t lda = t->lda, k = t->k;
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows * phases; i++) acc[i][0] = acc[i][1] = _mm512_setzero_ps();
-    for (size_t p = 0; p < k; p += 2 * (size_t)phases, b += 2 * NR * phases) {
-        if (p % 32 == 0) {
-            a = t->a + step_at(t, p) - p;
-            for (size_t i = 0; i < t->lines; i++) __builtin_prefetch(t->ahead + (p / 32 * t->lines + i) * 64, 0, 2);
-        }
+    for (size_t p = 0; p < k; p += 32) {
+        const uint16_t *a = t->a + step_at(t, p);
+        for (size_t i = 0; i < t->lines; i++) __builtin_prefetch(t->ahead + (p / 32 * t->lines + i) * 64, 0, 2);
+#pragma clang loop unroll(disable)
+        for (const uint16_t *const end = a + 32; a < end; a += 2 * phases, b += 2 * NR * phases) {
 #pragma clang loop unroll(full)
-        for (int f = 0; f < phases; f++) {
-            const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b + 2 * NR * f), b1 = (__m512bh)_mm512_loadu_si512(b + 2 * NR * f + NR);
+            for (int f = 0; f < phases; f++) {
+                const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b + 2 * NR * f), b1 = (__m512bh)_mm512_loadu_si512(b + 2 * NR * f + NR);
 #pragma clang loop unroll(full)
-            for (int i = 0; i < rows; i++) {
-                const __m512bh x = (__m512bh)_mm512_set1_epi32((int32_t)pair_at(a + (size_t)i * lda + p + 2 * (size_t)f));
-                acc[f * rows + i][0] = _mm512_dpbf16_ps(acc[f * rows + i][0], x, b0);
-                acc[f * rows + i][1] = _mm512_dpbf16_ps(acc[f * rows + i][1], x, b1);
+                for (int i = 0; i < rows; i++) {
+                    const __m512bh x = (__m512bh)_mm512_set1_epi32((int32_t)pair_at(a + (size_t)i * lda + 2 * f));
+                    acc[f * rows + i][0] = _mm512_dpbf16_ps(acc[f * rows + i][0], x, b0);
+                    acc[f * rows + i][1] = _mm512_dpbf16_ps(acc[f * rows + i][1], x, b1);
+                }
             }
         }
     }
