@@ -38,16 +38,18 @@ public struct EliminateCommonSubexpressions: Pass {
     private struct Sample: Hashable {
       let type: DataType
       let shape: [Int]
+      let isDeferred: Bool
       let bytes: [UInt8]
     }
     private var known: [Sample: [ValueID]] = [:]
 
     mutating func representative(of value: ValueID, _ tensor: Tensor, _ context: PassContext) -> ValueID {
       guard tensor.dataType != .string else { return value }
-      let bytes = tensor.withUnsafeBytes { bytes in
+      let rows = tensor.deferredRows
+      let bytes = (rows?.first ?? tensor).withUnsafeBytes { bytes in
         stride(from: 0, to: bytes.count, by: max(1, bytes.count / 31)).map { bytes[$0] }
       }
-      let sample = Sample(type: tensor.dataType, shape: tensor.shape, bytes: bytes)
+      let sample = Sample(type: tensor.dataType, shape: tensor.shape, isDeferred: rows != nil, bytes: bytes)
       if let candidates = known[sample] {
         for candidate in candidates {
           if candidate == value { return value }

@@ -73,9 +73,14 @@ public struct FoldConstants: Pass {
     guard expected <= Self.smallBytes || isFree || isFill || growth + added <= context.options.foldingGrowth else {
       return nil
     }
-    guard (try? MemoryBudget.shared.check(expected)) != nil,
-      let results = try? GraphEvaluator.evaluate(node, inputs: inputs, functions: context.functions)
-    else { return nil }
+    guard (try? MemoryBudget.shared.check(expected)) != nil else { return nil }
+    if let tensor = transposedLater(node, inputs) {
+      if !isFree { growth += added }
+      return [(outputs[0], .tensor(tensor))]
+    }
+    guard let results = try? GraphEvaluator.evaluate(node, inputs: inputs, functions: context.functions) else {
+      return nil
+    }
     // A weight that a file holds is seldom read again: it does not stay in memory beside what became of it.
     for case .tensor(let tensor)? in inputs {
       tensor.storage.releasePages(offset: tensor.byteOffset, byteCount: tensor.byteCount)
@@ -88,6 +93,13 @@ public struct FoldConstants: Pass {
       replaced.append((output, value))
     }
     return replaced
+  }
+
+  /// The Transpose of a large matrix, which nobody may ever read as such: products pack its rows.
+  private func transposedLater(_ node: Node, _ inputs: [Value?]) -> Tensor? {
+    guard node.is("Transpose"), case .tensor(let matrix)? = inputs.first ?? nil, matrix.rank == 2 else { return nil }
+    if case .ints(let perm)? = node["perm"], perm != [1, 0] { return nil }
+    return try? WeightColumns.transposed(matrix)
   }
 
   /// True for constant integers, several of them, whose reader's other operand is quantized, too: the reader can work on

@@ -57,6 +57,8 @@ enum Movement {
     guard let first = tensors.first, first.dataType != .string, first.dataType.bitWidth % 8 == 0,
       first.shape.indices.contains(axis)
     else { throw CameoError.badInput("the constants cannot be put side by side") }
+    let rows = tensors.compactMap(\.deferredRows)
+    if axis == 1, rows.count == tensors.count { return try WeightColumns.of(rows.flatMap { $0 }) }
     var shape = first.shape
     shape[axis] = tensors.reduce(0) { $0 + $1.shape[axis] }
     let width = first.dataType.bitWidth / 8

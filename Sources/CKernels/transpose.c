@@ -128,6 +128,10 @@ static void blocked(char *out, size_t out_row, const char *in, size_t in_row, si
     }
 }
 
+void ck_transpose_matrix(void *out, size_t out_row, const void *in, size_t in_row, size_t rows, size_t cols, size_t width) {
+    blocked(out, out_row, in, in_row, rows, cols, width);
+}
+
 void ck_transpose(void *out, const void *in, size_t width, size_t rank, const size_t *dims, const size_t *perm,
                   size_t begin, size_t end) {
     ptrdiff_t in_strides[CK_MAX_RANK], out_strides[CK_MAX_RANK], src[CK_MAX_RANK];

@@ -28,6 +28,9 @@ struct GemmPlan {
   /// B in panels of `ck_gemm_nr()` columns; nil where it is computed.
   private var packedB: PackedWeights?
 
+  /// B's own memory is not read.
+  var isPacked: Bool { packedB != nil }
+
   private(set) var rowTile = 1
   private(set) var columnTile = 1
   private(set) var tiles = 1

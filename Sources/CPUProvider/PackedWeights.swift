@@ -2,6 +2,32 @@ internal import CKernels
 import InferenceRuntime
 import Tensors
 
+/// Neighbouring columns of a product's right side, as they lie in memory.
+struct WeightPart {
+  let first: Int
+  let count: Int
+  let base: UnsafePointer<Float>
+  let strides: (Int, Int)
+
+  /// All of a constant matrix whose steps along k and n are `strides`. Columns that are rows of other matrices are read there, as long
+  /// as each of those begins with a whole panel of `unit` columns.
+  static func all(of weights: Tensor, k: Int, n: Int, strides: (Int, Int), unit: Int) -> [WeightPart] {
+    guard let rows = weights.deferredRows, strides == (n, 1), weights.shape == [k, n],
+      rows.dropLast().allSatisfy({ $0.shape[0] % unit == 0 })
+    else {
+      let base = weights.baseAddress.assumingMemoryBound(to: Float.self)
+      return [WeightPart(first: 0, count: n, base: base, strides: strides)]
+    }
+    var parts: [WeightPart] = []
+    for matrix in rows {
+      let base = matrix.baseAddress.assumingMemoryBound(to: Float.self)
+      let first = parts.last.map { $0.first + $0.count } ?? 0
+      parts.append(WeightPart(first: first, count: matrix.shape[0], base: base, strides: (1, k)))
+    }
+    return parts
+  }
+}
+
 /// The fixed right side of a float32 product, packed once per session for the instruction set in use.
 final class PackedWeights: @unchecked Sendable {
   private let storage: TensorStorage
@@ -11,9 +37,12 @@ final class PackedWeights: @unchecked Sendable {
     storage = try request.packed(
       weights, "gemm b \(k) \(strides), tier \(ck_isa_tier())", byteCount: ck_gemm_packed_size(k, n) * 4
     ) { target in
-      ck_gemm_pack_b(
-        target.assumingMemoryBound(to: Float.self), weights.baseAddress.assumingMemoryBound(to: Float.self),
-        strides.0, strides.1, k, n, 0, (n + ck_gemm_nr() - 1) / ck_gemm_nr())
+      let nr = ck_gemm_nr()
+      for part in WeightPart.all(of: weights, k: k, n: n, strides: strides, unit: nr) {
+        ck_gemm_pack_b(
+          target.assumingMemoryBound(to: Float.self) + part.first * k, part.base, part.strides.0, part.strides.1, k,
+          part.count, 0, (part.count + nr - 1) / nr)
+      }
     }
   }
 

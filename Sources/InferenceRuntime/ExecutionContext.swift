@@ -1,5 +1,6 @@
-import struct Synchronization.Atomic
 import Tensors
+
+import struct Synchronization.Atomic
 
 #if canImport(Glibc)
   import Glibc

@@ -108,10 +108,14 @@ public struct PreparedKernel {
   public let copiedBytes: Int
   /// True where the kernel heeds `Operand.room`.
   public let heedsRoom: Bool
+  /// Constants that the kernel has packed and whose bytes it never reads.
+  public let unreadInputs: [Int]
 
   public init(
-    _ kernel: Kernel, scratchBytes: Int = 0, inPlaceInputs: [Int] = [], copiedBytes: Int = 0, heedsRoom: Bool = false
+    _ kernel: Kernel, scratchBytes: Int = 0, inPlaceInputs: [Int] = [], copiedBytes: Int = 0, heedsRoom: Bool = false,
+    unreadInputs: [Int] = []
   ) {
+    self.unreadInputs = unreadInputs
     self.kernel = kernel
     self.copiedBytes = copiedBytes
     self.heedsRoom = heedsRoom

@@ -286,21 +286,24 @@ final class PlanAssembler {
     var kept: [TensorStorage] = []
     var copied = 0
 
-    func address(_ value: ValueID?) throws -> ExecutionPlan.Address {
+    func address(_ value: ValueID?, isRead: Bool = true) throws -> ExecutionPlan.Address {
       guard let value else { return .none }
       if let constant = FactTable.constant(builder.facts[value]), !layout.has(value) {
         guard let tensor = constant.tensor, tensor.dataType != .string else { return .none }
         let aligned = try core.aligned(value, tensor)
         kept.append(aligned.storage)
-        return .constant(UnsafeMutableRawPointer(mutating: aligned.baseAddress))
+        return .constant(UnsafeMutableRawPointer(mutating: isRead ? aligned.baseAddress : aligned.address))
       }
       return layout.address(value)
     }
     func append(
-      _ time: Int, _ kernel: Kernel, _ inputs: [ValueID?], _ outputs: [ValueID?], scratch: Bool, work: StepWork?
+      _ time: Int, _ kernel: Kernel, _ inputs: [ValueID?], _ outputs: [ValueID?], scratch: Bool,
+      unread: [Int] = [], work: StepWork?
     ) throws {
       let start = addresses.count
-      for input in inputs { addresses.append(try address(input)) }
+      for (index, input) in inputs.enumerated() {
+        addresses.append(try address(input, isRead: !unread.contains(index)))
+      }
       for output in outputs { addresses.append(output.map { layout.address($0) } ?? .none) }
       if scratch { addresses.append(layout.scratchAddress(at: time)) } else { addresses.append(.none) }
       steps.append(
@@ -342,7 +345,7 @@ final class PlanAssembler {
         copied += prepared.copiedBytes
         try append(
           time, prepared.kernel, entry.inputs + entry.captures.map { $0 }, entry.outputs,
-          scratch: prepared.scratchBytes > 0,
+          scratch: prepared.scratchBytes > 0, unread: prepared.unreadInputs,
           work: StepWork(
             core.graph[entry.id], graph: core.graph, inputs: try entry.inputs.map { try operand($0) },
             outputs: try entry.outputs.map { try operand($0) }))

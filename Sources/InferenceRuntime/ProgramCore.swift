@@ -42,7 +42,7 @@ final class ProgramCore: Sendable {
   /// The constant, at an aligned address where it is small: large ones stay where the file is mapped.
   func aligned(_ value: ValueID, _ tensor: Tensor) throws -> Tensor {
     let width = max(1, tensor.dataType.bitWidth / 8)
-    if tensor.dataType == .string || UInt(bitPattern: tensor.baseAddress) % UInt(min(width, 16)) == 0 { return tensor }
+    if tensor.dataType == .string || UInt(bitPattern: tensor.address) % UInt(min(width, 16)) == 0 { return tensor }
     if tensor.byteCount > 64 << 10 && width <= 4 { return tensor }
     if let known = alignedCopies.withLock({ $0[value] }), known.count == tensor.count { return known }
     let copy = try Tensor.makeRaw(tensor.dataType, tensor.shape) { bytes in

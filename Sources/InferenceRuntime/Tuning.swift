@@ -1,6 +1,7 @@
 import GraphIR
-import struct Synchronization.Atomic
 import Tensors
+
+import struct Synchronization.Atomic
 
 /// Which way each question that a kernel asks while it is prepared was answered: by its name, the number of the option.
 public struct TuningAnswers: Sendable, Equatable {

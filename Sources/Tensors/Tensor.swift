@@ -91,6 +91,9 @@ public struct Tensor: Sendable {
   public func isIdentical(to other: Tensor) -> Bool {
     guard dataType == other.dataType, shape == other.shape else { return false }
     if dataType == .string { return strings == other.strings }
+    if let rows = deferredRows, let others = other.deferredRows, rows.map(\.shape) == others.map(\.shape) {
+      return zip(rows, others).allSatisfy { $0.address == $1.address || $0.isIdentical(to: $1) }
+    }
     return withUnsafeBytes { a in other.withUnsafeBytes { b in a.elementsEqual(b) } }
   }
 

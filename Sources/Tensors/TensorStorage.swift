@@ -76,15 +76,33 @@ public final class TensorStorage: @unchecked Sendable {
     case kept(AnyObject)
   }
 
-  public let base: UnsafeMutableRawPointer
+  /// Where the bytes are or will be: tells storages apart and must not be read from.
+  public let address: UnsafeMutableRawPointer
   public let byteCount: Int
   private let owner: Owner
+  /// What the bytes are written from when they are first asked for; nil where they are there.
+  let columns: DeferredColumns?
+
+  /// The bytes.
+  public var base: UnsafeMutableRawPointer {
+    columns?.write(to: address)
+    return address
+  }
 
   /// Cache-line alignment, so that kernels' rows start well.
   public static let alignment = 64
 
   /// Fresh memory, zeroed when asked, charged to the process's memory budget while it lives. Throws `.limit` past that.
-  public init(byteCount: Int, zeroed: Bool = true) throws {
+  public convenience init(byteCount: Int, zeroed: Bool = true) throws {
+    try self.init(byteCount, zeroed: zeroed, columns: nil)
+  }
+
+  /// Memory of its own that is written, and only then takes pages, when it is first asked for.
+  convenience init(columns: DeferredColumns, byteCount: Int) throws {
+    try self.init(byteCount, zeroed: false, columns: columns)
+  }
+
+  private init(_ byteCount: Int, zeroed: Bool, columns: DeferredColumns?) throws {
     guard byteCount >= 0 else { throw CameoError.limit("a negative number of bytes was asked for") }
     let charged = try Self.charge(byteCount)
     var pointer: UnsafeMutableRawPointer?
@@ -94,16 +112,18 @@ public final class TensorStorage: @unchecked Sendable {
       throw CameoError.limit("cannot allocate \(byteCount) bytes")
     }
     if zeroed { memset(memory, 0, rounded) }
-    base = memory
+    address = memory
     self.byteCount = byteCount
+    self.columns = columns
     owner = .allocated
   }
 
   /// Nothing to read: it charges the budget with `bytes` that its owner has elsewhere (the text of strings) while it lives.
   init(counting bytes: Int) throws {
     owner = .counted(try Self.charge(bytes))
-    base = Self.noBytes
+    address = Self.noBytes
     byteCount = 0
+    columns = nil
   }
 
   /// Never read or written: the address of storages without bytes.
@@ -123,15 +143,17 @@ public final class TensorStorage: @unchecked Sendable {
       throw CameoError.badInput(
         "bytes \(offset)..+\(byteCount) lie outside \(file.path), which has \(file.byteCount)")
     }
-    base = UnsafeMutableRawPointer(mutating: file.base + offset)
+    address = UnsafeMutableRawPointer(mutating: file.base + offset)
     self.byteCount = byteCount
+    columns = nil
     owner = .kept(file)
   }
 
   /// Memory of somebody else, kept alive by `owner`. The caller promises that nobody writes while tensors use it.
   public init(borrowing base: UnsafeMutableRawPointer, byteCount: Int, owner: AnyObject) {
-    self.base = base
+    address = base
     self.byteCount = byteCount
+    columns = nil
     self.owner = .kept(owner)
   }
 
@@ -146,8 +168,8 @@ public final class TensorStorage: @unchecked Sendable {
   public func releasePages(offset: Int, byteCount: Int) {
     guard mappedFile != nil, offset >= 0, byteCount >= 0, offset + byteCount <= self.byteCount else { return }
     let page = UInt(sysconf(Int32(_SC_PAGESIZE)))
-    let start = (UInt(bitPattern: base) + UInt(offset) + page - 1) / page * page
-    let end = (UInt(bitPattern: base) + UInt(offset + byteCount)) / page * page
+    let start = (UInt(bitPattern: address) + UInt(offset) + page - 1) / page * page
+    let end = (UInt(bitPattern: address) + UInt(offset + byteCount)) / page * page
     if end > start, let address = UnsafeMutableRawPointer(bitPattern: start) {
       madvise(address, Int(end - start), MADV_DONTNEED)
     }
@@ -156,7 +178,7 @@ public final class TensorStorage: @unchecked Sendable {
   deinit {
     switch owner {
     case .allocated:
-      free(base)
+      free(address)
       MemoryBudget.shared.release(byteCount + MemoryBudget.overhead)
     case .counted(let bytes): MemoryBudget.shared.release(bytes)
     case .kept: break

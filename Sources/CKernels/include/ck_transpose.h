@@ -12,6 +12,9 @@
 void ck_transpose(void *out, const void *in, size_t width, size_t rank, const size_t *dims, const size_t *perm,
                   size_t begin, size_t end);
 
+/// out[r * out_row + c] = in[c * in_row + r] for r < rows, c < cols, elements of `width` bytes.
+void ck_transpose_matrix(void *out, size_t out_row, const void *in, size_t in_row, size_t rows, size_t cols, size_t width);
+
 /// Strided source to contiguous destination: Slice, Expand (stride 0), reversed axes (negative strides). Elements
 /// [begin, end) of the flattened destination; strides in elements, `in` points at the element of index 0.
 void ck_copy_from_strided(void *out, const void *in, size_t width, size_t rank, const size_t *dims,

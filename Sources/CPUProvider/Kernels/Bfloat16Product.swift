@@ -80,9 +80,14 @@ enum Bfloat16Product {
     let packed = try request.packed(
       weights, "bf16 b \(k) \((plan.bRow, plan.bColumn))", byteCount: ck_bf16_packed_size(k, n) * 2
     ) { target in
-      ck_bf16_pack_b(
-        target.assumingMemoryBound(to: UInt16.self), weights.baseAddress.assumingMemoryBound(to: Float.self),
-        plan.bRow, plan.bColumn, k, n, 0, (n + Int(CK_BF16_COLUMNS) - 1) / Int(CK_BF16_COLUMNS))
+      let panel = Int(CK_BF16_COLUMNS)
+      let depth = (k + Int(CK_BF16_DEPTH) - 1) / Int(CK_BF16_DEPTH) * Int(CK_BF16_DEPTH)
+      for part in WeightPart.all(of: weights, k: k, n: n, strides: (plan.bRow, plan.bColumn), unit: panel) {
+        ck_bf16_pack_b(
+          target.assumingMemoryBound(to: UInt16.self) + part.first * depth, part.base, part.strides.0, part.strides.1,
+          k,
+          part.count, 0, (part.count + panel - 1) / panel)
+      }
     }
     let isRounded = try request.operand(0).type == .bfloat16
     if isRounded && (plan.aColumn != 1 || k % Int(CK_BF16_DEPTH) != 0) { throw Refusal("rows of \(k) in bfloat16") }
@@ -122,6 +127,6 @@ enum Bfloat16Product {
       RangeKernel(
         "\(m == 1 ? "gemv" : "gemm") (\(CPUProvider.bfloat16Kernel))",
         phases: isRounded ? [multiply] : [round, multiply]),
-      scratchBytes: isRounded ? 0 : aligned(m * pitch * 2))
+      scratchBytes: isRounded ? 0 : aligned(m * pitch * 2), unreadInputs: [1])
   }
 }

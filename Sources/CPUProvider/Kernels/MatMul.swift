@@ -68,7 +68,8 @@ enum MatMulKernels {
           scratch > 0 ? call.scratch + thread * scratch : nil)
       }
     }
-    return PreparedKernel(kernel, scratchBytes: scratch * request.threads)
+    return PreparedKernel(
+      kernel, scratchBytes: scratch * request.threads, unreadInputs: plan.isPacked ? [1] : [])
   }
 
   private static func matmul(

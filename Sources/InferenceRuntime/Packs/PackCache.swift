@@ -36,16 +36,16 @@ public final class PackCache: Sendable {
 
   /// `copy` stands for `tensor`, whose place in a file it does not have.
   func note(_ copy: Tensor, of tensor: Tensor) {
-    state.withLock { $0.originals[UInt(bitPattern: copy.baseAddress)] = (copy, tensor) }
+    state.withLock { $0.originals[UInt(bitPattern: copy.address)] = (copy, tensor) }
   }
 
   /// `byteCount` nil: `make` allocates, and no file may hold the form, as nobody can tell whether what it holds is long enough.
   func storage(
     for tensor: Tensor, _ form: PackForm, byteCount: Int?, _ make: (Bool) throws -> TensorStorage
   ) throws -> TensorStorage {
-    let address = UInt(bitPattern: tensor.baseAddress)
+    let address = UInt(bitPattern: tensor.address)
     let source = state.withLock { $0.originals[address]?.tensor } ?? tensor
-    let key = Key(address: UInt(bitPattern: source.baseAddress), form: form)
+    let key = Key(address: UInt(bitPattern: source.address), form: form)
     if let known = state.withLock({ state in state.places[key].map { state.entries[$0].packed } }) { return known }
     let packed: TensorStorage
     if let byteCount, let mapped = try file?.storage(for: source, form, byteCount: byteCount) {
@@ -53,7 +53,9 @@ public final class PackCache: Sendable {
     } else {
       packed = try make(zeroes)
       // What was packed is seldom read again.
-      source.storage.releasePages(offset: source.byteOffset, byteCount: source.byteCount)
+      for part in source.deferredRows ?? [source] {
+        part.storage.releasePages(offset: part.byteOffset, byteCount: part.byteCount)
+      }
     }
     return state.withLock { state in
       if let place = state.places[key] { return state.entries[place].packed }

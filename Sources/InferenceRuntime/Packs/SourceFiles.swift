@@ -23,7 +23,7 @@ struct SourceFiles: Sendable {
   /// Where a tensor's bytes lie; nil where in none of the files.
   func place(of tensor: Tensor) -> (file: Int, offset: Int)? {
     guard let file = tensor.storage.mappedFile, let number = numbers[ObjectIdentifier(file)] else { return nil }
-    return (number, tensor.baseAddress - file.base)
+    return (number, tensor.address - file.base)
   }
 
   private static func constants(of model: Model) -> [Tensor] {

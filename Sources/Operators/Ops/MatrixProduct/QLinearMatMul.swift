@@ -13,7 +13,7 @@ struct QLinearMatMul: Operator {
     let a = try context.tensor(0)
     let b = try context.tensor(3)
     let zero = try context.tensor(7)
-    if a.dataType.isFloatingPoint || b.dataType.isFloatingPoint { return try evaluateFloats(context) }
+    if [a, b, zero].contains(where: \.dataType.isFloatingPoint) { return try evaluateFloats(context) }
     let x = try WholeNumbers.centered(a, context.tensor(2), axis: max(0, a.rank - 2))
     let y = try WholeNumbers.centered(b, context.tensor(5), axis: max(0, b.rank - 1))
     let sums = try WholeProduct.matmul(x, y)
@@ -42,7 +42,7 @@ struct QLinearMatMul: Operator {
     ]
   }
 
-  /// float8: the product in float, scaled and rounded to the output's type.
+  /// float8 among the types: the product in float, scaled, and rounded to the output's type, integers to the nearest (ties to even) in range.
   private func evaluateFloats(_ context: EvaluationContext) throws -> [Value?] {
     let a = try context.tensor(0)
     let b = try context.tensor(3)
@@ -60,8 +60,13 @@ struct QLinearMatMul: Operator {
     let (aScale, yScale) = (try parameter(1, axis: rows), try parameter(6, axis: rows))
     let (bScale, zeros) = (try parameter(4, axis: max(0, sums.rank - 1)), try parameter(7, axis: rows))
     let values = try ElementView<Double>(sums)
+    let range = SymbolicContents.range(of: zero.dataType).map { Double($0.lowerBound)...Double($0.upperBound) }
     let result = try Tensor.make(.float, sums.shape, as: Double.self) { out in
-      for i in 0..<values.count { out[i] = values[i] * (aScale(i) * bScale(i) / yScale(i)) + zeros(i) }
+      for i in 0..<values.count {
+        let value = values[i] * (aScale(i) * bScale(i) / yScale(i))
+        let moved = range == nil ? value + zeros(i) : value.rounded(.toNearestOrEven) + zeros(i)
+        out[i] = range.map { moved.isNaN ? 0 : min(max(moved, $0.lowerBound), $0.upperBound) } ?? moved
+      }
     }
     return [.tensor(try ElementCasts.cast(result, to: zero.dataType, ElementCasts.Rules()))]
   }
