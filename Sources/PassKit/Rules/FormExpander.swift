@@ -66,20 +66,24 @@ struct FormExpander {
 
   /// Every spelling of `statements`, without calls of forms and without nested calls.
   mutating func expand(_ statements: [MatchStatement]) throws -> [[MatchStatement]] {
-    var spellings = [flat(statements)]
-    while let open = spellings.firstIndex(where: { $0.contains { form(of: $0.call) != nil } }) {
-      let spelling = spellings[open]
+    var spellings: [[MatchStatement]] = []
+    // Depth first, so that spellings come in the order of the forms' alternatives.
+    var open = [flat(statements)]
+    while let spelling = open.popLast() {
       guard let index = spelling.firstIndex(where: { form(of: $0.call) != nil }),
         let form = form(of: spelling[index].call)
-      else { break }
+      else {
+        spellings.append(spelling)
+        continue
+      }
       var ways: [[MatchStatement]] = []
       for alternative in form.alternatives {
         var copy = spelling
         copy.replaceSubrange(index...index, with: try place(alternative, of: form, for: spelling[index]))
         ways.append(copy)
       }
-      spellings.replaceSubrange(open...open, with: ways)
-      guard spellings.count <= Self.limit else {
+      open += ways.reversed()
+      guard spellings.count + open.count <= Self.limit else {
         throw scanner.error(at: statements[0].call.offset, "the rule has more than \(Self.limit) spellings")
       }
     }
