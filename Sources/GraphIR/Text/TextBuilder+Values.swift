@@ -4,13 +4,20 @@ import Tensors
 struct TextValues {
   /// For places in messages.
   let scanner: TextScanner
-  /// Numbers the dimensions written `?`.
-  var anonymousDims: Int
+  /// The last number of a dimension written `?`; nil where none was asked for yet.
+  private var lastAnonymous: Int?
 
-  init(scanner: TextScanner) {
-    self.scanner = scanner
-    anonymousDims = 0
-    // `"?7"` names an anonymous dimension that is used more than once; new ones must differ from all such.
+  init(scanner: TextScanner) { self.scanner = scanner }
+
+  /// The next one. `"?7"` names an anonymous dimension that is used more than once: new ones differ from all such.
+  mutating func nextAnonymous() -> Int {
+    let number = (lastAnonymous ?? largestNamed()) + 1
+    lastAnonymous = number
+    return number
+  }
+
+  private func largestNamed() -> Int {
+    var largest = 0
     let bytes = scanner.bytes
     var index = 0
     while index + 1 < bytes.count {
@@ -21,11 +28,12 @@ struct TextValues {
           number = number * 10 + Int(bytes[index] - 0x30)
           index += 1
         }
-        anonymousDims = max(anonymousDims, number)
+        largest = max(largest, number)
       } else {
         index += 1
       }
     }
+    return largest
   }
 
   // MARK: Types
@@ -48,8 +56,7 @@ struct TextValues {
       case .integer(let value): result.append(Dim(value))
       case .name(let text): result.append(Dim(parameter: text))
       case .unknown:
-        anonymousDims += 1
-        result.append(.symbol("?\(anonymousDims)"))
+        result.append(.symbol("?\(nextAnonymous())"))
       }
     }
     return result

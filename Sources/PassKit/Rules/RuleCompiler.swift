@@ -23,7 +23,15 @@ struct RuleCompiler {
   static func compile(
     _ rule: RuleSyntax, name: String, _ parser: RuleParser, _ forms: inout FormExpander
   ) throws -> [PatternRule] {
-    try forms.expand(rule.match).map { try RuleCompiler(rule, $0, parser).compile(name: name) }
+    var checked: Set<Known> = []
+    return try forms.expand(rule.match).map { try RuleCompiler(rule, $0, parser).compile(name: name, &checked) }
+  }
+
+  /// What a match binds: guards and rewrite are checked once for each, as most spellings of a rule bind the same.
+  private struct Known: Hashable {
+    let names: Set<String>
+    let captured: Set<String>
+    let constants: Set<String>
   }
 
   private init(_ rule: RuleSyntax, _ statements: [MatchStatement], _ parser: RuleParser) {
@@ -33,12 +41,12 @@ struct RuleCompiler {
     scanner = parser.scanner
   }
 
-  private consuming func compile(name: String) throws -> PatternRule {
+  private consuming func compile(name: String, _ checked: inout Set<Known>) throws -> PatternRule {
     var copy = self
-    return try copy.build(name)
+    return try copy.build(name, &checked)
   }
 
-  private mutating func build(_ name: String) throws -> PatternRule {
+  private mutating func build(_ name: String, _ checked: inout Set<Known>) throws -> PatternRule {
     for statement in statements {
       for output in statement.outputs where !output.text.isEmpty {
         if !defined.insert(output.text).inserted {
@@ -52,8 +60,11 @@ struct RuleCompiler {
     try findResults()
     var names = defined.union(variables).union(constants)
     let captured = Set(captures.map(\.name))
+    // Names that forms made up begin with %, and no guard can say them.
+    let own = names.filter { $0.utf8.first != UInt8(ascii: "%") }
+    let isNew = checked.insert(Known(names: own, captured: captured, constants: constants)).inserted
     for condition in rule.guards {
-      try check(condition.condition, names, captured)
+      if isNew { try check(condition.condition, names, captured) }
       guard let binding = condition.binding else { continue }
       if !names.insert(binding.text).inserted {
         throw scanner.error(at: binding.offset, "\(binding.text) is a name already")
@@ -61,7 +72,7 @@ struct RuleCompiler {
     }
     let known = names
     let rewrite = try RuleRewrite(rule, results: results, matched: defined, scanner: scanner) { expression, extra in
-      try check(expression, known.union(extra), captured)
+      if isNew { try check(expression, known.union(extra), captured) }
     }
     let guards = rule.guards
     let captures = captures

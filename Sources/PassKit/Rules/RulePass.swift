@@ -41,13 +41,23 @@ public struct RulePass: Pass {
     }
   }
 
-  /// What stands behind the first `rule` at the start of a line.
+  /// What stands behind the first `rule` at the start of a line. Bytes are walked, not characters: every list of passes asks for it.
   private static func header(_ text: String) -> (name: String, level: Int, summary: String) {
-    let line = text.split(separator: "\n").first { $0.hasPrefix("rule ") } ?? ""
-    let words = line.split(separator: " ")
-    let name = words.count > 1 ? String(words[1]) : ""
+    let start = Array("rule ".utf8)
+    var line: Substring.UTF8View = ""[...].utf8
+    var rest = text.utf8[...]
+    while !rest.isEmpty {
+      let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
+      if rest.starts(with: start) {
+        line = rest[..<end]
+        break
+      }
+      rest = rest[end...].dropFirst()
+    }
+    let words = line.split(separator: UInt8(ascii: " ")).map { String(Substring($0)) }
+    let name = words.count > 1 ? words[1] : ""
     let level = words.count > 3 && words[2] == "level" ? Int(words[3]) ?? 2 : 2
-    let quoted = line.split(separator: "\"", omittingEmptySubsequences: false)
-    return (name, level, quoted.count > 1 ? String(quoted[1]) : name)
+    let quoted = line.split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
+    return (name, level, quoted.count > 1 ? String(Substring(quoted[1])) : name)
   }
 }
