@@ -40,6 +40,14 @@ struct PatternOutline: Sendable {
     return result
   }
 
+  /// The same for operators as a rule's text has them: numbers that divide or are subtracted are matched as factors and summands.
+  static func written(_ operators: [OperatorName]) -> Set<OperatorName> {
+    var all = operators
+    if operators.contains(OperatorName("Div")) { all.append(OperatorName("Mul")) }
+    if operators.contains(OperatorName("Sub")) { all.append(OperatorName("Add")) }
+    return spellings(all)
+  }
+
   func mayApply(to operators: Set<OperatorName>) -> Bool { needed.allSatisfy { !$0.isDisjoint(with: operators) } }
 
   func mayMatch(at id: NodeID, _ context: PassContext) -> Bool {

@@ -19,10 +19,18 @@ struct RuleCompiler {
   private var anonymous = 0
   private var hasMovement = false
 
-  /// Every spelling of `rule` under one name.
+  /// Every spelling of `rule` under one name. `isLazy`: each is made, and what is wrong with it found, when it is first needed.
   static func compile(
-    _ rule: RuleSyntax, name: String, _ parser: RuleParser, _ forms: inout FormExpander
-  ) throws -> [PatternRule] {
+    _ rule: RuleSyntax, name: String, _ parser: RuleParser, _ forms: inout FormExpander, isLazy: Bool
+  ) throws -> [any RewriteRule] {
+    if isLazy {
+      return try forms.expand(rule.match).map { statements in
+        LazyRule(name, statements) {
+          var checked: Set<Known> = []
+          return try RuleCompiler(rule, statements, parser).compile(name: name, &checked)
+        }
+      }
+    }
     var checked: Set<Known> = []
     return try forms.expand(rule.match).map { try RuleCompiler(rule, $0, parser).compile(name: name, &checked) }
   }

@@ -6,6 +6,11 @@ public enum RuleFile {
   /// The passes of a rule file, in order. Rules of one name are the spellings of one pass. `file` names the text in messages.
   /// Throws `.badInput` that starts with "file:line:column: ".
   public static func parse(_ text: String, file: String) throws -> [any Pass] {
+    try parse(text, file: file, isLazy: false)
+  }
+
+  /// `isLazy`: only the grammar is checked; a spelling is made when a graph may hold it.
+  static func parse(_ text: String, file: String, isLazy: Bool) throws -> [any Pass] {
     do {
       var parser = RuleParser(text)
       let syntax = try parser.file()
@@ -22,7 +27,8 @@ public enum RuleFile {
       return try order.map { name in
         let rules = groups[name] ?? []
         let compiled = try rules.enumerated().flatMap { index, rule in
-          try RuleCompiler.compile(rule, name: index == 0 ? name : "\(name)#\(index + 1)", parser, &forms)
+          try RuleCompiler.compile(
+            rule, name: index == 0 ? name : "\(name)#\(index + 1)", parser, &forms, isLazy: isLazy)
         }
         let used = forms.used(in: rules.flatMap(\.match))
         let source = syntax.forms.filter { used.contains($0.name) }.map(\.source) + rules.map(\.source)

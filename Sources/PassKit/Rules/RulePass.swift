@@ -32,7 +32,7 @@ public struct RulePass: Pass {
   public func rules() throws -> RewritePass {
     try compiled.pass.withLock { known in
       if let known { return known }
-      let passes = try RuleFile.parse(text, file: name)
+      let passes = try RuleFile.parse(text, file: name, isLazy: true)
       guard passes.count == 1, let pass = passes[0] as? RewritePass else {
         throw CameoError.badInput("\(name) holds \(passes.count) passes, one was expected")
       }
