@@ -14,9 +14,14 @@ public enum ExpandMicrosoft {
 
   struct Rule: RewriteRule {
     let name = "ExpandMicrosoft"
-    let anchors: Set<OperatorName>
+    /// Asking every operator takes longer than most passes: only for a graph that holds one of them.
+    private static let composed = Set(OperatorRegistry.all.filter { $0 is any ComposedOperator }.map(\.name))
 
-    init() { anchors = Set(OperatorRegistry.all.filter { $0 is any ComposedOperator }.map(\.name)) }
+    var anchors: Set<OperatorName> { Self.composed }
+
+    func mayApply(to operators: Set<OperatorName>) -> Bool {
+      operators.contains { OperatorRegistry[$0] is any ComposedOperator }
+    }
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let node = context.graph[id]

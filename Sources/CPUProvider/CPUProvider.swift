@@ -36,7 +36,8 @@ public struct CPUProvider: ExecutionProvider {
     return features
   }()
 
-  public init() { _ = Blas.isLoaded }
+  /// OpenBLAS is loaded here where its products serve; elsewhere when something asks for it: it takes milliseconds.
+  public init() { _ = GemmPlan.usesBlas }
 
   public func probe() -> [ProviderFinding] {
     var findings = [

@@ -62,7 +62,7 @@ struct GemmPlan {
 
   /// Leaves a product that is large enough to OpenBLAS, or not, as tuning found.
   mutating func chooseEngine(_ request: KernelRequest) {
-    guard Blas.isLoaded, m > 1, !usesBlas, m * n * k >= 1 << 16 else { return }
+    guard m > 1, !usesBlas, m * n * k >= 1 << 16, request.isTuned, Blas.isLoaded else { return }
     usesBlas = request.choice("blas", of: 2) == 1
   }
 
@@ -113,9 +113,8 @@ struct GemmPlan {
   /// OpenBLAS serves where CKernels has no vector tier; its packed kernel is the faster one elsewhere. CAMEO_GEMM=blas asks
   /// for OpenBLAS all the same.
   static let usesBlas: Bool = {
-    guard Blas.isLoaded else { return false }
-    if let choice = getenv("CAMEO_GEMM"), strcmp(choice, "blas") == 0 { return true }
-    return ck_isa_tier() == Int32(CK_TIER_GENERIC.rawValue)
+    let isAsked = getenv("CAMEO_GEMM").map { strcmp($0, "blas") == 0 } ?? false
+    return (isAsked || ck_isa_tier() == Int32(CK_TIER_GENERIC.rawValue)) && Blas.isLoaded
   }()
 
   /// Scratch of one thread.

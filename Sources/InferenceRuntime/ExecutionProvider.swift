@@ -62,6 +62,9 @@ public struct KernelRequest {
   public func input(_ index: Int) -> Operand? { index < inputs.count ? inputs[index] : nil }
   public func output(_ index: Int) -> Operand? { index < outputs.count ? outputs[index] : nil }
 
+  /// Whether `choice` may give another answer than 0: questions are noted, or there are answers.
+  public var isTuned: Bool { questions != nil || !answers.options.isEmpty }
+
   /// One of `count` ways to do something: 0 for the heuristic's, others where tuning found them faster. A question has one meaning, and one
   /// count, for one operator with its shapes.
   public func choice(_ question: String, of count: Int) -> Int {

@@ -35,6 +35,7 @@ enum ConvTransposeKernels {
     let (positions, plane) = (window.outputCount, window.inputCount)
     guard positions > 0 else { throw Refusal("an empty input") }
     let scratch = aligned(taps * positions * 4)
+    let usesBlas = Blas.isLoaded
     let kernel = RangeKernel("transposed conv", count: batch * outChannels, grain: 1) { call, begin, end, thread in
       var geometry = geometry
       let columns = (call.scratch + thread * scratch).assumingMemoryBound(to: Float.self)
@@ -44,7 +45,7 @@ enum ConvTransposeKernels {
         let image = call.input(0, Float.self) + (index / outChannels * channels + group * inside) * positions
         // Weights [channels][outside][taps]: the rows of this output channel, transposed.
         let weights = call.input(1, Float.self) + (group * inside * outside + channel % outside) * taps
-        if Blas.isLoaded {
+        if usesBlas {
           cameo_sgemm(
             1, 0, Int64(taps), Int64(positions), Int64(inside), 1, weights, Int64(outside * taps), image,
             Int64(positions),
