@@ -29,7 +29,7 @@ import Testing
     let whole = try WeightColumns.of(parts)
     let deferred = try Tensor.columns(of: parts) { out, _ in
       writes.add()
-      whole.withUnsafeBytes { out.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+      out.copyMemory(from: whole.baseAddress, byteCount: whole.byteCount)
     }
     let plain = try Tensor.of(whole.elements(as: Float.self), .float, shape: whole.shape)
     let x = try Tensor.of(values(5 * 96, 7), .float, shape: [5, 96])

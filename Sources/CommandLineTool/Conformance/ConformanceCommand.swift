@@ -3,8 +3,9 @@ import Cameo
 import Dispatch
 import InferenceRuntime
 import ONNXFormat
-import struct Synchronization.Atomic
 import Tensors
+
+import struct Synchronization.Atomic
 
 /// `cameo conformance`: the ONNX backend tests.
 struct ConformanceCommand: ParsableCommand {
