@@ -101,23 +101,7 @@ static inline __attribute__((always_inline)) void T(first_columns)(const int vec
     const ck_window *w = l->window;
     const int many = PIXELS(vectors), some = PIXELS(vectors) / 3;
 #define TILE(pixels, kw0, kw1) T(first_tile)(pixels, vectors, step, l, out, lines, taps, bias, c, left, ow, kw0, kw1)
-    for (ptrdiff_t ow = 0; ow < w->out[2];) {
-        if (ow < l->lo || ow >= l->hi) {
-            ptrdiff_t kw0, kw1;
-            window_tap_range(w, 2, ow, &kw0, &kw1);
-            TILE(1, kw0, kw1);
-            ow++;
-        } else if (ow + many <= l->hi) {
-            TILE(many, 0, w->kernel[2]);
-            ow += many;
-        } else if (ow + some <= l->hi) {
-            TILE(some, 0, w->kernel[2]);
-            ow += some;
-        } else {
-            TILE(1, 0, w->kernel[2]);
-            ow++;
-        }
-    }
+    WINDOW_LINE(w, l->lo, l->hi, many, some, TILE)
 #undef TILE
 }
 
@@ -138,9 +122,7 @@ static void T(first_conv)(float *out, const CK_U(float) *in, const CK_U(float) *
     const CK_U(float) *lines[CK_FIRST_LINES], *taps[CK_FIRST_LINES];
     const bool late = !ck_is_vector_activation(act->op);
     first_line l = {.window = w, .n = n, .pitch = pitch_of(n), .act = ck_clamp_of(act)};
-    ptrdiff_t other;
-    window_range(w, 2, 0, &l.lo, &other);
-    window_range(w, 2, w->kernel[2] - 1, &other, &l.hi);
+    window_inside(w, &l.lo, &l.hi);
     const size_t line_size = (size_t)w->out[2] * n;
     for (size_t line = begin; line < end; line++) {
         const ptrdiff_t oh = (ptrdiff_t)line % w->out[1], od = (ptrdiff_t)line / w->out[1] % w->out[0];

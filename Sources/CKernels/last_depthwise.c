@@ -97,23 +97,7 @@ static inline __attribute__((always_inline)) void T(dw_columns)(const int vector
                                                                 size_t left) {
     const ck_window *w = l->window;
 #define TILE(pixels, kw0, kw1) T(dw_tile)(pixels, vectors, l, out, lines, taps, count, bias, residual, c, left, ow, kw0, kw1)
-    for (ptrdiff_t ow = 0; ow < w->out[2];) {
-        if (ow < l->lo || ow >= l->hi) {
-            ptrdiff_t kw0, kw1;
-            window_tap_range(w, 2, ow, &kw0, &kw1);
-            TILE(1, kw0, kw1);
-            ow++;
-        } else if (ow + PIXELS <= l->hi) {
-            TILE(PIXELS, 0, w->kernel[2]);
-            ow += PIXELS;
-        } else if (ow + 3 <= l->hi) {
-            TILE(3, 0, w->kernel[2]);
-            ow += 3;
-        } else {
-            TILE(1, 0, w->kernel[2]);
-            ow++;
-        }
-    }
+    WINDOW_LINE(w, l->lo, l->hi, PIXELS, 3, TILE)
 #undef TILE
 }
 
@@ -146,9 +130,7 @@ static void T(last_depthwise)(float *out, const CK_U(float) *in, const CK_U(floa
     const bool late = !ck_is_vector_activation(act->op);
     dw_line l = {.window = w, .channels = channels, .step = w->stride[2] * (ptrdiff_t)channels,
                  .act = ck_clamp_of(act)};
-    ptrdiff_t other;
-    window_range(w, 2, 0, &l.lo, &other);
-    window_range(w, 2, w->kernel[2] - 1, &other, &l.hi);
+    window_inside(w, &l.lo, &l.hi);
     const size_t line_size = (size_t)w->out[2] * channels;
     for (size_t line = begin, count; line < end; line += count) {
         count = ck_min(BAND, end - line);

@@ -25,6 +25,34 @@ static inline void window_range(const ck_window *w, int axis, ptrdiff_t t, ptrdi
     *hi = last;
 }
 
+/// Outputs [*lo, *hi) on the last axis all of whose taps fall inside the input; none where *hi <= *lo.
+static inline void window_inside(const ck_window *w, ptrdiff_t *lo, ptrdiff_t *hi) {
+    ptrdiff_t other;
+    window_range(w, 2, 0, lo, &other);
+    window_range(w, 2, w->kernel[2] - 1, &other, hi);
+}
+
+/// Walks an output line: TILE(n, kw0, kw1) makes the n outputs from `ow` on, whose taps [kw0, kw1) fall inside the input. Those of [lo, hi) go
+/// `many` at a time, then `some`; the others one by one.
+#define WINDOW_LINE(w, lo, hi, many, some, TILE)                   \
+    for (ptrdiff_t ow = 0, n; ow < (w)->out[2]; ow += n) {         \
+        if (ow < (lo) || ow >= (hi)) {                             \
+            ptrdiff_t kw0, kw1;                                    \
+            window_tap_range(w, 2, ow, &kw0, &kw1);                \
+            n = 1;                                                 \
+            TILE(1, kw0, kw1);                                     \
+        } else if (ow + (many) <= (hi)) {                          \
+            n = (many);                                            \
+            TILE(many, 0, (w)->kernel[2]);                         \
+        } else if (ow + (some) <= (hi)) {                          \
+            n = (some);                                            \
+            TILE(some, 0, (w)->kernel[2]);                         \
+        } else {                                                   \
+            n = 1;                                                 \
+            TILE(1, 0, (w)->kernel[2]);                            \
+        }                                                          \
+    }
+
 /// Taps of output o on an axis that fall inside [-before, in + after).
 static inline ptrdiff_t window_taps_inside(const ck_window *w, int axis, ptrdiff_t o, bool padded) {
     const ptrdiff_t before = padded ? w->pad_begin[axis] : 0, after = padded ? w->pad_end[axis] : 0;
