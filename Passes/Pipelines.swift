@@ -79,7 +79,7 @@ public enum Pipelines {
   }
 
   /// What multiplies integers, once it is settled what goes into a product's epilogue and how images lie.
-  private static var integers: [any Pass] { [UseIntegerProducts.pass] }
+  private static var integers: [any Pass] { [UseIntegerProducts.pass, UseDynamicProducts.pass] }
 
   /// What takes the nodes that no other form has taken.
   private static var programs: [any Pass] { [FuseElementwise()] }

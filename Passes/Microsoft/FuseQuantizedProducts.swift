@@ -15,18 +15,26 @@ public enum FuseQuantizedProducts {
     "FuseQuantizedProducts", level: 2,
     summary: "writes products of integers for groups of Q/DQ (target ort)", rules: [Quantized(), Floating()])
 
+  /// The standard's QLinearConv and QLinearMatMul, for whoever asks for that form.
+  public static let qlinear = RewritePass(
+    "UseQLinearOperators", level: 0, summary: "writes QLinearConv and QLinearMatMul for groups of Q/DQ",
+    rules: [Quantized(isStandard: true)])
+
   struct Quantized: RewriteRule {
     let name = "MicrosoftQLinearProduct"
     let anchors: Set<OperatorName> = [OperatorName("QuantizeLinear")]
+    /// Operators of the standard only, whatever the target and the type of the data.
+    var isStandard = false
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let graph = context.graph
-      guard Microsoft.isTarget(context), let source = graph.producer(graph[id].input(0)),
+      guard isStandard || Microsoft.isTarget(context), let source = graph.producer(graph[id].input(0)),
         graph[source].is("Conv") || graph[source].is("MatMul") || graph[source].is("Gemm"),
         let group = try QuantizedGroup(id, context)
       else { return nil }
+      if isStandard, graph[source].is("Gemm") { throw Refusal("the standard has no QLinear form of Gemm", at: source) }
       var change = GraphChange(rule: name, covers: [], isFusion: true)
-      guard let product = try IntegerProduct(group.node, context, &change) else { return nil }
+      guard let product = try IntegerProduct(group.node, context, &change, anyType: isStandard) else { return nil }
       try product.data.requireType(of: group.result)
       change.covers = product.covers + [id]
       change.region = graph[id].region
@@ -89,7 +97,7 @@ private struct IntegerProduct {
   let covers: [NodeID]
 
   /// nil where the operands are not dequantized from 8 bits.
-  init?(_ id: NodeID, _ context: PassContext, _ change: inout GraphChange) throws {
+  init?(_ id: NodeID, _ context: PassContext, _ change: inout GraphChange, anyType: Bool = false) throws {
     let graph = context.graph
     let node = graph[id]
     guard let data = try QuantizedValue.dequantized(node.input(0), in: node.region, context),
@@ -97,7 +105,7 @@ private struct IntegerProduct {
       let shape = context.shape(weights.data), shape.count >= 2, let rank = context.rank(data.data), rank >= 2
     else { return nil }
     try data.requirePlain()
-    guard data.type == .uint8 else {
+    guard anyType || data.type == .uint8 else {
       throw Refusal("ONNX Runtime's products of int8 data take longer than those of floats", at: data.node)
     }
     var axis = node.is("Conv") ? 0 : shape.count - 1

@@ -24,7 +24,7 @@ struct CameoCommand: ParsableCommand {
     subcommands: [
       InspectCommand.self, OptimizeCommand.self, RunCommand.self, BenchCommand.self, CompareCommand.self,
       PassesCommand.self,
-      ProvidersCommand.self, ConformanceCommand.self,
+      ProvidersCommand.self, ConformanceCommand.self, QuantizeCommand.self,
     ])
 }
 

@@ -7,7 +7,7 @@ public enum Contraction {
     "MatMul", "MatMulInteger", "QLinearMatMul", "MatMulNBits", "FusedMatMul", "Gemm", "FusedGemm", "Conv", "FusedConv",
     "ConvInteger", "QLinearConv", "DeformConv", "ConvTranspose", "Attention", "MultiHeadAttention", "Einsum", "LSTM",
     "GRU",
-    "RNN", "ChannelsLastConv", "ChannelsLastConvTranspose", "NhwcConv", "NhwcFusedConv",
+    "RNN", "IntegerMatMul", "IntegerConv", "ChannelsLastConv", "ChannelsLastConvTranspose", "NhwcConv", "NhwcFusedConv",
   ]
 
   /// True for products, convolutions, attention and recurrences.
@@ -23,7 +23,7 @@ public enum Contraction {
       return ["LSTM", "GRU", "RNN"].contains(node.type) ? recurrence(input(0), input(1), input(2), node) : nil
     }
     switch node.type {
-    case "MatMul", "MatMulInteger", "FusedMatMul", "QLinearMatMul":
+    case "MatMul", "MatMulInteger", "FusedMatMul", "QLinearMatMul", "IntegerMatMul":
       guard let inner = input(0)?.last else { return nil }
       return product(output) * inner
     case "MatMulNBits":
@@ -36,7 +36,7 @@ public enum Contraction {
       return product(output) * a[isTransposed ? 0 : 1]
     case "Conv", "FusedConv", "ConvInteger", "DeformConv", "ChannelsLastConv", "NhwcConv", "NhwcFusedConv":
       return convolution(output, weights: input(1))
-    case "QLinearConv": return convolution(output, weights: input(3))
+    case "QLinearConv", "IntegerConv": return convolution(output, weights: input(3))
     case "ConvTranspose", "ChannelsLastConvTranspose":
       guard let data = input(0) else { return nil }
       return convolution(data, weights: input(1))

@@ -1,0 +1,157 @@
+public import GraphIR
+public import InferenceRuntime
+import ONNXFormat
+import Operators
+public import PassKit
+import Passes
+public import Quantization
+public import Tensors
+
+/// A quantization from a float model to a model to be written, with what it costs: what `cameo quantize` does.
+public struct QuantizationRun {
+  public enum Format: String, Sendable, CaseIterable {
+    /// QuantizeLinear and DequantizeLinear around float operators.
+    case qdq
+    /// QLinearConv and QLinearMatMul.
+    case qoperator
+  }
+
+  public enum Form: Sendable {
+    case statically
+    case dynamic(includesConvolutions: Bool)
+  }
+
+  public var form = Form.statically
+  public var options = StaticQuantizationOptions()
+  public var method = RangeMethod.mse
+  public var format = Format.qdq
+  public var smoothing: StaticQuantizer.Smoothing?
+  public var equalizes = false
+  public var outlierThreshold: Float?
+  public var correctsBias = false
+  /// Samples that are read at most.
+  public var samples: Int?
+  public var calibrationPath: String?
+  public var cachePaths: [String] = []
+  public var evaluationPath: String?
+  /// The most that the accuracy may drop: points of top-1 where the evaluation has labels, else 1 - cosine.
+  public var accuracyDrop: Double?
+  /// How the model is optimized before: 0 to 2.
+  public var level = 2
+  public var target = OptimizationOptions.Target.onnx
+  public var opset: Int?
+  public var threads = 0
+  public var bindings: [String: Dim] = [:]
+
+  private let source: Model
+  private let progress: ((String) -> Void)?
+
+  public init(_ source: Model, progress: ((String) -> Void)? = nil) {
+    self.source = source
+    self.progress = progress
+  }
+
+  public struct Result {
+    public var model: Model
+    public var coverage: IntegerCoverage
+    /// Outputs of the quantized against the float model.
+    public var accuracy: Accuracy?
+    /// What `accuracyDrop` is held against.
+    public var drop: Double? { accuracy?.drop }
+    public var cache: CalibrationCache?
+    /// Products that stay float, in words, each with its reason.
+    public var exceptions: [(node: String, reason: String)] = []
+    public var nearMisses: [NearMiss] = []
+    public var bytesBefore = 0
+    public var bytesAfter = 0
+    public var samples = 0
+  }
+
+  public func run() throws -> Result {
+    let model = try optimized()
+    var session = SessionOptions()
+    session.threads = threads
+    session.pool = ThreadPool(threads: threads)
+    let evaluation = try (evaluationPath ?? calibrationPath).map {
+      try Evaluation(model, CalibrationSet(path: $0, model: model), limit: samples, session: session)
+    }
+    var result: Result
+    switch form {
+    case .statically: result = try quantizedStatically(model, evaluation, session)
+    case .dynamic(let includesConvolutions):
+      let (quantized, report) = try Self.apply(
+        [DynamicQuantization(options, includesConvolutions: includesConvolutions)], model)
+      result = try finish(quantized, evaluation)
+      result.nearMisses = report.nearMisses
+      result.exceptions = report.nearMisses.map { ($0.node, $0.reason) }
+    }
+    result.bytesBefore = model.graph.constantBytes
+    result.bytesAfter = result.model.graph.constantBytes
+    return result
+  }
+
+  /// The float model as it is quantized.
+  private func optimized() throws -> Model {
+    var settings = OptimizationOptions()
+    settings.level = level
+    settings.maximumOpset = opset
+    settings.bindings = bindings
+    progress?("optimizing")
+    return try Optimizer(options: settings, verification: nil).optimize(source).model
+  }
+
+  private func quantizedStatically(_ model: Model, _ evaluation: Evaluation?, _ session: SessionOptions) throws
+    -> Result
+  {
+    guard let calibrationPath else { throw CameoError.badInput("static quantization needs samples") }
+    var quantizer = StaticQuantizer(providers: Providers.all(), session: session)
+    quantizer.options = options
+    if format == .qoperator || target == .ort { quantizer.options.intermediate = .all }
+    quantizer.method = method
+    quantizer.smoothing = smoothing
+    quantizer.equalizes = equalizes
+    quantizer.outlierThreshold = outlierThreshold
+    quantizer.correctsBias = correctsBias
+    quantizer.limit = samples
+    if !cachePaths.isEmpty {
+      quantizer.cache = try CalibrationCache(merging: cachePaths.map { try CalibrationCache(path: $0) })
+    }
+    let told = progress
+    quantizer.progress = { what, done, all in told?("\(what) \(done)" + (all.map { " of \($0)" } ?? "")) }
+    let calibrated = try quantizer.calibrate(model, over: CalibrationSet(path: calibrationPath, model: model))
+    var (quantized, placement) = try quantizer.quantize(calibrated)
+    var result = try finish(try formatted(quantized), evaluation)
+    if let accuracyDrop, let evaluation, let drop = result.drop, drop > accuracyDrop {
+      let search = SensitivitySearch(quantizer, calibrated, evaluation, progress: progress)
+      let kept = try search.kept(drop: accuracyDrop) { try formatted($0) }
+      (quantized, placement) = try quantizer.quantize(calibrated, keepingFloat: kept)
+      result = try finish(try formatted(quantized), evaluation)
+    }
+    result.cache = calibrated.cache
+    result.nearMisses = calibrated.nearMisses
+    let graph = calibrated.model.graph
+    result.exceptions = placement.exceptions.map { (graph.describe($0.node), $0.reason) }
+    return result
+  }
+
+  private func formatted(_ model: Model) throws -> Model {
+    switch (format, target) {
+    case (.qoperator, _): return try Self.apply([FuseQuantizedProducts.qlinear], model).model
+    default: return model
+    }
+  }
+
+  private func finish(_ model: Model, _ evaluation: Evaluation?) throws -> Result {
+    progress?("comparing")
+    let accuracy = try evaluation?.accuracy(of: model)
+    return Result(
+      model: model, coverage: try IntegerCoverage(model, bindings: evaluation?.bindings ?? [:]), accuracy: accuracy)
+  }
+
+  static func apply(_ passes: [any Pass], _ model: Model) throws -> (model: Model, report: OptimizationReport) {
+    let done = try PassManager(stages: [PassManager.Stage(passes, rounds: 1)], options: OptimizationOptions()).run(
+      model)
+    if let failure = done.report.failures.first { throw CameoError.unsupported(failure) }
+    return done
+  }
+}

@@ -1,0 +1,178 @@
+import ArgumentParser
+import Cameo
+import PassKit
+import Quantization
+import Tensors
+
+/// How values' ranges are found.
+enum MethodName: String, ExpressibleByArgument, CaseIterable {
+  case minmax, moving, percentile, entropy, mse
+}
+
+/// Integer types by their short names.
+enum IntegerName: String, ExpressibleByArgument, CaseIterable {
+  case u8, s8, u16, s16, u4, s4
+
+  var type: DataType {
+    switch self {
+    case .u8: .uint8
+    case .s8: .int8
+    case .u16: .uint16
+    case .s16: .int16
+    case .u4: .uint4
+    case .s4: .int4
+    }
+  }
+}
+
+/// `0.8`, or `auto`.
+enum SmoothingArgument: ExpressibleByArgument {
+  case alpha(Float)
+  case auto
+
+  init?(argument: String) {
+    if argument == "auto" {
+      self = .auto
+    } else if let alpha = Float(argument), (0...1).contains(alpha) {
+      self = .alpha(alpha)
+    } else {
+      return nil
+    }
+  }
+
+  var smoothing: StaticQuantizer.Smoothing {
+    switch self {
+    case .alpha(let alpha): .alpha(alpha)
+    case .auto: .searched
+    }
+  }
+}
+
+extension QuantizationRun.Format: ExpressibleByArgument {}
+extension StaticQuantizationOptions.Intermediate: ExpressibleByArgument {}
+
+/// Static quantization.
+struct StaticArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Samples: a folder of .npz, .npy or test_data_set_N, or one .npz with samples along the first axis.",
+      valueName: "dir|file"))
+  var calibration: String?
+  @Option(help: ArgumentHelp("Read so many samples at most.", valueName: "n")) var samples: Int?
+  @Option(help: ArgumentHelp("How ranges are found (default: mse).", valueName: "method")) var method: MethodName = .mse
+  @Option(help: ArgumentHelp("The share kept by --method percentile (default: 99.999).", valueName: "percent"))
+  var percentile = 99.999
+  @Option(help: ArgumentHelp("u8 (default), s8, u16 or s16.", valueName: "type")) var activations: IntegerName = .u8
+  @Option(help: ArgumentHelp("s8 (default), u8, s4 or u4.", valueName: "type")) var weights: IntegerName = .s8
+  @Flag(inversion: .prefixedNo, help: "One scale for each output channel of the weights.") var perChannel = true
+  @Flag(help: "One scale for a whole weight.") var perTensor = false
+  @Flag(help: "Zero points in the middle for activations, too.") var symmetric = false
+  @Option(help: ArgumentHelp("qdq (default) or qoperator.", valueName: "format")) var format: QuantizationRun.Format =
+    .qdq
+  @Option(
+    help: ArgumentHelp("needed (default): what products read; all: every product's result, too.", valueName: "which"))
+  var intermediate: StaticQuantizationOptions.Intermediate?
+  @Option(
+    help: ArgumentHelp("A node, by name, or an operator, by type, that stays float. Repeatable.", valueName: "node|op"))
+  var exclude: [String] = []
+  @Option(
+    help: ArgumentHelp(
+      "Ranges from a file that --save-calibration wrote; edited ones win. Repeatable.", valueName: "file"))
+  var calibrationCache: [String] = []
+  @Option(help: ArgumentHelp("Write the ranges and histograms to a file.", valueName: "file")) var saveCalibration:
+    String?
+
+  func validate() throws {
+    guard [.u8, .s8, .u16, .s16].contains(activations) else {
+      throw ValidationError("--activations is u8, s8, u16 or s16")
+    }
+    guard [.u8, .s8, .u4, .s4].contains(weights) else { throw ValidationError("--weights is s8, u8, s4 or u4") }
+    guard percentile > 50, percentile <= 100 else { throw ValidationError("--percentile is above 50 and at most 100") }
+  }
+
+  var rangeMethod: RangeMethod {
+    switch method {
+    case .minmax: .minmax
+    case .moving: .moving(momentum: 0.1)
+    case .percentile: .percentile(percentile)
+    case .entropy: .entropy
+    case .mse: .mse
+    }
+  }
+
+  func apply(to run: inout QuantizationRun, _ accuracy: AccuracyArguments) throws {
+    run.options.activations = activations.type
+    run.options.weights = weights.type
+    run.options.isPerChannel = perChannel && !perTensor
+    run.options.isSymmetric = symmetric
+    run.options.excluded = Set(exclude)
+    if let intermediate { run.options.intermediate = intermediate }
+    run.format = format
+    run.method = rangeMethod
+    run.samples = samples
+    run.calibrationPath = calibration
+    run.cachePaths = calibrationCache
+  }
+}
+
+/// What keeps the accuracy up, and what measures it.
+struct AccuracyArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("Move outliers of a product's data to its weights: 0 to 1, or auto.", valueName: "alpha"))
+  var smoothQuant: SmoothingArgument?
+  @Flag(help: "Correct biases for the mean of what rounding weights takes away.") var biasCorrection = false
+  @Flag(help: "Even out channels between convolutions first.") var equalize = false
+  @Option(
+    help: ArgumentHelp("Multiply channels in float that are so many times larger than the median.", valueName: "times"))
+  var outliers: Float?
+  @Option(
+    help: ArgumentHelp(
+      "Keep so many of the most sensitive products float that the accuracy drops by no more: points of top-1 (0.5) where --evaluate has labels, else 1 - cosine (0.01).",
+      valueName: "drop"))
+  var accuracyDrop: Double?
+  @Option(
+    help: ArgumentHelp(
+      "Samples to compare with the float model on; an array `label` (or `labels`) counts top-1. Default: the calibration set.",
+      valueName: "dir|file"))
+  var evaluate: String?
+
+  func apply(to run: inout QuantizationRun) throws {
+    run.smoothing = smoothQuant?.smoothing
+    run.correctsBias = biasCorrection
+    run.equalizes = equalize
+    run.outlierThreshold = outliers
+    run.accuracyDrop = accuracyDrop
+    run.evaluationPath = evaluate
+  }
+}
+
+/// Forms other than static.
+struct FormArguments: ParsableArguments {
+  @Flag(help: "Quantize the data of products in each run, by its own range.") var dynamic = false
+  @Flag(help: "With --dynamic: convolutions, too.") var convolutions = false
+
+  func apply(to run: inout QuantizationRun) throws {
+    if dynamic { run.form = .dynamic(includesConvolutions: convolutions) }
+  }
+}
+
+/// What is written, and where it may run.
+struct QuantizedFileArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("0 to 2: how the model is optimized before (default: 2).", valueName: "level")) var level =
+    2
+  @Option(help: ArgumentHelp("onnx: standard operators only (default); ort: also com.microsoft.", valueName: "target"))
+  var target: OptimizationOptions.Target = .onnx
+  @Option(
+    help: ArgumentHelp("The opset of the result (default: the source's, raised only as far as needed).", valueName: "n")
+  )
+  var opset: Int?
+  @Option(help: ArgumentHelp("Threads that run the samples (default: one a core).", valueName: "n")) var threads = 0
+  @Option(help: ArgumentHelp("Write a report: FILE.html, .json or .md. Repeatable.", valueName: "file")) var report:
+    [String] = []
+  @Flag(help: "Write the tensors beside the file, to OUT.data.") var externalData = false
+  @OptionGroup var dims: DimArguments
+
+  func validate() throws {
+    guard (0...2).contains(level) else { throw ValidationError("--level is 0 to 2") }
+  }
+}

@@ -1,0 +1,156 @@
+public import GraphIR
+public import InferenceRuntime
+import ONNXFormat
+import Operators
+public import PassKit
+public import Tensors
+
+/// Static quantization from a float model and samples to a model with QuantizeLinear and DequantizeLinear.
+///
+/// The model should be optimized before (BatchNormalization folded, attention fused): what is quantized is the graph as it is given.
+/// The samples are run once for the ranges, and once more before that where SmoothQuant or the outlier split ask for the channels'.
+public struct StaticQuantizer {
+  /// Which division between data and weights SmoothQuant chooses.
+  public enum Smoothing: Sendable, Equatable {
+    case alpha(Float)
+    /// The alpha with the least expected error, for each value.
+    case searched
+  }
+
+  public var options = StaticQuantizationOptions()
+  public var method = RangeMethod.entropy
+  public var smoothing: Smoothing?
+  public var equalizes = false
+  /// Channels whose magnitude is more than this many times the median one's are multiplied in float.
+  public var outlierThreshold: Float?
+  public var correctsBias = false
+  /// Samples that are read at most.
+  public var limit: Int?
+  public var progress: ((_ what: String, _ done: Int, _ all: Int?) -> Void)?
+  /// Ranges that are known already, by value name: those values are not observed.
+  public var cache: CalibrationCache?
+  private let providers: [any ExecutionProvider]
+  private let session: SessionOptions
+
+  public init(providers: [any ExecutionProvider], session: SessionOptions = SessionOptions()) {
+    self.providers = providers
+    self.session = session
+  }
+
+  /// A float model as it is right before integers come in, with the ranges that were observed in it.
+  public struct Calibrated {
+    public let model: Model
+    public let placement: QuantizationPlacement
+    /// The passes' refusals: what was not smoothed, equalized or split, and why.
+    public let nearMisses: [NearMiss]
+    public let cache: CalibrationCache
+    let ranges: [ValueID: ValueRange]
+    let means: [ValueID: [Float]]
+    /// Products that stay float beside those that the caller named.
+    let kept: [String: String]
+  }
+
+  /// Prepares and observes: everything that does not depend on which products are quantized in the end.
+  public func calibrate(_ source: Model, over set: CalibrationSet) throws -> Calibrated {
+    var model = source
+    var misses: [NearMiss] = []
+    var options = options
+    if equalizes { misses += try run([CrossLayerEqualization()], on: &model) }
+    if smoothing != nil || outlierThreshold != nil {
+      let placement = try QuantizationPlacement(try context(model), options)
+      let moments = try observeMoments(model, placement, set)
+      // The split first: what is taken out needs no smoothing.
+      if let outlierThreshold {
+        let record = OutlierSplit.Record()
+        misses += try run([OutlierSplit(placement, moments, threshold: outlierThreshold, record: record)], on: &model)
+        for result in record.results { options.kept[result] = "it multiplies outlying channels" }
+      } else if let smoothing {
+        var alpha: Float?
+        if case .alpha(let given) = smoothing { alpha = given }
+        misses += try run([SmoothQuant(placement, moments, alpha: alpha)], on: &model)
+      }
+    }
+    let placement = try QuantizationPlacement(try context(model), options)
+    var observers: [ValueID: [any ValueObserver]] = [:]
+    var ranges: [ValueID: any RangeSource] = [:]
+    var means: [ValueID: ChannelMoments] = [:]
+    for value in placement.values where cache?[model.graph[value.value].name] == nil {
+      let observer = method.makeObserver()
+      ranges[value.value] = observer
+      observers[value.value, default: []].append(observer)
+    }
+    if correctsBias {
+      for product in placement.products where means[product.data] == nil {
+        let moments = ChannelMoments(axis: model.graph[product.node].is("Conv") ? 1 : -1)
+        means[product.data] = moments
+        observers[product.data, default: []].append(moments)
+      }
+    }
+    if !observers.isEmpty {
+      try Calibrator(model, providers: providers, options: session).run(observers, over: set, limit: limit) {
+        progress?("calibrating", $0, $1)
+      }
+    }
+    var found: [ValueID: ValueRange] = [:]
+    var cache = self.cache ?? CalibrationCache()
+    let scheme = try QuantizationScheme(options.activations, isSymmetric: options.isSymmetric)
+    for value in placement.values {
+      let name = model.graph[value.value].name
+      if let observer = ranges[value.value] { cache[name] = try observer.entry(method) }
+      found[value.value] = try cache[name]?.range(method, scheme)
+    }
+    return Calibrated(
+      model: model, placement: placement, nearMisses: misses, cache: cache, ranges: found,
+      means: means.mapValues(\.mean), kept: options.kept)
+  }
+
+  /// The quantized model. Products whose result `float` names stay float, each for the reason given.
+  public func quantize(
+    _ calibrated: Calibrated, keepingFloat float: [String: String] = [:]
+  ) throws -> (model: Model, placement: QuantizationPlacement) {
+    var options = options
+    options.kept = calibrated.kept.merging(float) { a, _ in a }
+    var model = calibrated.model
+    let context = try context(model)
+    let placement = float.isEmpty ? calibrated.placement : try QuantizationPlacement(context, options)
+    let scheme = try QuantizationScheme(options.activations, isSymmetric: options.isSymmetric)
+    let groups = (placement.values.map(\.group).max() ?? -1) + 1
+    var ranges = [ValueRange?](repeating: nil, count: groups)
+    for value in placement.values {
+      guard let range = calibrated.ranges[value.value] else { continue }
+      ranges[value.group] = ranges[value.group].map { $0.union(range) } ?? range
+    }
+    let parameters = try ranges.map { try QuantizationParameters($0 ?? ValueRange(0, 0), scheme) }
+    _ = try run(
+      [InsertQuantization(placement, parameters, options, means: calibrated.means)], on: &model)
+    return (model, placement)
+  }
+
+  private func observeMoments(
+    _ model: Model, _ placement: QuantizationPlacement, _ set: CalibrationSet
+  ) throws -> [ValueID: ChannelMoments] {
+    var moments: [ValueID: ChannelMoments] = [:]
+    for product in placement.products where !model.graph[product.node].is("Conv") {
+      if moments[product.data] == nil { moments[product.data] = ChannelMoments(axis: -1) }
+    }
+    guard !moments.isEmpty else { return [:] }
+    try Calibrator(model, providers: providers, options: session).run(
+      moments.mapValues { [$0] }, over: set, limit: limit
+    ) { progress?("looking at channels", $0, $1) }
+    return moments
+  }
+
+  private func context(_ model: Model) throws -> PassContext {
+    try PassContext(
+      graph: model.graph, functions: model.functions, options: OptimizationOptions(), sourceOpset: model.opsets[""] ?? 0
+    )
+  }
+
+  private func run(_ passes: [any Pass], on model: inout Model) throws -> [NearMiss] {
+    let (result, report) = try PassManager(stages: [PassManager.Stage(passes)], options: OptimizationOptions()).run(
+      model)
+    if let failure = report.failures.first { throw CameoError(.invariant, failure) }
+    model = result
+    return report.nearMisses
+  }
+}
