@@ -34,6 +34,7 @@ final class BranchKernel: Kernel, @unchecked Sendable {
     let child = call.context.children[firstChild + side]
     child.cancellation = call.context.cancellation
     child.recorder = call.context.recorder
+    child.tap = call.context.tap
     for index in 0..<child.plan.inputPatches.count {
       let patch = child.plan.inputPatches[index]
       child.operands[patch.operand] = call.operands[1 + patch.port].unsafelyUnwrapped + patch.offset

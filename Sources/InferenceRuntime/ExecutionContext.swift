@@ -29,6 +29,7 @@ final class ExecutionContext {
   let children: [ExecutionContext]
   var cancellation: Cancellation?
   var recorder: Recorder?
+  var tap: ValueTap?
 
   /// `memory`: the arena of a sub-plan, inside its parent's. Throws `.limit` past the memory budget.
   init(_ plan: ExecutionPlan, pool: ThreadPool, memory: UnsafeMutableRawPointer? = nil) throws {
@@ -140,6 +141,7 @@ final class ContextPool: Sendable {
   func give(_ context: ExecutionContext) {
     context.cancellation = nil
     context.recorder = nil
+    context.tap = nil
     context.reset()
     let box = Box(context: context)
     idle.withLock { if $0.count < 64 { $0.append(box) } }

@@ -10,6 +10,8 @@ struct FactTable {
   private var isGlobal: [Bool]
   /// Outputs of inlined branches: the value that stands for them.
   private var aliases: [ValueID: ValueID] = [:]
+  /// Tapped outputs of inlined branches, by the value of the branch that they stand for.
+  private var tapsOfAliased: [ValueID: [ValueID]] = [:]
   let core: ProgramCore
 
   /// Most bytes that a result is folded for where only this plan's shapes make it constant.
@@ -29,6 +31,17 @@ struct FactTable {
   }
 
   mutating func alias(_ value: ValueID, to other: ValueID) { if value != other { aliases[value] = other } }
+
+  /// The names under which a tap is shown `value`.
+  func taps(at value: ValueID) -> [ValueID] {
+    (core.options.taps.contains(value) ? [value] : []) + (tapsOfAliased[value] ?? [])
+  }
+
+  /// What is tapped at `value` will be seen where `inner` is made.
+  mutating func noteTaps(of value: ValueID, standingAt inner: ValueID?) {
+    let names = taps(at: value)
+    if let inner, !names.isEmpty { tapsOfAliased[inner, default: []] += names }
+  }
 
   mutating func note(_ value: ValueID, _ fact: ValueFacts, isGlobal global: Bool = false) {
     let index = Int(value.index)

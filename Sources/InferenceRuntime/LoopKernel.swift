@@ -71,6 +71,7 @@ final class LoopKernel: Kernel, @unchecked Sendable {
     let body = call.context.children[child]
     body.cancellation = call.context.cancellation
     body.recorder = call.context.recorder
+    body.tap = call.context.tap
     let limit = call.optional(0, Int64.self)?.pointee ?? .max
     var goesOn = call.optional(1, UInt8.self).map { $0.pointee != 0 } ?? true
     let number = call.scratch + buffers - 2 * MemoryPlanner.alignment

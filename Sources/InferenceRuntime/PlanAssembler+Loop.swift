@@ -8,6 +8,8 @@ extension PlanAssembler {
   func loop(_ entry: PlanBuilder.Entry, _ node: Node) throws -> (LoopKernel, ExecutionPlan)? {
     guard case .graph(let region) = node["body"], entry.inputs.count >= 2 else { return nil }
     let formals = core.graph[region].inputs
+    // Programs of their own show their inputs; a plan in a step's scratch has no word for them.
+    if formals.contains(where: { core.options.taps.contains($0) }) { return nil }
     let count = entry.inputs.count - 2
     guard formals.count == 2 + count, entry.outputs.count >= count,
       core.graph[region].outputs.count == 1 + entry.outputs.count

@@ -81,7 +81,8 @@ final class PlanAssembler {
       let outputs = try entry.outputs.map { try operand($0) }
       let node = core.graph[entry.id]
       let isMemory =
-        zip(entry.inputs, inputs).allSatisfy { ($0 == nil) == ($1 == nil) }
+        entry.tap == nil
+        && zip(entry.inputs, inputs).allSatisfy { ($0 == nil) == ($1 == nil) }
         && zip(entry.outputs, outputs).allSatisfy { ($0 == nil) == ($1 == nil) }
       var operands: RoundedOperands?
       if isMemory && node.regions.isEmpty && !(inputs + outputs).contains(where: { $0?.room != nil }) {
@@ -108,6 +109,12 @@ final class PlanAssembler {
   }
 
   private func choose(_ entry: PlanBuilder.Entry) throws {
+    if let tap = entry.tap {
+      implementations.append(.kernel(PreparedKernel(TapKernel(tap, try describe(entry.inputs[0])))))
+      providers.append("plan")
+      refusals.append([])
+      return
+    }
     let node = core.graph[entry.id]
     let inputs = try entry.inputs.map { try operand($0) }
     let outputs = try entry.outputs.map { try operand($0) }
@@ -194,13 +201,15 @@ final class PlanAssembler {
     return total == output.byteCount ? offsets : nil
   }
 
+  /// Where a reference step finds what it reads.
+  private func describe(_ value: ValueID?) throws -> ReferenceOperand {
+    guard let value else { return .absent }
+    if let constant = FactTable.constant(builder.facts[value]) { return .constant(constant) }
+    if let operand = try operand(value) { return .memory(operand.type, operand.shape) }
+    return .boxed(box(value))
+  }
+
   private func reference(_ entry: PlanBuilder.Entry, _ node: Node) throws -> ReferenceKernel {
-    func describe(_ value: ValueID?) throws -> ReferenceOperand {
-      guard let value else { return .absent }
-      if let constant = FactTable.constant(builder.facts[value]) { return .constant(constant) }
-      if let operand = try operand(value) { return .memory(operand.type, operand.shape) }
-      return .boxed(box(value))
-    }
     var bodies: [RegionID: RegionProgram] = [:]
     for region in node.regions {
       bodies[region] = RegionProgram(core, region: region, facts: builder.facts, captures: entry.captures)
@@ -346,9 +355,11 @@ final class PlanAssembler {
         try append(
           time, prepared.kernel, entry.inputs + entry.captures.map { $0 }, entry.outputs,
           scratch: prepared.scratchBytes > 0, unread: prepared.unreadInputs,
-          work: StepWork(
-            core.graph[entry.id], graph: core.graph, inputs: try entry.inputs.map { try operand($0) },
-            outputs: try entry.outputs.map { try operand($0) }))
+          work: entry.tap != nil
+            ? nil
+            : StepWork(
+              core.graph[entry.id], graph: core.graph, inputs: try entry.inputs.map { try operand($0) },
+              outputs: try entry.outputs.map { try operand($0) }))
       case .loop(let kernel, let plan):
         copied += plan.copiedBytes
         let bound = kernel.bound(child: children.count, arena: plan.memory.peakBytes)

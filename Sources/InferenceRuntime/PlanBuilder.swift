@@ -70,6 +70,8 @@ final class PlanBuilder {
     /// What bodies read from outside, constants excluded.
     var captures: [ValueID] = []
     var isDynamic = false
+    /// Shows its one input, under this name, to the run's tap: the node has made it, nothing is computed.
+    var tap: ValueID?
   }
 
   let core: ProgramCore
@@ -161,7 +163,12 @@ final class PlanBuilder {
         let taken = try condition.scalar(as: Int64.self) != 0
         if case .graph(let body) = node[taken ? "then_branch" : "else_branch"] {
           for (index, output) in node.outputs.enumerated() {
-            if let output, index < graph[body].outputs.count { facts.alias(output, to: graph[body].outputs[index]) }
+            guard let output, index < graph[body].outputs.count else { continue }
+            let result = graph[body].outputs[index]
+            facts.alias(output, to: result)
+            let isMadeInside = graph.producer(result).map { graph.isRegion(graph[$0].region, within: body) } ?? false
+            facts.noteTaps(of: output, standingAt: isMadeInside ? result : nil)
+            if !isMadeInside { showTapped(output, madeBy: id) }
           }
           work.append(contentsOf: graph.nodes(in: body).reversed())
           continue
@@ -180,7 +187,10 @@ final class PlanBuilder {
         for case .some(let output) in node.outputs { pending.insert(output) }
         continue
       }
-      if try facts.infer(id) { continue }
+      if try facts.infer(id) {
+        for case .some(let output) in node.outputs { showTapped(output, madeBy: id) }
+        continue
+      }
       var entry = Entry(
         id: id, inputs: node.inputs.map { $0.map { facts.resolve($0) } }, outputs: node.outputs, captures: captures)
       for case .some(let output) in node.outputs where !isMemory(output) {
@@ -188,6 +198,17 @@ final class PlanBuilder {
         // A sequence is no unknown shape, but only what reads it knows what comes out of it.
         if case .tensor = facts[output].type ?? .tensor(nil, nil) { pending.insert(output) }
       }
+      entries.append(entry)
+      for case .some(let output) in node.outputs { showTapped(output, madeBy: id) }
+    }
+  }
+
+  /// Adds what shows `value` to the run's tap, where it or an output of an inlined branch that it stands for is tapped.
+  private func showTapped(_ value: ValueID, madeBy id: NodeID) {
+    if core.options.taps.isEmpty { return }
+    for name in facts.taps(at: value) {
+      var entry = Entry(id: id, inputs: [facts.resolve(value)], outputs: [])
+      entry.tap = name
       entries.append(entry)
     }
   }
@@ -217,7 +238,9 @@ final class PlanBuilder {
     let after = order.filter { !inside.contains($0) }
     var kept: [Entry] = []
     for var entry in entries.reversed() {
-      guard entry.outputs.contains(where: { $0.map { needed.contains($0) } ?? false }) else { continue }
+      guard entry.tap != nil || entry.outputs.contains(where: { $0.map { needed.contains($0) } ?? false }) else {
+        continue
+      }
       if PlanBuilder.mayLeaveOut.contains(graph[entry.id].operatorName.name) {
         // An optional result that nobody reads takes no memory.
         let isRecurrent = PlanBuilder.recurrent.contains(graph[entry.id].operatorName.name)

@@ -100,9 +100,10 @@ final class ReferenceKernel: Kernel, @unchecked Sendable {
         captured[capture.0] = try value(capture.1, call.operands[inputs.count + index], call)
       }
       let cancellation = call.context.cancellation
+      let tap = call.context.tap
       runBody = { [bodies] region, arguments in
         guard let body = bodies[region] else { throw CameoError(.invariant, "a body was not planned") }
-        return try body.run(arguments, captured: captured, cancellation: cancellation)
+        return try body.run(arguments, captured: captured, cancellation: cancellation, tap: tap)
       }
     }
     let results = try GraphEvaluator.evaluate(

@@ -105,18 +105,26 @@ final class RegionProgram: @unchecked Sendable {
   /// Runs on values; the region's outputs.
   func run(
     _ arguments: [Value?], captured: [ValueID: Value] = [:], cancellation: Cancellation? = nil,
-    recorder: Recorder? = nil
+    recorder: Recorder? = nil, tap: ValueTap? = nil
   ) throws -> [Value] {
     var stage = try firstStage(arguments, captured: captured)
     var environment = captured
     for (index, formal) in formals.enumerated() where index < arguments.count {
       if let value = arguments[index] { environment[formal] = value }
     }
+    if let tap {
+      for formal in formals where core.options.taps.contains(formal) {
+        if let tensor = (environment[formal] ?? core.graph[formal].constant)?.tensor {
+          try within("value \(core.graph[formal].name)") { try tap(formal, tensor) }
+        }
+      }
+    }
     while true {
       let plan = stage.plan
       let context = try stage.contexts.take(plan, pool: core.pool)
       context.cancellation = cancellation
       context.recorder = recorder
+      context.tap = tap
       for (port, input) in plan.inputs.enumerated() {
         guard let value = environment[input.value] else {
           throw CameoError.badInput(

@@ -23,6 +23,8 @@ public struct SessionOptions: Sendable {
   public var pool: ThreadPool?
   /// Packed weights that are mapped instead of made; see `PackFile`.
   public var packs: PackFile?
+  /// Values that runs show to a `ValueTap`: see `Session.run(values:cancellation:tap:)`. None: plans hold no step for it.
+  public var taps: Set<ValueID> = []
   /// The packed weights are to be written to a file: nothing in them may be left to chance.
   package var keepsPacks = false
 
@@ -107,6 +109,17 @@ public final class Session: Sendable {
     let recorder = profile.map { Recorder($0) }
     let results = try program.run(arguments, cancellation: cancellation, recorder: recorder)
     recorder?.finish()
+    return named(results)
+  }
+
+  /// The same, and `tap` is shown the values that `SessionOptions.taps` names as they are made. What it throws ends the run.
+  public func run(
+    values: [String: Value], cancellation: Cancellation? = nil, tap: @escaping ValueTap
+  ) throws -> [String: Value] {
+    named(try program.run(validate(values), cancellation: cancellation, tap: tap))
+  }
+
+  private func named(_ results: [Value]) -> [String: Value] {
     var named: [String: Value] = [:]
     for (index, output) in outputs.enumerated() { named[output.name] = results[index] }
     return named

@@ -17,6 +17,7 @@
 #include "ck_isa.h"
 #include "ck_last.h"
 #include "ck_norm.h"
+#include "ck_observe.h"
 #include "ck_pool.h"
 #include "ck_program.h"
 #include "ck_quant.h"

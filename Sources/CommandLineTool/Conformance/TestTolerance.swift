@@ -1,4 +1,5 @@
 import Cameo
+import ONNXFormat
 import Tensors
 
 /// How ONNX's own backend runner compares results (`onnx.backend.test.runner` of onnx 1.23, which calls

@@ -4,10 +4,6 @@ import GraphIR
 import ONNXFormat
 import Tensors
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// `--input`, `--inputs`, `--dim`, `--seed`: what a model is run on.
 struct TensorArguments: ParsableArguments {
   @Option(
@@ -46,7 +42,7 @@ struct TensorArguments: ParsableArguments {
     if let inputs {
       for (name, tensor) in try TensorArguments.read(inputs, names: ports.map(\.name)) {
         guard let port = ports.first(where: { $0.name == name }) else { continue }
-        values[name] = .tensor(try adapt(tensor, port.type))
+        values[name] = .tensor(try tensor.adapted(to: port.type))
         bind(tensor, port.type)
       }
       if values.isEmpty, !ports.isEmpty {
@@ -63,7 +59,7 @@ struct TensorArguments: ParsableArguments {
       }
       guard case .file(let path) = spec.source else { continue }
       let tensor = try TensorFactory.read(path, name: spec.name)
-      values[spec.name] = .tensor(try adapt(tensor, port.type))
+      values[spec.name] = .tensor(try tensor.adapted(to: port.type))
       bind(tensor, port.type)
     }
     // Shapes written out bind symbols, too, before a shape that is left to the model is asked for.
@@ -122,18 +118,6 @@ struct TensorArguments: ParsableArguments {
     return (type, dims)
   }
 
-  /// Types that files of numpy cannot name (bfloat16, float8, 4-bit) come as bytes of the same width.
-  private func adapt(_ tensor: Tensor, _ declared: ValueType?) throws -> Tensor {
-    guard let type = declared?.dataType, type != tensor.dataType else { return tensor }
-    if tensor.dataType.isUnsignedInteger || tensor.dataType == .int8 || tensor.dataType == .int16, !type.isInteger,
-      type != .bool,
-      type.bitWidth == tensor.dataType.bitWidth, type != .string, type != .float16, type != .float, type != .double
-    {
-      return try tensor.bitCast(to: type)
-    }
-    return tensor
-  }
-
   /// The arrays of an archive, or of the files of a folder: NAME.npy, NAME.pb, and input_0.pb by position or by its own name.
   static func read(_ path: String, names: [String], stem: String = "input") throws -> [(name: String, tensor: Tensor)] {
     if path.hasSuffix(".npz") { return try NumPyFile.readArchive(path: path) }
@@ -159,38 +143,6 @@ struct TensorArguments: ParsableArguments {
       }
     }
     return result
-  }
-}
-
-/// Folders, without Foundation.
-enum Folder {
-  /// The names in a folder, sorted; nil where it is none.
-  static func files(_ path: String) -> [String]? {
-    guard let folder = opendir(path) else { return nil }
-    defer { closedir(folder) }
-    var names: [String] = []
-    while let entry = readdir(folder) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != "." && name != ".." { names.append(name) }
-    }
-    return names.sorted()
-  }
-
-  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
-
-  static func isFolder(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-  }
-
-  /// Makes a folder where there is none. Throws `.system`.
-  static func make(_ path: String) throws {
-    if isFolder(path) { return }
-    guard mkdir(path, 0o755) == 0 else {
-      throw CameoError.system("cannot make the folder: \(String(cString: strerror(errno)))").within("file \(path)")
-    }
   }
 }
 

@@ -1,17 +1,15 @@
-import Cameo
-import GraphIR
-import ONNXFormat
-import Tensors
+package import GraphIR
+package import Tensors
 
 /// A `test_data_set_N` folder: inputs and expected outputs by position.
 ///
 /// Throws for a value that the model has no input or output for.
-struct TestData {
-  let inputs: [String: Value]
+package struct TestData {
+  package let inputs: [String: Value]
   /// nil where the folder has no file for the output.
-  let outputs: [Value?]
+  package let outputs: [Value?]
 
-  init(folder: String, model: Model) throws {
+  package init(folder: String, model: Model) throws {
     let graph = model.graph
     for (kind, count) in [("input", graph.inputs.count), ("output", graph.outputs.count)] {
       let path = "\(folder)/\(kind)_\(count).pb"
@@ -31,7 +29,7 @@ struct TestData {
   }
 
   /// The `test_data_set_N` folders under `folder`, by number.
-  static func folders(in folder: String) -> [String] {
+  package static func folders(in folder: String) -> [String] {
     (Folder.files(folder) ?? []).filter { $0.hasPrefix("test_data_set_") && Folder.isFolder(folder + "/" + $0) }
       .sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }.map { folder + "/" + $0 }
   }
