@@ -23,7 +23,7 @@ public struct QuantizationRun {
 
   public var form = Form.statically
   public var options = StaticQuantizationOptions()
-  public var method = RangeMethod.mse
+  public var method = RangeMethod.minmax
   public var format = Format.qdq
   public var smoothing: StaticQuantizer.Smoothing?
   public var equalizes = false
@@ -58,7 +58,6 @@ public struct QuantizationRun {
     public var accuracy: Accuracy?
     /// What `accuracyDrop` is held against.
     public var drop: Double? { accuracy?.drop }
-    public var cache: CalibrationCache?
     /// Products that stay float, in words, each with its reason.
     public var exceptions: [(node: String, reason: String)] = []
     public var nearMisses: [NearMiss] = []
@@ -113,21 +112,11 @@ public struct QuantizationRun {
     quantizer.outlierThreshold = outlierThreshold
     quantizer.correctsBias = correctsBias
     quantizer.limit = samples
-    if !cachePaths.isEmpty {
-      quantizer.cache = try CalibrationCache(merging: cachePaths.map { try CalibrationCache(path: $0) })
-    }
     let told = progress
     quantizer.progress = { what, done, all in told?("\(what) \(done)" + (all.map { " of \($0)" } ?? "")) }
     let calibrated = try quantizer.calibrate(model, over: CalibrationSet(path: calibrationPath, model: model))
-    var (quantized, placement) = try quantizer.quantize(calibrated)
+    let (quantized, placement) = try quantizer.quantize(calibrated)
     var result = try finish(try formatted(quantized), evaluation)
-    if let accuracyDrop, let evaluation, let drop = result.drop, drop > accuracyDrop {
-      let search = SensitivitySearch(quantizer, calibrated, evaluation, progress: progress)
-      let kept = try search.kept(drop: accuracyDrop) { try formatted($0) }
-      (quantized, placement) = try quantizer.quantize(calibrated, keepingFloat: kept)
-      result = try finish(try formatted(quantized), evaluation)
-    }
-    result.cache = calibrated.cache
     result.nearMisses = calibrated.nearMisses
     let graph = calibrated.model.graph
     result.exceptions = placement.exceptions.map { (graph.describe($0.node), $0.reason) }

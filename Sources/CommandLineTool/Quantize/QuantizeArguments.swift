@@ -94,9 +94,7 @@ struct StaticArguments: ParsableArguments {
     switch method {
     case .minmax: .minmax
     case .moving: .moving(momentum: 0.1)
-    case .percentile: .percentile(percentile)
-    case .entropy: .entropy
-    case .mse: .mse
+    default: .minmax
     }
   }
 

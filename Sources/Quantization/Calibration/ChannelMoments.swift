@@ -1,24 +1,38 @@
 public import Tensors
 
-/// What a value's channels look like: least, greatest, mean and mean square of each index of one axis, over all samples.
-///
-/// Memory: four numbers a channel. SmoothQuant and the search for outliers read the extremes, bias correction the mean.
+/// What a value's channels look like: for each index of one axis, over all samples.
+public struct ChannelSummary: Sendable {
+  /// Never above, never below 0.
+  public let least: [Float]
+  public let greatest: [Float]
+  public let mean: [Float]
+  public let meanSquare: [Float]
+
+  public var channels: Int { least.count }
+  public var magnitude: [Float] { zip(least, greatest).map { max(-$0, $1) } }
+}
+
+/// Finds least, greatest, mean and mean square of each index of one axis. SmoothQuant and the search for outliers read the extremes, bias
+/// correction the mean. Memory: four numbers a channel.
 public final class ChannelMoments: ValueObserver {
   /// The axis that counts channels; negative from the end.
   public let axis: Int
-  public private(set) var least: [Float] = []
-  public private(set) var greatest: [Float] = []
+  private var least: [Float] = []
+  private var greatest: [Float] = []
   private var sums: [Double] = []
   private var squares: [Double] = []
   /// Numbers seen of each channel.
-  public private(set) var count = 0
+  private var count = 0
 
   public init(axis: Int) { self.axis = axis }
 
-  public var channels: Int { least.count }
-  public var mean: [Float] { sums.map { count == 0 ? 0 : Float($0 / Double(count)) } }
-  public var meanSquare: [Float] { squares.map { count == 0 ? 0 : Float($0 / Double(count)) } }
-  public var magnitude: [Float] { zip(least, greatest).map { max(-$0, $1) } }
+  /// nil before a number was seen.
+  public var summary: ChannelSummary? {
+    guard count > 0 else { return nil }
+    return ChannelSummary(
+      least: least, greatest: greatest, mean: sums.map { Float($0 / Double(count)) },
+      meanSquare: squares.map { Float($0 / Double(count)) })
+  }
 
   public func observe(_ tensor: Tensor) throws {
     let place = axis < 0 ? axis + tensor.rank : axis

@@ -14,7 +14,7 @@ public struct OutlierSplit: Pass {
   /// Most channels that are taken out, as a share of all.
   private static let share = 0.02
   private let products: [QuantizationPlacement.Product]
-  private let moments: [ValueID: ChannelMoments]
+  private let moments: [ValueID: ChannelSummary]
   private let threshold: Float
   /// The products of outliers, by the name of the value that they make: they are to stay float.
   public final class Record: @unchecked Sendable {
@@ -25,7 +25,7 @@ public struct OutlierSplit: Pass {
 
   /// A channel is an outlier where its magnitude is more than `threshold` times the median channel's.
   public init(
-    _ placement: QuantizationPlacement, _ moments: [ValueID: ChannelMoments], threshold: Float = 6, record: Record
+    _ placement: QuantizationPlacement, _ moments: [ValueID: ChannelSummary], threshold: Float = 6, record: Record
   ) {
     self.record = record
     products = placement.products
@@ -35,7 +35,7 @@ public struct OutlierSplit: Pass {
 
   public func run(_ context: PassContext) throws {
     for product in products {
-      guard let moments = moments[product.data], moments.count > 0 else { continue }
+      guard let moments = moments[product.data] else { continue }
       do {
         try split(product, moments.magnitude, context)
       } catch let refusal as Refusal {

@@ -13,12 +13,12 @@ public struct SmoothQuant: Pass {
   public let summary = "moves outliers of a product's data to its weights"
   public let level = 0
   private let products: [ValueID: [QuantizationPlacement.Product]]
-  private let moments: [ValueID: ChannelMoments]
+  private let moments: [ValueID: ChannelSummary]
   private let alpha: Float?
 
   /// `alpha` nil: for each value the one with the least expected error, see `expectedError`. `moments` are of the products' data
   /// along its last axis; a value without any is left alone.
-  public init(_ placement: QuantizationPlacement, _ moments: [ValueID: ChannelMoments], alpha: Float?) {
+  public init(_ placement: QuantizationPlacement, _ moments: [ValueID: ChannelSummary], alpha: Float?) {
     products = Dictionary(grouping: placement.products, by: \.data)
     self.moments = moments
     self.alpha = alpha
@@ -26,7 +26,7 @@ public struct SmoothQuant: Pass {
 
   public func run(_ context: PassContext) throws {
     for (data, readers) in products.sorted(by: { $0.key < $1.key }) {
-      guard let moments = moments[data], moments.count > 0 else { continue }
+      guard let moments = moments[data] else { continue }
       do {
         try smooth(data, readers, moments, context)
       } catch let refusal as Refusal {
@@ -36,7 +36,7 @@ public struct SmoothQuant: Pass {
   }
 
   private func smooth(
-    _ data: ValueID, _ readers: [QuantizationPlacement.Product], _ moments: ChannelMoments, _ context: PassContext
+    _ data: ValueID, _ readers: [QuantizationPlacement.Product], _ moments: ChannelSummary, _ context: PassContext
   ) throws {
     let graph = context.graph
     let channels = moments.channels
@@ -78,7 +78,7 @@ public struct SmoothQuant: Pass {
 
   /// The expected square error of the products' results, from the steps' uniform error: data step^2 / 12 for each weight, and each
   /// column's weight step^2 / 12 for each mean square of the data.
-  private func expectedError(_ factors: [Float], _ moments: ChannelMoments, _ matrices: [ProductWeights]) -> Double {
+  private func expectedError(_ factors: [Float], _ moments: ChannelSummary, _ matrices: [ProductWeights]) -> Double {
     var (low, high): (Float, Float) = (0, 0)
     var energy = 0.0
     let squares = moments.meanSquare

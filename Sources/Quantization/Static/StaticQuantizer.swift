@@ -18,7 +18,7 @@ public struct StaticQuantizer {
   }
 
   public var options = StaticQuantizationOptions()
-  public var method = RangeMethod.entropy
+  public var method = RangeMethod.minmax
   public var smoothing: Smoothing?
   public var equalizes = false
   /// Channels whose magnitude is more than this many times the median one's are multiplied in float.
@@ -27,8 +27,6 @@ public struct StaticQuantizer {
   /// Samples that are read at most.
   public var limit: Int?
   public var progress: ((_ what: String, _ done: Int, _ all: Int?) -> Void)?
-  /// Ranges that are known already, by value name: those values are not observed.
-  public var cache: CalibrationCache?
   private let providers: [any ExecutionProvider]
   private let session: SessionOptions
 
@@ -43,7 +41,6 @@ public struct StaticQuantizer {
     public let placement: QuantizationPlacement
     /// The passes' refusals: what was not smoothed, equalized or split, and why.
     public let nearMisses: [NearMiss]
-    public let cache: CalibrationCache
     let ranges: [ValueID: ValueRange]
     let means: [ValueID: [Float]]
     /// Products that stay float beside those that the caller named.
@@ -72,9 +69,9 @@ public struct StaticQuantizer {
     }
     let placement = try QuantizationPlacement(try context(model), options)
     var observers: [ValueID: [any ValueObserver]] = [:]
-    var ranges: [ValueID: any RangeSource] = [:]
+    var ranges: [ValueID: RangeObserver] = [:]
     var means: [ValueID: ChannelMoments] = [:]
-    for value in placement.values where cache?[model.graph[value.value].name] == nil {
+    for value in placement.values {
       let observer = method.makeObserver()
       ranges[value.value] = observer
       observers[value.value, default: []].append(observer)
@@ -91,17 +88,10 @@ public struct StaticQuantizer {
         progress?("calibrating", $0, $1)
       }
     }
-    var found: [ValueID: ValueRange] = [:]
-    var cache = self.cache ?? CalibrationCache()
-    let scheme = try QuantizationScheme(options.activations, isSymmetric: options.isSymmetric)
-    for value in placement.values {
-      let name = model.graph[value.value].name
-      if let observer = ranges[value.value] { cache[name] = try observer.entry(method) }
-      found[value.value] = try cache[name]?.range(method, scheme)
-    }
+    let found = ranges.compactMapValues(\.range)
     return Calibrated(
-      model: model, placement: placement, nearMisses: misses, cache: cache, ranges: found,
-      means: means.mapValues(\.mean), kept: options.kept)
+      model: model, placement: placement, nearMisses: misses, ranges: found,
+      means: means.compactMapValues { $0.summary?.mean }, kept: options.kept)
   }
 
   /// The quantized model. Products whose result `float` names stay float, each for the reason given.
@@ -128,7 +118,7 @@ public struct StaticQuantizer {
 
   private func observeMoments(
     _ model: Model, _ placement: QuantizationPlacement, _ set: CalibrationSet
-  ) throws -> [ValueID: ChannelMoments] {
+  ) throws -> [ValueID: ChannelSummary] {
     var moments: [ValueID: ChannelMoments] = [:]
     for product in placement.products where !model.graph[product.node].is("Conv") {
       if moments[product.data] == nil { moments[product.data] = ChannelMoments(axis: -1) }
@@ -137,7 +127,7 @@ public struct StaticQuantizer {
     try Calibrator(model, providers: providers, options: session).run(
       moments.mapValues { [$0] }, over: set, limit: limit
     ) { progress?("looking at channels", $0, $1) }
-    return moments
+    return moments.compactMapValues(\.summary)
   }
 
   private func context(_ model: Model) throws -> PassContext {
