@@ -33,7 +33,9 @@ let package = Package(
     // L6
     .target(
       name: "Quantization",
-      dependencies: ["InferenceRuntime", "Passes", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
+      dependencies: [
+        "InferenceRuntime", "Passes", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors", "CKernels",
+      ]),
     .target(
       name: "CPUProvider",
       dependencies: ["InferenceRuntime", "PassKit", "Operators", "GraphIR", "Tensors", "CKernels", "CBLAS"],
