@@ -1,0 +1,140 @@
+internal import CKernels
+public import Tensors
+
+/// The mean of x x^T over all rows x along a value's last axis: the second moments that GPTQ and AWQ weigh errors with.
+///
+/// Holds depth^2 float32 whatever the number of samples. O(rows * depth^2 / 2) a sample, over all threads; the same bits for any number
+/// of them.
+public final class GramObserver: ValueObserver {
+  /// [depth, depth], row-major, both triangles; empty before the first sample.
+  public private(set) var gram: [Float] = []
+  /// Length of the last axis; nil before the first sample.
+  public private(set) var depth: Int?
+  /// Rows seen.
+  public private(set) var count = 0
+  private static let panel = 32
+  /// The deepest value that is taken: its matrix holds 1 GiB.
+  public static let greatestDepth = 1 << 14
+
+  public init() {}
+
+  /// Throws `.badInput` for a scalar, another depth than before, and numbers that are not finite; `.limit` past `greatestDepth`.
+  public func observe(_ tensor: Tensor) throws {
+    let width = try LastAxis.depth(of: tensor, after: depth)
+    guard width <= GramObserver.greatestDepth else {
+      throw CameoError.limit("a last axis of \(width): products of up to \(GramObserver.greatestDepth) are kept")
+    }
+    if depth == nil {
+      try MemoryBudget.shared.check(width * width * MemoryLayout<Float>.stride, for: "the activations' products")
+      gram = [Float](repeating: 0, count: width * width)
+      depth = width
+    }
+    let rows = width == 0 ? 0 : tensor.count / width
+    if rows == 0 { return }
+    let view = try LastAxis.finite(tensor)
+    let total = count + rows
+    let (kept, added) = (Float(Double(count) / Double(total)), Float(1 / Double(total)))
+    gram.withUnsafeMutableBufferPointer { gram in
+      nonisolated(unsafe) let gram = gram
+      ParallelRows.run(width, grain: GramObserver.panel) { part in
+        let columns = width - part.lowerBound
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: part.count * columns) { product in
+          guard let out = product.baseAddress else { return }
+          ck_contract_f32(
+            out, columns, 1, view.base + part.lowerBound, 1, width, view.base + part.lowerBound, width, 1, columns, rows,
+            0, part.count)
+          for i in part {
+            for j in i..<width {
+              let value = gram[i * width + j] * kept + out[(i - part.lowerBound) * columns + j - part.lowerBound] * added
+              gram[i * width + j] = value
+              gram[j * width + i] = value
+            }
+          }
+        }
+      }
+    }
+    count = total
+  }
+}
+
+/// Mean and greatest magnitude of each channel along a value's last axis.
+public final class ChannelObserver: ValueObserver {
+  private var sums: [Double] = []
+  /// max |x| of each channel; empty before the first sample.
+  public private(set) var maxima: [Float] = []
+  /// Rows seen.
+  public private(set) var count = 0
+
+  public init() {}
+
+  /// mean |x| of each channel.
+  public var means: [Float] { sums.map { count == 0 ? 0 : Float($0 / Double(count)) } }
+
+  /// Throws `.badInput` for a scalar, another number of channels than before, and numbers that are not finite.
+  public func observe(_ tensor: Tensor) throws {
+    let width = try LastAxis.depth(of: tensor, after: count == 0 ? nil : maxima.count)
+    let rows = width == 0 ? 0 : tensor.count / width
+    if rows == 0 { return }
+    let view = try LastAxis.finite(tensor)
+    if count == 0 {
+      sums = [Double](repeating: 0, count: width)
+      maxima = [Float](repeating: 0, count: width)
+    }
+    sums.withUnsafeMutableBufferPointer { sums in
+      maxima.withUnsafeMutableBufferPointer { maxima in
+        for row in 0..<rows {
+          for index in 0..<width {
+            let magnitude = view.base[row * width + index].magnitude
+            sums[index] += Double(magnitude)
+            maxima[index] = max(maxima[index], magnitude)
+          }
+        }
+      }
+    }
+    count += rows
+  }
+}
+
+enum LastAxis {
+  /// The length of the last axis. Throws `.badInput` for what is no float tensor with one, or where `known` says another.
+  static func depth(of tensor: Tensor, after known: Int?) throws -> Int {
+    guard tensor.dataType.isFloatingPoint, let width = tensor.shape.last else {
+      throw CameoError.badInput("\(tensor) has no channels of floats along a last axis")
+    }
+    if let known, known != width {
+      throw CameoError.badInput("\(tensor) has \(width) channels, \(known) were there before")
+    }
+    return width
+  }
+
+  /// Its elements. Throws `.badInput` where one is not finite.
+  static func finite(_ tensor: Tensor) throws -> ElementView<Float> {
+    let view = try ElementView<Float>(tensor)
+    // The sum of magnitudes is finite only where all are, or where it overflows on the way.
+    var sum = 0.0
+    for index in 0..<view.count { sum += Double(view.base[index].magnitude) }
+    guard sum.isFinite else { throw CameoError.badInput("\(tensor) holds numbers that are not finite") }
+    return view
+  }
+}
+
+/// What is known of a product's left operand when its weight is quantized.
+public struct ActivationStatistics: Sendable {
+  /// The mean of x x^T, [depth, depth].
+  public let gram: [Float]
+  /// mean |x| of each channel, [depth].
+  public let magnitudes: [Float]
+
+  public init(gram: [Float], magnitudes: [Float]) {
+    self.gram = gram
+    self.magnitudes = magnitudes
+  }
+
+  /// From observers that saw the value; nil where they saw nothing.
+  public init?(_ observers: [any ValueObserver]) {
+    let grams = observers.compactMap { $0 as? GramObserver }
+    let channels = observers.compactMap { $0 as? ChannelObserver }
+    guard let gram = grams.first, let channel = channels.first, gram.count > 0, channel.count > 0 else { return nil }
+    self.init(gram: gram.gram, magnitudes: channel.means)
+  }
+}
