@@ -179,7 +179,8 @@ import Testing
   @Test func whatStaysFloatSaysWhy() throws {
     var draw = Draw(11)
     let weight = try Tensor.of(draw.normals(64 * 8), .float, shape: [64, 8])
-    func reasons(_ model: Model, _ opset: Int?, _ edit: (inout WeightOnlyOptions) -> Void = { _ in }) throws -> [String] {
+    func reasons(_ model: Model, _ opset: Int?, _ edit: (inout WeightOnlyOptions) -> Void = { _ in }) throws -> [String]
+    {
       let options = WeightModels.options(try WeightFormat(.int4), edit)
       let (result, report) = try WeightModels.quantize(model, options, opset: opset)
       #expect(WeightModels.operators(result) == WeightModels.operators(model))

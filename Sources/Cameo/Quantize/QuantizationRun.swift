@@ -19,6 +19,8 @@ public struct QuantizationRun {
   public enum Form: Sendable {
     case statically
     case dynamic(includesConvolutions: Bool)
+    /// The `sensitiveShare` of the weights' numbers whose products suffer most takes 8 bits.
+    case weights(WeightOnlyOptions, sensitiveShare: Double)
   }
 
   public var form = Form.statically
@@ -61,6 +63,8 @@ public struct QuantizationRun {
     /// Products that stay float, in words, each with its reason.
     public var exceptions: [(node: String, reason: String)] = []
     public var nearMisses: [NearMiss] = []
+    /// Weights that were written in fewer bits.
+    public var weights: [QuantizedWeight] = []
     public var bytesBefore = 0
     public var bytesAfter = 0
     public var samples = 0
@@ -83,6 +87,7 @@ public struct QuantizationRun {
       result = try finish(quantized, evaluation)
       result.nearMisses = report.nearMisses
       result.exceptions = report.nearMisses.map { ($0.node, $0.reason) }
+    case .weights(let options, let share): result = try quantizedWeights(model, options, share, evaluation, session)
     }
     result.bytesBefore = model.graph.constantBytes
     result.bytesAfter = result.model.graph.constantBytes
@@ -123,6 +128,48 @@ public struct QuantizationRun {
     return result
   }
 
+  private func quantizedWeights(
+    _ model: Model, _ options: WeightOnlyOptions, _ share: Double, _ evaluation: Evaluation?, _ session: SessionOptions
+  ) throws -> Result {
+    var options = options
+    let observers = try WeightOnlyQuantizer(options).observers(for: model.graph)
+    if !observers.isEmpty {
+      guard let calibrationPath else { throw CameoError.badInput("\(options.algorithm.rawValue) needs samples") }
+      let told = progress
+      try Calibrator(model, providers: Providers.all(), options: session).run(
+        observers, over: CalibrationSet(path: calibrationPath, model: model), limit: samples
+      ) { done, all in told?("observing \(done)" + (all.map { " of \($0)" } ?? "")) }
+    }
+    let statistics = WeightOnlyQuantizer.statistics(observers)
+    progress?("quantizing weights")
+    if share > 0 {
+      let journal = WeightOnlyJournal()
+      _ = try Self.apply([WeightOnlyQuantizer(options, statistics: statistics, journal: journal)], model, target)
+      let wide = try WeightFormat(.int8, groupSize: options.format.groupSize)
+      for node in Self.mostSensitive(journal.weights, share: share) { options.overrides[node] = .format(wide) }
+    }
+    let journal = WeightOnlyJournal()
+    let (quantized, report) = try Self.apply(
+      [WeightOnlyQuantizer(options, statistics: statistics, journal: journal)], model, target)
+    var result = try finish(quantized, evaluation)
+    result.weights = journal.weights
+    result.exceptions = report.nearMisses.map { ($0.node, $0.reason) }
+    return result
+  }
+
+  /// The nodes whose weights lose most, up to that share of all numbers.
+  private static func mostSensitive(_ weights: [QuantizedWeight], share: Double) -> [NodeID] {
+    func size(_ weight: QuantizedWeight) -> Double { Double(weight.rows) * Double(weight.depth) }
+    func loss(_ weight: QuantizedWeight) -> Double { weight.relativeOutputError ?? -weight.signalToNoise }
+    var left = weights.reduce(0) { $0 + size($1) } * share
+    var chosen: [NodeID] = []
+    for weight in weights.sorted(by: { loss($0) > loss($1) }) where size(weight) <= left {
+      left -= size(weight)
+      chosen.append(weight.node)
+    }
+    return chosen
+  }
+
   private func formatted(_ model: Model) throws -> Model {
     switch (format, target) {
     case (.qoperator, _): return try Self.apply([FuseQuantizedProducts.qlinear], model).model
@@ -137,9 +184,13 @@ public struct QuantizationRun {
       model: model, coverage: try IntegerCoverage(model, bindings: evaluation?.bindings ?? [:]), accuracy: accuracy)
   }
 
-  static func apply(_ passes: [any Pass], _ model: Model) throws -> (model: Model, report: OptimizationReport) {
-    let done = try PassManager(stages: [PassManager.Stage(passes, rounds: 1)], options: OptimizationOptions()).run(
-      model)
+  static func apply(
+    _ passes: [any Pass], _ model: Model, _ target: OptimizationOptions.Target = .onnx
+  ) throws -> (model: Model, report: OptimizationReport) {
+    var options = OptimizationOptions()
+    options.target = target
+    options.maximumOpset = ONNXImporter.newestOpset
+    let done = try PassManager(stages: [PassManager.Stage(passes, rounds: 1)], options: options).run(model)
     if let failure = done.report.failures.first { throw CameoError.unsupported(failure) }
     return done
   }

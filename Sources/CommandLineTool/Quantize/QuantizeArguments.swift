@@ -144,13 +144,71 @@ struct AccuracyArguments: ParsableArguments {
   }
 }
 
+/// `32`, or `channel`.
+enum GroupSize: ExpressibleByArgument {
+  case size(Int)
+  case channel
+
+  init?(argument: String) {
+    if argument == "channel" {
+      self = .channel
+    } else if let size = Int(argument), WeightFormat.groupSizes.contains(size) {
+      self = .size(size)
+    } else {
+      return nil
+    }
+  }
+
+  var value: Int? { if case .size(let size) = self { size } else { nil } }
+}
+
+extension WeightFormat.Encoding: ExpressibleByArgument {}
+extension WeightAlgorithm: ExpressibleByArgument {}
+
 /// Forms other than static.
 struct FormArguments: ParsableArguments {
   @Flag(help: "Quantize the data of products in each run, by its own range.") var dynamic = false
   @Flag(help: "With --dynamic: convolutions, too.") var convolutions = false
+  @Option(
+    help: ArgumentHelp(
+      "Only the weights: \(WeightFormat.Encoding.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "type")
+  )
+  var weightOnly: WeightFormat.Encoding?
+  @Option(
+    help: ArgumentHelp(
+      "Numbers that share a scale: \(WeightFormat.groupSizes.map(String.init).joined(separator: ", ")), or channel (default: 32).",
+      valueName: "n"))
+  var groupSize = GroupSize.size(32)
+  @Option(
+    help: ArgumentHelp(
+      "\(WeightAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")) (default: rtn; awq and gptq need --calibration).",
+      valueName: "name"))
+  var algorithm = WeightAlgorithm.roundToNearest
+  @Flag(help: "A zero point for each block (always with hqq and unsigned types).") var affine = false
+  @Flag(help: "Tables that Gather takes rows from, too.") var embeddings = false
+  @Flag(help: "nf4 and fp4: the scales in 8 bits.") var doubleQuantization = false
+  @Option(
+    help: ArgumentHelp(
+      "The share of the weights, in percent, that is int8 instead: the most sensitive ones.", valueName: "percent"))
+  var sensitiveInt8: Double?
+
+  func validate() throws {
+    if let sensitiveInt8, !(0...100).contains(sensitiveInt8) { throw ValidationError("--sensitive-int8 is 0 to 100") }
+  }
 
   func apply(to run: inout QuantizationRun) throws {
     if dynamic { run.form = .dynamic(includesConvolutions: convolutions) }
+    guard let weightOnly else { return }
+    let isAffine = affine || algorithm == .hqq
+    let format = try WeightFormat(
+      weightOnly, groupSize: groupSize.value, scheme: isAffine ? .affine : nil, quantizesScales: doubleQuantization)
+    var options = WeightOnlyOptions(format)
+    options.algorithm = algorithm
+    options.searchesClipping = algorithm == .roundToNearest && weightOnly != .int8 && weightOnly != .uint8
+    if embeddings {
+      options.embeddingFormat = try WeightFormat(weightOnly, groupSize: groupSize.value, scheme: affine ? .affine : nil)
+    }
+    run.form = .weights(options, sensitiveShare: (sensitiveInt8 ?? 0) / 100)
   }
 }
 

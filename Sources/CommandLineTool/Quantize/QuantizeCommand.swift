@@ -16,8 +16,7 @@ struct QuantizeCommand: ParsableCommand {
       axis. The model is optimized first, run over the samples once, and written with QuantizeLinear and DequantizeLinear around its
       products (--format qdq) or as QLinearConv and QLinearMatMul (--format qoperator).
 
-      --dynamic quantizes the data of products in each run, by its own range. --weight-only keeps the data float. --precision converts
-      floats to fp16 or bf16.
+      --dynamic quantizes the data of products in each run, by its own range. --weight-only keeps the data float.
 
       What is printed: how many products are integer products when Cameo runs the file, by number and by multiply-adds, and how the
       outputs compare with the float model's on the samples (or on those of --evaluate).
@@ -38,8 +37,11 @@ struct QuantizeCommand: ParsableCommand {
   @OptionGroup var console: OutputArguments
 
   func validate() throws {
-    let chosen = [forms.dynamic, forms.weightOnly != nil, forms.precision != nil].count { $0 }
-    if chosen > 1 { throw ValidationError("--dynamic, --weight-only and --precision exclude each other") }
+    let chosen = [forms.dynamic, forms.weightOnly != nil].count { $0 }
+    if chosen > 1 { throw ValidationError("--dynamic and --weight-only exclude each other") }
+    if forms.weightOnly != nil, forms.algorithm.needsActivations, statics.calibration == nil {
+      throw ValidationError("--algorithm \(forms.algorithm.rawValue) needs --calibration DIR|FILE.npz")
+    }
     if chosen == 0, statics.calibration == nil {
       throw ValidationError(
         "static quantization needs --calibration DIR|FILE.npz; --dynamic and --weight-only rtn do without samples")

@@ -1,4 +1,4 @@
-import CKernels
+internal import CKernels
 public import Tensors
 
 /// The least and the greatest number of a value, absolute or as a moving average over samples.

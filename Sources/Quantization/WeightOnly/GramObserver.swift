@@ -41,11 +41,13 @@ public final class GramObserver: ValueObserver {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: part.count * columns) { product in
           guard let out = product.baseAddress else { return }
           ck_contract_f32(
-            out, columns, 1, view.base + part.lowerBound, 1, width, view.base + part.lowerBound, width, 1, columns, rows,
+            out, columns, 1, view.base + part.lowerBound, 1, width, view.base + part.lowerBound, width, 1, columns,
+            rows,
             0, part.count)
           for i in part {
             for j in i..<width {
-              let value = gram[i * width + j] * kept + out[(i - part.lowerBound) * columns + j - part.lowerBound] * added
+              let value =
+                gram[i * width + j] * kept + out[(i - part.lowerBound) * columns + j - part.lowerBound] * added
               gram[i * width + j] = value
               gram[j * width + i] = value
             }

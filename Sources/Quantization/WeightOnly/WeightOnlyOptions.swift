@@ -65,7 +65,8 @@ public struct WeightOnlyOptions: Sendable {
         return nil
       }
     for format in formats where format.scheme != .affine {
-      throw CameoError.unsupported("hqq looks for zero points, \(format.text) has none: choose an affine integer format")
+      throw CameoError.unsupported(
+        "hqq looks for zero points, \(format.text) has none: choose an affine integer format")
     }
   }
 }

@@ -206,7 +206,8 @@ struct WeightOnlyRun {
         damping: options.damping, ordersByActivation: options.ordersByActivation)
       return try OptimalRounding.quantize(matrix, format, gram: gram, settings)
     }
-    let importance = algorithm == .awq ? gram.map { gram in (0..<matrix.depth).map { gram[$0 * (matrix.depth + 1)] } } : nil
+    let importance =
+      algorithm == .awq ? gram.map { gram in (0..<matrix.depth).map { gram[$0 * (matrix.depth + 1)] } } : nil
     return try RoundToNearest.quantize(
       matrix, format, searches: options.searchesClipping || algorithm != .roundToNearest, importance: importance)
   }
