@@ -28,7 +28,8 @@ extension AttentionSpelling {
     default: break
     }
     var scores = try product(q, k)
-    if flaw == "readScores" { g.output(scores, [batch, Size(headCount), length, total]) }
+    if flaw == "readScores" { g.output(scores, scoreShape) }
+    if flaw == "openOperand" { g.declare(scores, scoreShape) }
     switch scale {
     case "afterMul" where flaw == "scaleByKey":
       scores = g.mul(scores, g.constant(try .of((0..<total.value).map { 0.3 + 0.2 * Double($0) }, g.real)))

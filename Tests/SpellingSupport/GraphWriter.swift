@@ -18,6 +18,9 @@ final class GraphWriter {
   private var inputs = Wire()
   private var outputs = Wire()
   private var next = 0
+  private var declared = Wire()
+  /// Of the output, where it is not the optimizer's own choice.
+  var maximumOpset: Int?
   private(set) var feeds: [(name: String, tensor: Tensor)] = []
 
   /// Draws the axes that every family has: `opset`, `operands`, `constants`, `shapes`.
@@ -50,9 +53,12 @@ final class GraphWriter {
     return input(name, real, shape, try .of(draw.numbers(dims.reduce(1, *)), real, shape: dims))
   }
 
-  func output(_ value: String, _ shape: [Size]) {
-    outputs.message(12, .value(value, real, shape))
+  func output(_ value: String, _ shape: [Size], _ type: DataType? = nil) {
+    outputs.message(12, .value(value, type ?? real, shape))
   }
+
+  /// States what a value in between is.
+  func declare(_ value: String, _ shape: [Size]) { declared.message(13, .value(value, real, shape)) }
 
   func constant(_ tensor: Tensor) -> String {
     let name = fresh("c")
@@ -278,7 +284,7 @@ final class GraphWriter {
     var wire = Wire()
     wire.int(1, irVersion)
     wire.text(2, "spelling-runner")
-    for part in [initializers, inputs, outputs] { body.append(part) }
+    for part in [initializers, inputs, outputs, declared] { body.append(part) }
     wire.message(7, body)
     var imported = Wire()
     imported.text(1, "")
