@@ -3,6 +3,8 @@ import Tensors
 /// What breakers change on the way from Q, K and V to the result. `Breakers+Attention.swift` says what they expect.
 extension AttentionSpelling {
   private var heads4: Size { Size(headCount) }
+  /// Keys in rows.
+  private var rows2: Size { Size(2, "rows") }
 
   // MARK: Operands
 
@@ -12,6 +14,13 @@ extension AttentionSpelling {
     case "integers": (q, k) = (g.cast(g.mul(q, try g.scalar(3)), .int32), g.cast(g.mul(k, try g.scalar(3)), .int32))
     case "mixedHalves": (q, k, v) = (g.cast(q, .bfloat16), g.cast(k, .bfloat16), g.cast(v, .float16))
     case "openOperand": q = g.node("Squeeze", [q])
+    case "openSource":
+      let source = try g.realInput("five_query", [batch, Size(1), heads4, length, Size(depth)])
+      q = g.node("Neg", [g.node("Squeeze", [source])])
+      g.declare(q, [batch, heads4, length, Size(depth)])
+    case "einsumJoined":
+      k = try g.realInput("row_key", [batch, rows2, total, Size(depth)])
+      v = try g.realInput("row_value", [batch, rows2, total, Size(valueDepth)])
     case "readsWhole": q = g.mul(q, g.node("ReduceMax", [keyRef.value]))
     case "oneCache": v = keyRef.value
     case "queriesJoined":
@@ -62,7 +71,7 @@ extension AttentionSpelling {
     case "readUnscaled":
       g.output(scores, scoreShape)
       scores = g.mul(scores, try g.realInput("temperature", [Size(1)]))
-    case "negated": scores = negated(scores)
+    case "negated", "openSource": scores = negated(scores)
     case "rectified": scores = g.node("Relu", [scores])
     case "integers": scores = g.cast(scores, g.real)
     case "scaleByHead": scores = g.mul(scores, try g.gamma([headCount, 1, 1]))
@@ -118,6 +127,10 @@ extension AttentionSpelling {
       let bits = (0..<shape[0] * shape[1]).map { _ in Int64(g.draw.number(0...1)) }
       let mask = g.input("mixing", .bool, [length, total], try .of(bits, .bool, shape: shape))
       scores = g.node("Where", [mask, scores, try bias(scoreShape)])
+    case "openWhole":
+      // A length that only the joined keys, twice, tell.
+      let twice = try g.dim(g.concat([keyRef.value, keyRef.value], axis: 2), 2)
+      scores = g.add(scores, g.mul(g.cast(twice, g.real), try g.scalar(-0.01)))
     case "openScores": scores = g.node("Squeeze", [scores])
     case "openBias":
       scores = g.add(scores, g.node("Squeeze", [try bias(scoreShape)]))
@@ -128,6 +141,18 @@ extension AttentionSpelling {
   }
 
   // MARK: Probabilities
+
+  /// Softmax in pieces; nil where it is one node.
+  func flawedSoftmax(_ scores: String, axis: Int) throws -> String? {
+    guard let flaw, flaw.hasPrefix("pieces") else { return nil }
+    let powers = g.node("Exp", [scores])
+    var sum = try g.reduce(
+      "ReduceSum", powers, flaw == "piecesPlane" ? [axis - 1, axis] : [axis], keep: flaw != "piecesDropped")
+    if flaw == "piecesAdded" { sum = g.add(sum, try g.scalar(1)) }
+    if flaw == "piecesRead" { g.output(g.node("Neg", [powers]), scoreShape) }
+    if flaw == "piecesGiven" { g.output(sum, scoreShape.dropLast() + [Size(1)]) }
+    return g.div(powers, sum)
+  }
 
   /// Right behind the Softmax.
   func flawed(weights: String) throws -> String {
@@ -161,6 +186,13 @@ extension AttentionSpelling {
     case "gemmScaled":
       return g.node("Gemm", [weights, v, try g.realInput("gemm_bias", [Size(valueDepth)])], [.float("alpha", 0.5)])
     case "mixedHalves": return g.cast(g.matMul(weights, v), .float)
+    case "einsumJoined": return g.node("Einsum", [weights, v], [.text("equation", "blrs,brsd->bld")])
+    case "otherBody":
+      let condition = g.input("chooses", .bool, [], try .of([Int64(1)], .bool, shape: []))
+      let shape = [batch, heads4, length, Size(valueDepth)]
+      let other = try g.realInput("otherwise", shape)
+      return try g.choice(
+        condition, shape, then: { g.matMul(weights, v) }, otherwise: { g.node("Identity", [other]) })
     default: return nil
     }
   }

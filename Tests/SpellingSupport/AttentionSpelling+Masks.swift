@@ -303,6 +303,7 @@ extension AttentionSpelling {
       switch flaw {
       case "causalShifted": column <= row + 1
       case "causalStrict": column < row
+      case "windowUncached": row - past.value - column < window
       case "causalUncached": column <= row - past.value
       case "causalHole": column <= row && !(row == past.value + 1 && column == 0)
       default: column <= row && row - column < window

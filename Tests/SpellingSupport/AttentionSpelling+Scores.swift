@@ -53,6 +53,9 @@ extension AttentionSpelling {
     guard kt == "einsum" else { return g.matMul(q, k) }
     let equation =
       switch layout {
+      case _ where flaw == "einsumApart": "bhld,bhse->bhls"
+      case _ where flaw == "einsumOne": "bhld,bhsd->bhls"
+      case _ where flaw == "einsumJoined": "bld,brsd->blrs"
       case "einsum": g.draw.choose(["blhd,bshd->bhls", "aecd,abcd->aceb"])
       case "rank2": "ld,sd->ls"
       case "rank3", "bmm": "bld,bsd->bls"

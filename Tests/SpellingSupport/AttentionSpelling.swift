@@ -59,7 +59,8 @@ final class AttentionSpelling {
     var draw = draw
     self.flaw = flaw
     casts = try draw.pick("casts", ["none", "none", "fp16", "fp16FloatSoftmax", "fp16FloatScores"])
-    g = try GraphWriter(draw, opsets: 9...24, real: casts == "none" ? .float : .float16)
+    let opsets = flaw == "windowUncached" ? 25...25 : 9...24
+    g = try GraphWriter(draw, opsets: opsets, real: casts == "none" ? .float : .float16)
     func pick(_ axis: String, _ options: [String]) throws -> String { try self.g.draw.pick(axis, options) }
     let g = g
     let einsum = g.opset >= 12
@@ -134,7 +135,8 @@ final class AttentionSpelling {
     let batches = flaw == "regrouped" ? headCount + 1...headCount + 1 : areSeveral ? 2...3 : 1...3
     batch = Size(isAlone ? 1 : g.draw.number(batches), openBatch ? "batch" : nil)
     length = Size(g.draw.number(flaw == nil ? 2...6 : 3...6), openLength ? "length" : nil)
-    let news = flaw == "moved" ? length.value + 1...length.value + 1 : 2...7
+    let isWide = (flaw ?? "").hasPrefix("wide")
+    let news = flaw == "moved" ? length.value + 1...length.value + 1 : isWide ? 512...512 : 2...7
     fresh = kind == "self" ? length : Size(g.draw.number(news), openLength ? "keys" : nil)
     past =
       cache == "none" ? Size(0) : Size(g.draw.number(flaw == "cacheOfThree" ? 2...4 : 1...4), openLength ? "past" : nil)
@@ -185,7 +187,8 @@ final class AttentionSpelling {
     let other = flaw == "softmaxRows" ? rank - 2 : flaw == "softmaxHeads" ? 1 : nil
     let axis = other ?? (g.opset >= 11 && g.draw.flip() ? -1 : rank - 1)
     var weights =
-      g.opset >= 13 && other == nil && g.draw.flip() ? g.node("Softmax", [scores]) : g.softmax(scores, axis: axis)
+      try flawedSoftmax(scores, axis: rank - 1)
+      ?? (g.opset >= 13 && other == nil && g.draw.flip() ? g.node("Softmax", [scores]) : g.softmax(scores, axis: axis))
     if casts == "fp16FloatSoftmax" || casts == "fp16FloatScores" { weights = g.cast(weights, .float16) }
     weights = try flawed(weights: weights)
     if guardForm == "isNaN" {

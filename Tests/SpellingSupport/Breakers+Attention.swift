@@ -21,8 +21,9 @@ extension Breakers {
   ])
 
   static let attentionFlaws: [Flaw] =
-    productFlaws + typeFlaws + scoreFlaws + maskFlaws + readFlaws + layoutFlaws + openFlaws + causalFlaws + headFlaws
-    + cacheFlaws + packFlaws
+    productFlaws + einsumFlaws + softmaxFlaws + typeFlaws + scoreFlaws + maskFlaws + readFlaws + layoutFlaws + openFlaws
+    + causalFlaws + headFlaws
+    + cacheFlaws + packFlaws + microsoftFlaws
 
   private static func attention(
     _ name: String, _ needs: [String: String], opsets: ClosedRange<Int>? = nil, ceiling: Int? = nil, _ sentence: String
@@ -41,8 +42,31 @@ extension Breakers {
       "a Where puts something else than 0 in the place of NaN behind the Softmax"),
     attention("summedOverQueries", bare, "the product behind the Softmax sums over the queries, not over the keys"),
     attention(
+      "otherBody", bare, "the Softmax and its products stand in different bodies"),
+    attention(
       "gemmScaled", bare.with(["layout": "rank2", "source": "inputs"]),
       "the product with V is a Gemm that scales or adds"),
+  ]
+
+  private static let einsumFlaws = [
+    attention(
+      "einsumApart", bare.with(["keyTranspose": "einsum"]), opsets: 12...24,
+      "the equation * is no matrix product of two operands"),
+    attention(
+      "einsumOne", bare.with(["keyTranspose": "einsum", "heads": "mqaBroadcast"]), opsets: 12...24,
+      "the equation * broadcasts an axis of length 1"),
+    attention(
+      "einsumJoined", bare.with(["keyTranspose": "einsum", "layout": "rank3", "dynamic": "length"]), opsets: 12...24,
+      "the equation * joins axes of unknown length"),
+  ]
+
+  /// Softmax in pieces.
+  private static let softmaxFlaws = [
+    attention("piecesAdded", bare, "something is added to the sum of the exponentials"),
+    attention("piecesDropped", bare.with(["layout": "rank2"]), "* of the exponentials drops its axis"),
+    attention("piecesPlane", bare, "* of the exponentials does not run over one known axis"),
+    attention("piecesRead", bare, "the value * inside the softmax is also read elsewhere"),
+    attention("piecesGiven", bare, "the value * inside the softmax is an output of the graph"),
   ]
 
   private static let typeFlaws = [
@@ -148,6 +172,8 @@ extension Breakers {
     attention(
       "openOperand", bare.with(["dynamic": "batch"]), opsets: 13...24,
       "the product has operands of a rank that is not known"),
+    attention(
+      "openSource", unscaled.with(["dynamic": "batch"]), opsets: 13...24, "the shape of an operand is not known"),
     attention("openBias", bare.with(["dynamic": "batch"]), opsets: 13...24, "the rank of the bias is not known"),
   ]
 
@@ -175,6 +201,11 @@ extension Breakers {
     Flaw(
       name: "causalUncached", needs: causal.with(["heads": "mha", "rope": "none", "cache": "concat"]),
       expectation: .noPast(["is_causal counts from the first key, with a cache of * keys from their end"])),
+    Flaw(
+      name: "windowUncached",
+      needs: bare.with([
+        "mask": "window", "fill": "negInf", "causalForm": "constBool", "dynamic": "static", "cache": "concat",
+      ]), expectation: .noPast(["the * window counts from the first key, with a cache from its end"])),
     Flaw(
       name: "windowOld", needs: plain.with(["mask": "window", "fill": "negInf", "casts": "none"]),
       expectation: .masked([
@@ -239,6 +270,10 @@ extension Breakers {
       "the cache of the * is kept and handed on with its axes in the order *, Attention's is batch, heads, length, size"
     ),
     cached(
+      "openWhole", cached.with(["dynamic": "length"]),
+      "what Attention reads depends on the shape of its keys and values joined with the cache, which is not known from the parts"
+    ),
+    cached(
       "readsWhole", cached, "what Attention reads depends on its keys and values joined with the cache"),
   ]
 
@@ -256,6 +291,25 @@ extension Breakers {
     unpacked("resultMoved", packed, "the heads of the result are not moved behind its length"),
   ]
 
+  /// MultiHeadAttention of com.microsoft, of so many keys (512) that it would be worth it.
+  private static func microsoft(_ name: String, _ needs: [String: String], _ sentence: String) -> Flaw {
+    let wide = packed.with(["kind": "cross", "dynamic": "static", "valueDepth": "same"])
+    return Flaw(
+      name: name, needs: wide.with(needs), target: .ort, expectation: .refused("MultiHeadAttention", [sentence]))
+  }
+
+  private static let microsoftFlaws = [
+    microsoft("fewKeys", [:], "there are * keys; below * ONNX Runtime's Attention is faster"),
+    microsoft("openKeys", ["dynamic": "length"], "the number of keys is not known"),
+    microsoft(
+      "wideMasked", ["mask": "free11ls"],
+      "with a mask or a cache ONNX Runtime's MultiHeadAttention stores the scores"),
+    microsoft("wideShared", ["heads": "gqaExpand"], "* query heads share * key heads"),
+    microsoft(
+      "wideCapped", ["softcap": "divTanhMul"], "softcap, softmax_precision and the scores have no counterpart"),
+    microsoft("wideValues", ["valueDepth": "other"], "the heads of keys and values are of unequal size"),
+  ]
+
   /// Forms that build the triangle from `keeps`.
   private static let constantForms = ["constBool", "constAdded", "buffer"]
 
@@ -266,7 +320,7 @@ extension Breakers {
     }
     let spelling = try AttentionSpelling(draw, flaw: flaw.name)
     _ = try spelling.build()
-    spelling.g.maximumOpset = flaw.ceiling
+    (spelling.g.maximumOpset, spelling.g.target) = (flaw.ceiling, flaw.target)
     var kind = flaw.expectation
     // Before opset 13 another axis also flattens: import says that in several nodes.
     if flaw.name.hasPrefix("softmax") && spelling.g.opset < 13 { kind = .refused("Attention", []) }

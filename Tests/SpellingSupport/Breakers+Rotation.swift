@@ -47,12 +47,21 @@ extension Breakers {
       "element * of the result is neither turned like the * before it nor element * of * as it is"),
     rotation("noValue", ["rope": "halves"], "the rotated elements of * are no value of their own"),
     rotation("widened", ["rope": "halves", "ropeTable": "inputHalf"], "the rotated value is *, the result *"),
+    rotation("ring", [:], "* elements of * turn, pairs need an even number"),
+    // Where it stands.
+    rotation("vector", [:], "the rotated value is one vector, it has no axis of positions"),
+    rotation("headsAround", [:], "heads lie before and behind the length, axis * of *"),
+    rotation("openAxes", [:], "more than one of the dimensions * between batch and size is open"),
+    rotation("openHeads", [:], "the number of heads in * is open"),
+    rotation("emptyHeads", [:], "the heads' axis of the * * may be empty"),
     rotation("readPart", ["rope": "halves"], "a part of the rotation, *, is also read elsewhere"),
   ]
 
   static func rope(_ draw: Draw) throws -> (GraphWriter, [Spelling.Expectation]) {
     let (draw, flaw) = try Self.draw(draw, ropeFlaws)
-    let (g, _) = try RopeSpelling.make(draw, flaw: flaw.name)
+    let g =
+      try RopeFrame.flaws.contains(flaw.name)
+      ? RopeFrame.make(draw, flaw: flaw.name) : RopeSpelling.make(draw, flaw: flaw.name).0
     g.maximumOpset = flaw.ceiling
     return (g, [.init(flaw.name, flaw.expectation)])
   }

@@ -1,3 +1,5 @@
+import PassKit
+
 /// Good spellings broken in one place: what must not be fused, and what the refusal has to say.
 enum Breakers {
   struct Flaw {
@@ -6,6 +8,7 @@ enum Breakers {
     var opsets: ClosedRange<Int>?
     /// The output's highest opset.
     var ceiling: Int?
+    var target: OptimizationOptions.Target?
     let expectation: Spelling.Expectation.Kind
   }
 

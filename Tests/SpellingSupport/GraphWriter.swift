@@ -1,3 +1,4 @@
+import PassKit
 import Tensors
 import TestSupport
 
@@ -21,6 +22,7 @@ final class GraphWriter {
   private var declared = Wire()
   /// Of the output, where it is not the optimizer's own choice.
   var maximumOpset: Int?
+  var target: OptimizationOptions.Target?
   private(set) var feeds: [(name: String, tensor: Tensor)] = []
 
   /// Draws the axes that every family has: `opset`, `operands`, `constants`, `shapes`.
@@ -193,6 +195,24 @@ final class GraphWriter {
   func clip(_ a: String, _ low: Double, _ high: Double) throws -> String {
     if opset < 11 { return node("Clip", [a], [.float("min", Float(low)), .float("max", Float(high))]) }
     return node("Clip", [a, try exactScalar(low, real), try exactScalar(high, real)])
+  }
+
+  /// If: one value of two bodies, each of which reads what stands outside.
+  func choice(
+    _ condition: String, _ shape: [Size], then: () throws -> String, otherwise: () throws -> String
+  ) throws -> String {
+    func wire(_ body: () throws -> String) throws -> Wire {
+      let outer = (graph, initializers)
+      (graph, initializers) = (Wire(), Wire())
+      defer { (graph, initializers) = outer }
+      let value = try body()
+      graph.text(2, "body")
+      graph.append(initializers)
+      graph.message(12, .value(value, real, shape))
+      return graph
+    }
+    let bodies = [try wire(then), try wire(otherwise)]
+    return node("If", [condition], [.graph("then_branch", bodies[0]), .graph("else_branch", bodies[1])])
   }
 
   // MARK: Shapes

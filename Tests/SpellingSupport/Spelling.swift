@@ -1,3 +1,4 @@
+public import PassKit
 public import Tensors
 import TestSupport
 
@@ -74,6 +75,7 @@ public struct Spelling: Sendable {
   public let tolerance: Double
   /// Of the output, where it is not the optimizer's own choice.
   public let maximumOpset: Int?
+  public let target: OptimizationOptions.Target?
 
   public func value(_ axis: String) -> String? { axes.first { $0.axis == axis }?.value }
 }
@@ -116,7 +118,8 @@ public enum Spellings {
       return Spelling(
         family: family, seed: seed, axes: writer.draw.values, bytes: writer.bytes, inputs: writer.feeds,
         expectations: expectations, tolerance: writer.tolerance,
-        maximumOpset: writer.maximumOpset)
+        maximumOpset: writer.maximumOpset,
+        target: writer.target)
     } catch is Draw.DoesNotFit {
       return nil
     }

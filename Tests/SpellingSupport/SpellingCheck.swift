@@ -40,6 +40,7 @@ public struct SpellingCheck: Sendable {
       stage = "error"
       var options = options
       options.maximumOpset = spelling.maximumOpset ?? options.maximumOpset
+      options.target = spelling.target ?? options.target
       let optimizer = Optimizer(options: options, verification: nil)
       let (result, report) = try optimizer.optimize(source)
       for failure in report.failures { outcome.failures.append(.init(item: "failedPass", detail: failure)) }
