@@ -19,7 +19,8 @@ let package = Package(
     .target(
       name: "Cameo",
       dependencies: [
-        "Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors",
+        "Quantization", "Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR",
+        "Tensors",
       ]),
     // Prints plans, times and differences of one model: the runtime's own workbench.
     .executableTarget(
@@ -30,6 +31,9 @@ let package = Package(
       ],
       path: "Tools/RuntimeProbe"),
     // L6
+    .target(
+      name: "Quantization",
+      dependencies: ["InferenceRuntime", "Passes", "PassKit", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
     .target(
       name: "CPUProvider",
       dependencies: ["InferenceRuntime", "PassKit", "Operators", "GraphIR", "Tensors", "CKernels", "CBLAS"],
@@ -107,6 +111,12 @@ let package = Package(
       name: "PluginTests", dependencies: ["TestSupport", "Cameo", "PassKit", "Operators", "GraphIR", "Tensors"],
       exclude: ["Fixtures"]),
     .testTarget(name: "ZooTests", dependencies: ["TestSupport"]),
+    .testTarget(
+      name: "QuantizationTests",
+      dependencies: [
+        "TestSupport", "Cameo", "Quantization", "CPUProvider", "InferenceRuntime", "Passes", "PassKit", "ONNXFormat",
+        "Operators", "GraphIR", "Tensors",
+      ]),
     .testTarget(
       name: "PreparedModelTests",
       dependencies: [

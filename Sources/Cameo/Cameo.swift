@@ -5,6 +5,7 @@
 @_exported public import Operators
 @_exported public import PassKit
 @_exported public import Passes
+@_exported public import Quantization
 @_exported public import Tensors
 
 /// The version of this build.

@@ -147,8 +147,9 @@ public struct CallBuilder {
     for attribute in attributes { graph.setAttribute(attribute, of: last) }
   }
 
-  /// Appends the activation that the call's attributes name (`FusedActivation`): `result` of `value`.
-  public mutating func activate(_ value: String, as result: String) throws {
+  /// Appends the activation that the call's attributes name (`FusedActivation`): `result` of `value`, which is of the first input's
+  /// element type unless one is given.
+  public mutating func activate(_ value: String, _ type: DataType? = nil, as result: String) throws {
     guard let activation = try FusedActivation(attributes) else { return try write("\(result) = Identity (\(value))") }
     let p = activation.parameters
     switch activation.name {
@@ -156,8 +157,8 @@ public struct CallBuilder {
     case "HardSigmoid": try write("\(result) = HardSigmoid <alpha = \(p[0]), beta = \(p[1])> (\(value))")
     case "GeluTanh": try write("\(result) = Gelu <approximate = \"tanh\"> (\(value))")
     case "Clip":
-      try scalar("least", Double(p[0]))
-      try scalar("most", Double(p[1]))
+      try scalar("least", Double(p[0]), type)
+      try scalar("most", Double(p[1]), type)
       try write("\(result) = Clip (\(value), least, most)")
     default: try write("\(result) = \(activation.name) (\(value))")
     }

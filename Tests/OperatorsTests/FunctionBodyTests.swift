@@ -123,6 +123,18 @@ import Testing
       "g (float[1, 6, 6, 2] x, float[4, 2, 3, 3] w, float[4] b, float[1, 4, 4, 4] z) => (float[1, 4, 4, 4] y) { y = ai.cameo.ChannelsLastConv <activation = \"Clip\", activation_params = [0.0, 1.5]> (x, w, b, z) }",
       tolerance: 1e-5),
     Call(
+      "g (uint8[1, 6, 6, 2] x, float s, uint8 a, int8[4, 2, 3, 3] w, float[4] t, float[4] b, float u, uint8 q, uint8[1, 4, 4, 4] z, float v, uint8 r) => (uint8[1, 4, 4, 4] y) { y = ai.cameo.IntegerConv <activation = \"Clip\", activation_params = [0.0, 90.0]> (x, s, a, w, t, , b, u, q, z, v, r) }",
+      range: 1...3, tolerance: 0.34),
+    Call(
+      "g (int8[1, 2, 6, 6] x, float[1] s, int8[4, 1, 3, 3] w, float[1] t, int8[4] p, float[1] b, float[1, 6, 3, 4] z) => (float[1, 6, 3, 4] y) { y = ai.cameo.IntegerConv <channels_first = 1, group = 2, pads = [1, 1, 1, 0], strides = [1, 2]> (x, s, , w, t, p, b, , , z) }",
+      tolerance: 1e-5),
+    Call(
+      "g (uint8[2, 5, 3] a, float s, uint8 p, int8[4, 3] b, float[4] t, int8 q, float[4] c, float u, int8[1] r, int8[2, 5, 4] z, float v, int8 w) => (int8[2, 5, 4] y) { y = ai.cameo.IntegerMatMul <transB = 1, activation = \"Relu\"> (a, s, p, b, t, q, c, u, r, z, v, w) }",
+      range: 1...3, tolerance: 0.34),
+    Call(
+      "g (int8[5, 3] a, float s, int8[3, 4] b, float t, float c) => (float[5, 4] y) { y = ai.cameo.IntegerMatMul <activation = \"GeluTanh\"> (a, s, , b, t, , c) }",
+      tolerance: 1e-5),
+    Call(
       "g (float[1, 3, 4, 2] x, float[2, 3, 2, 2] w, float[3] b) => (float[1, 6, 8, 3] y) { y = ai.cameo.ChannelsLastConvTranspose <strides = [2, 2]> (x, w, b) }",
       tolerance: 1e-5),
     Call(

@@ -31,11 +31,15 @@ struct ChannelsLastConv: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     _ = try FusedActivation(context.attributes)
+    let type = context.dataType(0) ?? context.dataType(1)
+    context.set(0, type, try ChannelsLastConv.shape(&context, context.shape(1)))
+  }
+
+  /// The result's shape for weights of the shape `w`; nil where no rank is known.
+  static func shape(_ context: inout InferenceContext, _ w: [Dim]?) throws -> [Dim]? {
     let isFirst = try context.attributes.bool("channels_first")
     let x = context.shape(0).map { isFirst ? ChannelsLast.moved($0) : $0 }
-    let w = context.shape(1)
-    let type = context.dataType(0) ?? context.dataType(1)
-    guard let rank = x?.count ?? w?.count else { return context.set(0, type, nil) }
+    guard let rank = x?.count ?? w?.count else { return nil }
     guard rank >= 3, x == nil || w == nil || x?.count == w?.count else {
       throw CameoError.badInput("an input of rank \(x?.count ?? rank) against weights of rank \(w?.count ?? rank)")
     }
@@ -53,7 +57,7 @@ struct ChannelsLastConv: Operator {
     }
     shape.insert(x?[0] ?? context.unknownDim(), at: 0)
     shape.append(w?[0] ?? context.unknownDim())
-    context.set(0, type, shape)
+    return shape
   }
 
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
