@@ -317,8 +317,7 @@ final class RopeTables {
         return g.add(g.mul(x, cos), g.mul(g.concat(turned, axis: headAxis == 1 ? 2 : 1), sin))
       default: break
       }
-      let exchanged = turned.count == 1 ? turned[0] : g.concat(turned, axis: 3)
-      return g.add(g.mul(x, cos), g.mul(exchanged, sin))
+      return g.add(g.mul(x, cos), g.mul(turned.count == 1 ? turned[0] : g.concat(turned, axis: 3), sin))
     }
   }
 
