@@ -12,10 +12,10 @@ public struct SentencePattern: Hashable, Sendable {
   var weight: Int { parts.reduce(0) { $0 + $1.count } }
 
   /// True where the sentence has all parts in order.
-  func isPart(of sentence: String) -> Bool { end(in: sentence[...], parts[...]) != nil }
+  public func isPart(of sentence: String) -> Bool { end(in: sentence[...], parts[...]) != nil }
 
   /// True where the sentence is this and nothing more.
-  func matches(_ sentence: String) -> Bool {
+  public func matches(_ sentence: String) -> Bool {
     guard let first = parts.first, let last = parts.last else { return false }
     if parts.count == 1 { return sentence == text }
     guard sentence.hasPrefix(first), sentence.hasSuffix(last), sentence.count >= first.count + last.count else {

@@ -45,4 +45,14 @@ import Testing
     #expect(sentences.contains("masked scores are set to *, which scores may reach"))
     #expect(sentences.contains("* elements of * turn, pairs need an even number"))
   }
+
+  @Test func aStarStandsForWhatVaries() {
+    let pattern = SentencePattern("the * of * is 2, * is 1")
+    #expect(pattern.matches("the size of x is 2, the size of y is 1"))
+    #expect(pattern.isPart(of: "here the size of x is 2, that of y is 1, too"))
+    #expect(!pattern.matches("the size of x is 2, the size of y is 1 too"))
+    #expect(!pattern.matches("the size of x is 1, the size of y is 2"))
+    #expect(!SentencePattern("the scores").matches("the scores pass"))
+    #expect(!SentencePattern("the a*a").matches("the a"))
+  }
 }
