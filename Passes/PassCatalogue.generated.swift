@@ -21,6 +21,7 @@ public enum PassCatalogue {
     - **Cleanup**: [EliminateCommonSubexpressions](#eliminatecommonsubexpressions), [EliminateDeadNodes](#eliminatedeadnodes), [EliminateIdentity](#eliminateidentity), [ExpandOperators](#expandoperators), [FoldConstants](#foldconstants), [InlineConstantIf](#inlineconstantif), [InlineFunctions](#inlinefunctions), [LegalizeActivations](#legalizeactivations)
     - **ControlFlow**: [HoistInvariants](#hoistinvariants), [MergeEqualBranches](#mergeequalbranches), [UnrollLoops](#unrollloops)
     - **Fusion**: [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseSoftmax](#fusesoftmax)
+    - **Integer**: [UseIntegerProducts](#useintegerproducts)
     - **Layout**: [UseChannelsLast](#usechannelslast)
     - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseEmbedLayerNormalization](#fuseembedlayernormalization), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseQuantizedOperators](#fusequantizedoperators), [FuseQuantizedProducts](#fusequantizedproducts), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention), [UseUnsignedQuantization](#useunsignedquantization)
     - **Rules**: [CancelQuantization](#cancelquantization), [DropQuantizedClamp](#dropquantizedclamp), [DropReducedAxes](#dropreducedaxes), [FuseChannelNormalization](#fusechannelnormalization), [FuseElu](#fuseelu), [FuseGelu](#fusegelu), [FuseGemmTranspose](#fusegemmtranspose), [FuseGroupNormalization](#fusegroupnormalization), [FuseHardSigmoid](#fusehardsigmoid), [FuseHardSwish](#fusehardswish), [FuseInstanceNormalization](#fuseinstancenormalization), [FuseLayerNormalization](#fuselayernormalization), [FuseLeakyRelu](#fuseleakyrelu), [FuseLogSoftmax](#fuselogsoftmax), [FuseLpNormalization](#fuselpnormalization), [FuseMatMulBias](#fusematmulbias), [FuseMish](#fusemish), [FusePRelu](#fuseprelu), [FuseRMSNormalization](#fusermsnormalization), [FuseReduction](#fusereduction), [FuseRelu](#fuserelu), [FuseSigmoid](#fusesigmoid), [FuseSoftplus](#fusesoftplus), [FuseSoftsign](#fusesoftsign), [FuseSwiGLU](#fuseswiglu), [FuseSwish](#fuseswish), [FuseTanh](#fusetanh), [FuseThresholdedRelu](#fusethresholdedrelu), [MergeCasts](#mergecasts), [MergeClips](#mergeclips), [MergePads](#mergepads), [MergeScalars](#mergescalars), [MergeSlices](#mergeslices), [MoveQuantization](#movequantization), [SimplifyArithmetic](#simplifyarithmetic), [SimplifyLogic](#simplifylogic), [SimplifyPowers](#simplifypowers)
@@ -158,6 +159,9 @@ public enum PassCatalogue {
     - a product with V that scales: "the product with V is a Gemm that scales or adds"
     - probabilities of an open number of keys read elsewhere: "the number of keys is open, and other runtimes take it for 0 in the scores that Attention hands on"
     - probabilities handed on as doubles: "w is handed on as double, Attention's scores are float"
+    - the product with V in another body: "the Softmax and its products stand in different bodies"
+    - values of one item among regrouped ones: "V is broadcast along a part of the batch [2, 3, 2]"
+    - negated queries of which nothing is known: "the shape of an operand is not known"
 
     ### FuseRotaryEmbedding
 
@@ -207,6 +211,7 @@ public enum PassCatalogue {
     - three elements in a ring: "3 elements of x turn, pairs need an even number"
     - a rest that is changed: "element 4 of the result is neither turned like the 4 before it nor element 4 of x as it is"
     - pairs that turn both ways: "the pairs do not all turn the same way: the signs of element 1 differ from those of element 0"
+    - angles of the first of an open number of heads: "the heads' axis of the cosine c may be empty"
 
     ### PackHeads
 
@@ -820,6 +825,33 @@ public enum PassCatalogue {
     - exponentials read elsewhere: "the value e inside the softmax is also read elsewhere"
     - the sum is an output: "the value s inside the softmax is an output of the graph"
     - another sum
+
+    ## Integer
+
+    ### UseIntegerProducts
+
+    Multiplies quantized numbers as integers. Level 3, stage: integers.
+
+    ```
+    x: uint8[2, 3]
+    before
+      d = DequantizeLinear (x, 0.5, 3)
+      e = DequantizeLinear <axis = 1> ({1, 2, 3, 4, 5, 6}, {0.25, 0.5})
+      m = MatMul (d, e)
+      y = QuantizeLinear (m, 2, 7)
+    after
+      y = ai.cameo.IntegerMatMul (x, 0.5, 3, {1, 2, 3, 4, 5, 6}, {0.25, 0.5}, "", "", 2, 7)
+    ```
+
+    Left alone:
+
+    - float data: "its data is float: Abs makes it"
+    - float weights: "its right operand is not dequantized from constant integers"
+    - scales along the product's depth: "the scales of the weights go along axis 0, not the output channels"
+    - scales of the data: "the scales go along an axis"
+    - the data is transposed: "it transposes the data"
+    - the terms are scaled: "it scales its terms"
+    - stacked weights: "its weights have the shape [2, 3, 2], not a matrix's"
 
     ## Layout
 

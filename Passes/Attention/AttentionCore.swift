@@ -52,15 +52,15 @@ struct AttentionCore {
   var query: AttentionProduct.Operand {
     let product = scores.product
     return scores.productPlace.isFlipped
-      ? AttentionProduct.Operand(value: product.right, isTurned: !product.rightIsTurned)
-      : AttentionProduct.Operand(value: product.left, isTurned: product.leftIsTurned)
+      ? product.rightOperand(isTurned: !product.rightIsTurned)
+      : product.leftOperand(isTurned: product.leftIsTurned)
   }
 
   var key: AttentionProduct.Operand {
     let product = scores.product
     return scores.productPlace.isFlipped
-      ? AttentionProduct.Operand(value: product.left, isTurned: product.leftIsTurned)
-      : AttentionProduct.Operand(value: product.right, isTurned: !product.rightIsTurned)
+      ? product.leftOperand(isTurned: product.leftIsTurned)
+      : product.rightOperand(isTurned: !product.rightIsTurned)
   }
 
   /// The values inside that are read outside, and what says so: they would have to be computed a second time.
@@ -81,9 +81,10 @@ struct AttentionCore {
 
   /// `reader`: nil where the value is an output of the graph.
   static func exposure(_ value: ValueID, at reader: NodeID?, else node: NodeID, _ graph: Graph) -> Refusal {
-    Refusal(
-      "the value \(graph[value].name) inside the attention is "
-        + (reader == nil ? "an output of the graph" : "also read elsewhere"), at: reader ?? node)
+    let name = graph[value].name
+    return reader == nil
+      ? Refusal("the value \(name) inside the attention is an output of the graph", at: node)
+      : Refusal("the value \(name) inside the attention is also read elsewhere", at: reader)
   }
 
   /// True for a Shape whose length arithmetic serves nothing but nodes inside: it goes with them.

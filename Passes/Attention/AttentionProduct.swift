@@ -9,6 +9,8 @@ struct AttentionProduct {
   struct Operand {
     var value: ValueID
     var isTurned: Bool
+    /// As the value stands; rank 2 or more.
+    var shape: [Dim]
   }
 
   let node: NodeID
@@ -21,15 +23,17 @@ struct AttentionProduct {
   /// Gemm's C and beta.
   let addend: ValueID?
   let weight: Double
-  /// Of the result; rank 2 or more.
+  /// Of the result and the operands; rank 2 or more.
   let shape: [Dim]
+  let leftShape: [Dim]
+  let rightShape: [Dim]
 
   /// nil where the node is no product of two matrices of known rank.
   init?(_ id: NodeID, _ context: PassContext) {
     let node = context.graph[id]
     guard node.domain.isEmpty, let left = node.input(0), let right = node.input(1),
-      let shape = context.shape(node.output(0)), shape.count >= 2, let leftRank = context.rank(left), leftRank >= 2,
-      let rightRank = context.rank(right), rightRank >= 2
+      let shape = context.shape(node.output(0)), shape.count >= 2, let leftShape = context.shape(left),
+      leftShape.count >= 2, let rightShape = context.shape(right), rightShape.count >= 2
     else { return nil }
     let reader = AttributeReader(node)
     switch node.type {
@@ -45,8 +49,11 @@ struct AttentionProduct {
     self.node = id
     self.left = left
     self.right = right
-    self.shape = shape
+    (self.shape, self.leftShape, self.rightShape) = (shape, leftShape, rightShape)
   }
+
+  func leftOperand(isTurned: Bool) -> Operand { Operand(value: left, isTurned: isTurned, shape: leftShape) }
+  func rightOperand(isTurned: Bool) -> Operand { Operand(value: right, isTurned: isTurned, shape: rightShape) }
 
   static let operators: Set<String> = ["MatMul", "Gemm", "Einsum", "MatMulInteger", "QLinearMatMul", "FusedMatMul"]
 

@@ -15,11 +15,9 @@ struct AttentionTypes {
     let graph = context.graph
     let product = core.scores.product
     func type(_ value: ValueID?, _ label: String) throws -> DataType {
-      guard let type = context.dataType(value) else {
-        throw Refusal("the type of \(label) is not known", at: core.softmax)
-      }
-      guard [.float, .float16, .bfloat16, .double].contains(type) else {
-        throw Refusal("\(label) is \(type), not of a floating-point type", at: core.softmax)
+      guard let type = context.dataType(value), [.float, .float16, .bfloat16, .double].contains(type) else {
+        let own = context.dataType(value).map { "\($0)" } ?? "of an unknown type"
+        throw Refusal("\(label) is \(own), not of a floating-point type", at: core.softmax)
       }
       return type
     }

@@ -36,7 +36,8 @@ struct AttentionWriter {
     total = Float(product)
   }
 
-  func change(_ rule: String) throws -> GraphChange {
+  /// Throws what stood in the way of the likeliest layout where none will do.
+  func change(_ rule: String) throws -> GraphChange? {
     let (scores, probabilities) = (core.scores, core.probabilities)
     var seen: Set<NodeID> = []
     let covers = ([core.softmax] + scores.nodes + probabilities.nodes + query.covers + key.covers).filter {
@@ -46,7 +47,7 @@ struct AttentionWriter {
       throw Refusal("the Softmax and its products stand in different bodies", at: core.softmax)
     }
     let place = scores.productPlace
-    let resultLead = (context.shape(core.result) ?? []).dropLast(2)
+    let resultLead = probabilities.product.shape.dropLast(2)
     let atoms = try HeadLayout.atoms(
       of: (scores.places + probabilities.places).map(\.lead) + [Array(resultLead)] + leadsBehindMovement(),
       at: core.softmax)
@@ -67,7 +68,8 @@ struct AttentionWriter {
         } catch let problem as Refusal { first = first ?? problem }
       }
     }
-    throw refusal ?? Refusal("the heads cannot be told from the batch", at: core.softmax)
+    if let refusal { throw refusal }
+    return nil
   }
 
   /// Leading axes that the queries had in front of a reshape which keeps their last two axes.
@@ -156,9 +158,7 @@ struct AttentionWriter {
     _ operand: AttentionProduct.Operand, _ scaled: ScaledOperand, _ factors: [ScaleForm.Factor], _ layout: HeadLayout,
     _ lead: [Dim], _ label: String, _ types: AttentionTypes, _ change: inout GraphChange
   ) throws -> Written {
-    guard let shape = context.shape(operand.value), shape.count >= 2 else {
-      throw Refusal("the shape of \(label) is not known", at: core.scores.product.node)
-    }
+    let shape = operand.shape
     let own = try layout.spread(Array(shape.dropLast(2)), over: lead, label)
     let (heads, isOneBatch) = try layout.groupedHeads(own, label)
     var (rows, size) = (shape[shape.count - 2], shape[shape.count - 1])
@@ -197,9 +197,8 @@ struct AttentionWriter {
     if let batch = layout.batch.value {
       count = change.constant(try .ints([batch] + ones))
     } else {
-      guard let source = [q, k, v].first(where: { !$0.isOneBatch }) else {
-        throw Refusal("no operand has the batch of \(layout.batch)", at: core.scores.product.node)
-      }
+      // What the scores' batch comes from: the product has one of its operands' batch.
+      guard let source = [q, k, v].first(where: { !$0.isOneBatch }) else { throw layout.partialBatch("Q") }
       let length = change.node(
         "Shape", [source.ref], [NamedAttribute("start", .int(0)), NamedAttribute("end", .int(1))], covers: [])
       count = change.node(
@@ -230,9 +229,7 @@ struct AttentionWriter {
       output = Reshaping.turn(output, rank: shape.count, &change)
       shape.swapAt(shape.count - 1, shape.count - 2)
     }
-    guard let wanted = context.shape(result) else {
-      throw Refusal("the shape of the result is not known", at: core.probabilities.product.node)
-    }
+    let wanted = core.probabilities.product.shape
     // A reshape behind the result that gives what Attention gives goes, too.
     if wanted != shape, !context.graph.isRegionOutput(result), let next = context.graph.consumers(result).first,
       context.graph.hasSingleUse(result), MergeReshapes.kinds.contains(context.graph[next].type),

@@ -74,8 +74,9 @@ public enum FuseRotaryEmbedding {
       var change = GraphChange(rule: name, covers: rotation.covers, isFusion: true)
       let frame = try RotaryFrame(rotation, result, context)
       let region = graph[root].region
-      let cosine = try frame.cache(rotation.cosine, "cosine", region, in: &change)
-      var sine = try frame.cache(rotation.sine, "sine", region, in: &change)
+      guard let cosine = try frame.cache(rotation.cosine, "cosine", region, in: &change),
+        var sine = try frame.cache(rotation.sine, "sine", region, in: &change)
+      else { return nil }
       if rotation.isBackward { sine = change.node("Neg", [sine], covers: []) }
       var attributes: [NamedAttribute] = []
       if rotation.isInterleaved { attributes.append(NamedAttribute("interleaved", .int(1))) }

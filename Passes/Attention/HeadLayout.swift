@@ -97,13 +97,17 @@ struct HeadLayout {
     return result
   }
 
+  func partialBatch(_ label: String) -> Refusal {
+    Refusal("\(label) is broadcast along a part of the batch [\(HeadLayout.text(atoms))]")
+  }
+
   /// The heads of an operand, from its leading axes in atoms: all of them, or a divisor where several query heads that stand
   /// side by side read one; and whether its batch is 1 and broadcast. Throws where the heads repeat in another order.
   func groupedHeads(_ own: [Dim], _ label: String) throws -> (heads: Dim, isOneBatch: Bool) {
     let batch = own.prefix(split)
     let isWhole = batch.elementsEqual(atoms.prefix(split))
     guard isWhole || batch.allSatisfy({ $0 == 1 }) else {
-      throw Refusal("\(label) is broadcast along a part of the batch [\(HeadLayout.text(atoms))]")
+      throw partialBatch(label)
     }
     let mine = own.dropFirst(split)
     let all = atoms.dropFirst(split)

@@ -81,7 +81,7 @@ extension MaskForm {
       if heads.needsExpand { full.replaceSubrange(layout.split..., with: layout.atoms[layout.split...]) }
       let lengths = (full + [1, 1]).map(\.value)
       guard !lengths.contains(nil) else {
-        throw Refusal("the bias is broadcast along a part of the batch [\(HeadLayout.text(layout.atoms))]")
+        throw layout.partialBatch("the bias")
       }
       ref = change.node("Expand", [ref, change.constant(try .ints(lengths.compactMap { $0 }))], covers: [])
       from = full + shape.suffix(2)

@@ -163,18 +163,18 @@ struct MaskForm {
   ) throws -> (ref: GraphChange.Ref, shape: [Dim]) {
     var value = value
     var cast = false
-    if let own = context.dataType(value), own != type {
+    let own = context.dataType(value)
+    if own != type {
       if let producer = context.graph.producer(value), context.graph[producer].is("Cast"),
         let input = context.graph[producer].input(0), context.dataType(input) == type
       {
         value = input
-      } else if own.isNarrower(than: type) || isExact(value, in: type) {
+      } else if let own, own.isNarrower(than: type) || isExact(value, in: type) {
         cast = true
       } else {
-        throw Refusal("the bias is \(own), the product of Q and K \(type)", at: context.graph.producer(value))
+        let name = own.map { "\($0)" } ?? "of an unknown type"
+        throw Refusal("the bias is \(name), the product of Q and K \(type)", at: context.graph.producer(value))
       }
-    } else if context.dataType(value) == nil {
-      throw Refusal("the type of the bias is not known", at: context.graph.producer(value))
     }
     var (ref, shape) = try frame(value, at: step, &change)
     if cast { ref = change.node("Cast", [ref], [NamedAttribute("to", .int(Int64(type.rawValue)))], covers: []) }
@@ -198,12 +198,10 @@ struct MaskForm {
   private func frame(
     _ value: ValueID, at step: ScoreStep, _ change: inout GraphChange
   ) throws -> (ref: GraphChange.Ref, shape: [Dim]) {
-    guard var shape = context.shape(value) else {
-      throw Refusal("the rank of the bias is not known", at: context.graph.producer(value))
-    }
     let place = step.place
-    guard shape.count <= place.shape.count else {
-      throw Refusal("the bias has rank \(shape.count), the scores have rank \(place.shape.count)", at: step.node)
+    // The scores have been broadcast to it already: they have no lower rank.
+    guard var shape = context.shape(value), shape.count <= place.shape.count else {
+      throw Refusal("the rank of the bias is not known", at: context.graph.producer(value))
     }
     var ref = GraphChange.Ref.existing(value)
     func pad(to rank: Int) throws {

@@ -44,7 +44,8 @@ public enum PackHeads {
         if operands.count < 3 || self.refusal(operands, id, context) != nil { throw refusal }
       }
       let (q, k, v) = (operands[0], operands[1], operands[2])
-      guard k.heads == v.heads else { throw Refusal("\(k.heads) key heads and \(v.heads) value heads", at: id) }
+      // Others the standard does not have.
+      guard k.heads == v.heads else { return nil }
       let join = try Join(output, heads: q.heads, size: v.size, at: id, context)
       var change = GraphChange(
         rule: name, covers: [id] + Set(operands.flatMap(\.covers)).sorted() + join.covers, isFusion: false)

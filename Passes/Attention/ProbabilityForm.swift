@@ -68,8 +68,8 @@ struct ProbabilityForm {
         }
         values =
           isLeft
-          ? AttentionProduct.Operand(value: product.right, isTurned: product.rightIsTurned)
-          : AttentionProduct.Operand(value: product.left, isTurned: !product.leftIsTurned)
+          ? product.rightOperand(isTurned: product.rightIsTurned)
+          : product.leftOperand(isTurned: !product.leftIsTurned)
         self.isFlipped = !isLeft
         return
       }

@@ -28,10 +28,8 @@ struct RotaryFrame {
       throw Refusal("the rotated value is one vector, it has no axis of positions", at: producer)
     }
     var own: Set<Int> = []
-    for (what, table) in [("cosine", rotation.cosine), ("sine", rotation.sine)] {
-      guard let angles = table.dimensions(context), angles.count <= shape.count else {
-        throw Refusal("the shape of the \(what) \(context.graph[table.value].name) is not known", at: producer)
-      }
+    for table in [rotation.cosine, rotation.sine] {
+      let angles = table.dimensions
       for axis in 0..<leading where !Self.isShared(Self.dim(angles, over: axis, of: shape), shape[axis]) {
         own.insert(axis)
       }
@@ -143,11 +141,11 @@ struct RotaryFrame {
 
   // MARK: The angles
 
-  /// The columns of `table` as [batch, length, half].
+  /// The columns of `table` as [batch, length, half]; nil where they cannot be picked.
   func cache(
     _ table: Rotation.Table, _ what: String, _ region: RegionID, in change: inout GraphChange
-  ) throws -> GraphChange.Ref {
-    guard let dims = table.dimensions(context) else { throw Refusal("the shape of the \(what) is not known") }
+  ) throws -> GraphChange.Ref? {
+    let dims = table.dimensions
     let offset = shape.count - dims.count
     func place(_ axis: Int?) -> Int? { axis.flatMap { $0 >= offset ? $0 - offset : nil } }
     var dropped = heads.compactMap(place)
@@ -173,9 +171,7 @@ struct RotaryFrame {
     } else {
       picked = try rotary.flattened(table, in: &change)
     }
-    guard var result = picked else {
-      throw Refusal("the \(what) cannot be cut to half of its last axis")
-    }
+    guard var result = picked else { return nil }
     if let type = table.type {
       result = change.node("Cast", [result], [NamedAttribute("to", .int(Int64(type.rawValue)))], covers: [])
     }

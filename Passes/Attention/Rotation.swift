@@ -30,14 +30,10 @@ struct Rotation {
     let value: ValueID
     let trailing: Int
     let columns: [Int]
+    /// The value's dimensions with those axes as one; no more than the result has.
+    let dimensions: [Dim]
     /// What they are converted to.
-    var type: DataType?
-
-    /// The value's dimensions with those axes as one.
-    func dimensions(_ context: PassContext) -> [Dim]? {
-      guard let shape = context.shape(value), shape.count >= trailing else { return nil }
-      return shape.dropLast(trailing) + [shape.suffix(trailing).reduce(1, *)]
-    }
+    let type: DataType?
   }
 
   private typealias Factor = RotationTerms.Factor
@@ -98,19 +94,26 @@ struct Rotation {
       throw Refusal(
         "the pairs do not all turn the same way: the signs of element \(k) differ from those of element 0", at: id)
     }
-    func table(_ what: String, _ list: [Factor]) throws -> Table {
-      if let (value, trailing) = terms.value(holding: list) {
-        return Table(value: value, trailing: trailing, columns: Array(0..<half))
+    func table(_ what: String, _ list: [Factor]) throws -> Table? {
+      func table(_ value: ValueID, _ trailing: Int, _ columns: [Int], _ type: DataType? = nil) -> Table? {
+        guard let own = context.shape(value), own.count >= trailing, own.count - trailing < shape.count else {
+          return nil
+        }
+        let dimensions: [Dim] = own.dropLast(trailing) + [own.suffix(trailing).reduce(1, *)]
+        return Table(value: value, trailing: trailing, columns: columns, dimensions: dimensions, type: type)
       }
+      if let (value, trailing) = terms.value(holding: list) { return table(value, trailing, Array(0..<half)) }
       guard let first = list.first, list.allSatisfy({ $0.source == first.source }) else {
         throw Refusal("the \(what) is put together from several values", at: id)
       }
-      return Table(value: first.value, trailing: first.trailing, columns: list.map(\.index), type: first.type)
+      return table(first.value, first.trailing, list.map(\.index), first.type)
     }
+    guard let cosine = try table("cosine", firsts.map { pairs[$0].own }),
+      let sine = try table("sine", firsts.map { pairs[$0].other })
+    else { return nil }
     (self.input, self.trailing, inputType) = (input, trailing, type)
     (self.rotated, self.size, self.isInterleaved, self.isBackward) = (rotated, size, isInterleaved, isBackward)
-    cosine = try table("cosine", firsts.map { pairs[$0].own })
-    sine = try table("sine", firsts.map { pairs[$0].other })
+    (self.cosine, self.sine) = (cosine, sine)
     covers = [id] + terms.nodes.subtracting([id]).sorted()
   }
 }

@@ -63,10 +63,8 @@ struct ScoreOutput {
     with output: GraphChange.Ref, _ layout: HeadLayout, _ type: DataType, _ context: PassContext,
     _ change: inout GraphChange
   ) throws {
-    guard let own = context.dataType(value), let wanted = context.shape(value) else {
-      throw Refusal("the type of \(context.graph[value].name) is not known")
-    }
-    guard own == type || own.isNarrower(than: type) else {
+    guard let own = context.dataType(value), own == type || own.isNarrower(than: type) else {
+      let own = context.dataType(value).map { "\($0)" } ?? "an unknown type"
       throw Refusal(
         "\(context.graph[value].name) is handed on as \(own), Attention's scores are \(type)",
         at: context.graph.producer(value))
@@ -81,7 +79,7 @@ struct ScoreOutput {
       result = change.node("Cast", [result], [NamedAttribute("to", .int(Int64(own.rawValue)))], covers: [])
     }
     // The same axes, whatever a mask made of their names.
-    let target = Array(wanted.dropLast(2)) + shape.suffix(2)
+    let target = place.lead + shape.suffix(2)
     let isPlain = target == shape || Reshaping.insertedOnes(target, shape) != nil
     let isRead = context.graph.consumers(value).contains { !change.covers.contains($0) }
     if !layout.keys.isKnown, isRead || !isPlain {

@@ -94,6 +94,7 @@ extension AttentionSpelling {
   // MARK: Several heads
 
   private func multiple() throws -> (String, String, String) {
+    if flaw == "openGroups" { return try openGroups() }
     var (q, k, v) = try parts()
     let isHeadMajor = source == "inputs" || isPackedHeads
     var tables: RopeTables?
@@ -145,21 +146,30 @@ extension AttentionSpelling {
     if cache == "concat" || cache == "concatRepeated" { (k, v) = try extend(k, v, axis: 2) }
     if cache == "concatPacked" { (k, v) = try extendPacked(k, v) }
     if cache == "concatKeysTurned" { (k, v) = try extendTurned(k, v) }
+    if flaw == "rotatedLate" {
+      let late = try RopeTables(
+        g, form: "halfSlice", batch: batch, length: total, depth: depth, headAxis: 1, reference: (k, 2))
+      k = try late.apply(to: k, heads: groups)
+    }
     queryRef = (q, 0, 2)
     keyRef = cache == "concatKeysTurned" ? (v, 2) : (k, 2)
     batchRef = (q, 0)
     if heads.hasPrefix("gqa") || heads == "mqaExpand", layout != "rank5", cache != "concatRepeated" {
       k = try repeated(k, depth, isTurned: flaw == "headOrder")
-      v = try repeated(v, valueDepth, isTurned: flaw == "headOrder" || flaw == "valueHeadOrder")
+      v =
+        try flawedRepetition(v)
+        ?? repeated(v, valueDepth, isTurned: flaw == "headOrder" || flaw == "valueHeadOrder")
     }
     switch layout {
     case "rank5":
+      let isInTurn = flaw == "headsInTurn"
+      let split = isInTurn ? [headCount / groups, groups] : [groups, headCount / groups]
       let shape: [GraphWriter.Part] = [
-        .axis(0, batch), .fixed(groups), .fixed(headCount / groups), .axis(2, length), .fixed(depth),
+        .axis(0, batch), .fixed(split[0]), .fixed(split[1]), .axis(2, length), .fixed(depth),
       ]
       q = try g.reshape(q, shape, style: style == "zero" ? "constant" : style)
-      k = g.transpose(try g.unsqueeze(k, [2]), [0, 1, 2, 4, 3])
-      return (q, k, try g.unsqueeze(v, [2]))
+      k = g.transpose(try g.unsqueeze(k, [isInTurn ? 1 : 2]), [0, 1, 2, 4, 3])
+      return (q, k, try g.unsqueeze(v, [isInTurn ? 1 : 2]))
     case "bmm":
       q = try merge(q, length, depth)
       k = try merge(k, total, depth)
@@ -195,10 +205,16 @@ extension AttentionSpelling {
       try g.reshape(x, [.axis(0, batch), .axis(1, length), .fixed(heads), .fixed(depth)], style: style)
     }
     if source == "inputs" {
+      // A breaker's: one head where there are several, or several where there is one.
+      let heads = [
+        flaw == "queryHead" ? 1 : headCount, groups,
+        flaw == "valueHeads" ? headCount : flaw == "repeatedApart" ? 1 : groups,
+      ].map { Size($0) }
+      let memory = flaw == "otherBatch" ? Size(batch.value, "memory_batch") : batch
       return (
-        try g.realInput("query", [batch, Size(headCount), length, Size(depth)]),
-        try g.realInput("key", [batch, Size(groups), fresh, Size(depth)]),
-        try g.realInput("value", [batch, Size(groups), fresh, Size(valueDepth)])
+        try g.realInput("query", [batch, heads[0], flaw == "biasRows" ? Size(1) : length, Size(depth)]),
+        try g.realInput("key", [memory, heads[1], fresh, Size(depth)]),
+        try g.realInput("value", [memory, heads[2], fresh, Size(valueDepth)])
       )
     }
     var flat: [String]
@@ -261,13 +277,24 @@ extension AttentionSpelling {
   private func extend(_ k: String, _ v: String, axis: Int) throws -> (String, String) {
     func one(_ name: String, _ x: String, _ depth: Int) throws -> String {
       let kept = Size(cachedHeads)
-      let lead = axis == 1 ? [batch, past, kept] : [batch, kept, past]
-      let old = try g.realInput("past_" + name, lead + [Size(depth)])
-      if pastRef == nil { pastRef = old }
-      let isTurned = flaw == "pastLast" || (flaw == "pastValueLast" && name == "value")
-      let all = g.concat(isTurned ? [x, old] : [old, x], axis: g.opset >= 11 && g.draw.flip() ? axis - 4 : axis)
+      let isOther = name == "value"
+      if flaw == "cachedAlone", isOther { return try g.realInput("all_values", [batch, kept, total, Size(depth)]) }
+      func input(_ name: String, _ past: Size) throws -> String {
+        try g.realInput(name, (axis == 1 ? [batch, past, kept] : [batch, kept, past]) + [Size(depth)])
+      }
+      var old: [String]
+      switch flaw {
+      case "cacheOfThree":
+        old = [try input("first_\(name)", Size(1)), try input("past_\(name)", Size(past.value - 1))]
+      case "pastComputed": old = [g.node("Neg", [try input("past_\(name)", past)])]
+      case "pastsApart" where isOther: old = [try input("past_value", Size(past.value, "past_of_values"))]
+      default: old = [try input("past_\(name)", past)]
+      }
+      if pastRef == nil { pastRef = old.last }
+      let isTurned = flaw == "pastLast" || flaw == "pastBehind" || (flaw == "pastValueLast" && isOther)
+      let all = g.concat(isTurned ? [x] + old : old + [x], axis: g.opset >= 11 && g.draw.flip() ? axis - 4 : axis)
       let grown = axis == 1 ? [batch, total, kept] : [batch, kept, total]
-      if axis == 2 || isHandedOn { g.output(all, grown + [Size(depth)]) }
+      if axis == 2 && flaw != "pastsApart" || isHandedOn && axis == 1 { g.output(all, grown + [Size(depth)]) }
       return all
     }
     if axis == 1 { isHandedOn = try g.draw.pick("present", ["handedOn", "kept"]) == "handedOn" }
@@ -293,6 +320,13 @@ extension AttentionSpelling {
   /// GPT-2: past and present as one tensor [2, B, groups, P, D].
   private func extendPacked(_ k: String, _ v: String) throws -> (String, String) {
     let past = try g.realInput("past", [Size(2), batch, Size(groups), self.past, Size(depth)])
+    if flaw == "cacheAsOne" {
+      pastRef = try g.gather(past, 0, axis: 0)
+      let new = g.concat([try g.unsqueeze(k, [0]), try g.unsqueeze(v, [0])], axis: 0)
+      let whole = g.concat([past, new], axis: 3)
+      g.output(whole, [Size(2), batch, Size(groups), total, Size(depth)])
+      return (try g.gather(whole, 0, axis: 0), try g.gather(whole, 1, axis: 0))
+    }
     let old =
       try g.draw.pick("pastPick", ["gather", "split"]) == "gather"
       ? [try g.gather(past, 0, axis: 0), try g.gather(past, 1, axis: 0)]
@@ -310,7 +344,8 @@ extension AttentionSpelling {
     let total = length ?? total
     let times = headCount / groups
     if heads == "gqaGather" {
-      let order = (0..<headCount).map { isTurned ? $0 % groups : $0 / times }
+      var order = (0..<headCount).map { isTurned ? $0 % groups : $0 / times }
+      if flaw == "headsPicked" { order.reverse() }
       return g.node("Gather", [x, try g.ints(order)], [.int("axis", 1)])
     }
     let wide = try g.unsqueeze(x, [2])
@@ -333,6 +368,10 @@ extension AttentionSpelling {
   /// Brings the product back to rows and makes it an output, except in a block.
   func finish(_ result: String) throws -> String {
     let width = headCount * valueDepth
+    if let (value, shape) = flawedResult(result) {
+      g.output(value, shape)
+      return value
+    }
     switch layout {
     case "rank2":
       g.output(result, [length, Size(valueDepth)])

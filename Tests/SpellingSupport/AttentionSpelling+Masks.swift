@@ -105,6 +105,7 @@ extension AttentionSpelling {
 
   private var fillNumber: Double {
     if flaw == "fillReached" { return -5.0 }
+    if flaw == "fillNaN" { return .nan }
     return switch fill {
     case "finfoMin": scoreType == .float16 ? -65504 : -Double(Float.greatestFiniteMagnitude)
     case "negInf": -.infinity
@@ -302,6 +303,8 @@ extension AttentionSpelling {
       switch flaw {
       case "causalShifted": column <= row + 1
       case "causalStrict": column < row
+      case "windowUncached": row - past.value - column < window
+      case "causalUncached": column <= row - past.value
       case "causalHole": column <= row && !(row == past.value + 1 && column == 0)
       default: column <= row && row - column < window
       }

@@ -28,7 +28,8 @@ extension AttentionSpelling {
     default: break
     }
     var scores = try product(q, k)
-    if flaw == "readScores" { g.output(scores, [batch, Size(headCount), length, total]) }
+    if flaw == "readScores" { g.output(scores, scoreShape) }
+    if flaw == "openOperand" { g.declare(scores, scoreShape) }
     switch scale {
     case "afterMul" where flaw == "scaleByKey":
       scores = g.mul(scores, g.constant(try .of((0..<total.value).map { 0.3 + 0.2 * Double($0) }, g.real)))
@@ -52,6 +53,9 @@ extension AttentionSpelling {
     guard kt == "einsum" else { return g.matMul(q, k) }
     let equation =
       switch layout {
+      case _ where flaw == "einsumApart": "bhld,bhse->bhls"
+      case _ where flaw == "einsumOne": "bhld,bhsd->bhls"
+      case _ where flaw == "einsumJoined": "bld,brsd->blrs"
       case "einsum": g.draw.choose(["blhd,bshd->bhls", "aecd,abcd->aceb"])
       case "rank2": "ld,sd->ls"
       case "rank3", "bmm": "bld,bsd->bls"

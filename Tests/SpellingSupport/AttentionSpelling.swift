@@ -59,7 +59,8 @@ final class AttentionSpelling {
     var draw = draw
     self.flaw = flaw
     casts = try draw.pick("casts", ["none", "none", "fp16", "fp16FloatSoftmax", "fp16FloatScores"])
-    g = try GraphWriter(draw, opsets: 9...24, real: casts == "none" ? .float : .float16)
+    let opsets = flaw == "windowUncached" ? 25...25 : 9...24
+    g = try GraphWriter(draw, opsets: opsets, real: casts == "none" ? .float : .float16)
     func pick(_ axis: String, _ options: [String]) throws -> String { try self.g.draw.pick(axis, options) }
     let g = g
     let einsum = g.opset >= 12
@@ -123,16 +124,22 @@ final class AttentionSpelling {
     groups = heads.hasPrefix("mqa") ? 1 : g.draw.number(severalGroups)
     let isSingle = layout == "rank3" || layout == "rank2"
     headCount = isSingle ? 1 : heads == "mha" ? groups : groups * g.draw.number(2...3)
-    depth = rope == "none" ? g.draw.choose([3, 4, 6, 8]) : g.draw.choose([4, 8])
+    depth = rope == "none" && flaw != "rotatedLate" ? g.draw.choose([3, 4, 6, 8]) : g.draw.choose([4, 8])
     let canDiffer = ["inputs", "inputs3d", "projected"].contains(source) && cache != "concatPacked"
     let differs = try g.draw.pick("valueDepth", canDiffer ? ["same", "other"] : ["same"]) == "other"
     valueDepth = differs ? depth + 1 : depth
     embed = g.draw.number(5...9)
     let isAlone = layout == "rank2" || flaw == "maskBatch"
-    batch = Size(isAlone ? 1 : g.draw.number(1...3), openBatch ? "batch" : nil)
+    // One item is repeated for all heads, and a Squeeze without axes takes its axis.
+    let areSeveral = (flaw ?? "").hasPrefix("open") || ["valueHeads", "queryHead"].contains(flaw)
+    let batches = flaw == "regrouped" ? headCount + 1...headCount + 1 : areSeveral ? 2...3 : 1...3
+    batch = Size(isAlone ? 1 : g.draw.number(batches), openBatch ? "batch" : nil)
     length = Size(g.draw.number(flaw == nil ? 2...6 : 3...6), openLength ? "length" : nil)
-    fresh = kind == "self" ? length : Size(g.draw.number(2...7), openLength ? "keys" : nil)
-    past = cache == "none" ? Size(0) : Size(g.draw.number(1...4), openLength ? "past" : nil)
+    let isWide = (flaw ?? "").hasPrefix("wide")
+    let news = flaw == "moved" ? length.value + 1...length.value + 1 : isWide ? 512...512 : 2...7
+    fresh = kind == "self" ? length : Size(g.draw.number(news), openLength ? "keys" : nil)
+    past =
+      cache == "none" ? Size(0) : Size(g.draw.number(flaw == "cacheOfThree" ? 2...4 : 1...4), openLength ? "past" : nil)
     var sum: String?
     if cache != "none" && openLength {
       let names = ["sum": "past + length", "own": "total", "words": "past_sequence_length + sequence_length"]
@@ -158,57 +165,49 @@ final class AttentionSpelling {
     let guardForm = try g.draw.pick("guard", ["none", "none", "isNaN"])
     let noise = try g.draw.pick("noise", ["none", "none", "dropout", "identity"])
     handedOn = try flaw != nil ? "none" : g.draw.pick("scores", scoreOutputs(softcap: softcap))
-    let (q, k, v) = try operands()
+    let (q, k, v) = try flawed(operands: operands())
     var scores = try scaledScores(q, k)
-    if ["readBoth", "readUncapped"].contains(flaw) || handedOn == "scaled" { g.output(scores, scoreShape) }
-    switch flaw {
-    case "negated": scores = g.node("Neg", [scores])
-    case "rectified": scores = g.node("Relu", [scores])
-    case "cappedTwice": scores = g.node("Tanh", [g.node("Tanh", [scores])])
-    case "cappedByInput":
-      let cap = try g.realInput("cap", [Size(1)])
-      scores = g.mul(g.node("Tanh", [g.div(scores, cap)]), cap)
-    default: break
-    }
+    if handedOn == "scaled" { g.output(scores, scoreShape) }
+    scores = try flawed(scores: scores)
     if casts == "fp16FloatScores" { scores = g.cast(scores, .float) }
     if flaw == "softcapLate" { scores = try masked(scores) }
     if softcap != "none" {
       let cap = try g.scalar(softcap == "divTanhMul" ? 2.5 : 0.4, scoreType)
-      let back = try g.scalar(2.5, scoreType)
+      let back = try g.scalar(flaw == "softcapUneven" ? 1.7 : 2.5, scoreType)
       let small = softcap == "divTanhMul" ? g.div(scores, cap) : g.mul(scores, cap)
       scores = g.mul(g.node("Tanh", [small]), back)
     }
     if noise == "identity" { scores = g.node("Identity", [scores]) }
     if handedOn == "capped" { g.output(scores, scoreShape) }
     if flaw != "softcapLate" { scores = try masked(scores) }
-    if handedOn == "biased" || flaw == "readMasked" { g.output(scores, scoreShape) }
+    if handedOn == "biased" { g.output(scores, scoreShape) }
+    scores = try flawed(masked: scores)
     if casts == "fp16FloatSoftmax" { scores = g.cast(scores, .float) }
-    if flaw == "scaledLate" { scores = g.mul(scores, try g.realInput("temperature", [Size(1)])) }
-    if flaw == "narrowed" { scores = g.cast(scores, .float16) }
     let rank = layout == "rank5" ? 5 : layout == "bhld" || layout == "einsum" ? 4 : layout == "rank2" ? 2 : 3
     let other = flaw == "softmaxRows" ? rank - 2 : flaw == "softmaxHeads" ? 1 : nil
     let axis = other ?? (g.opset >= 11 && g.draw.flip() ? -1 : rank - 1)
     var weights =
-      g.opset >= 13 && other == nil && g.draw.flip() ? g.node("Softmax", [scores]) : g.softmax(scores, axis: axis)
+      try flawedSoftmax(scores, axis: rank - 1)
+      ?? (g.opset >= 13 && other == nil && g.draw.flip() ? g.node("Softmax", [scores]) : g.softmax(scores, axis: axis))
     if casts == "fp16FloatSoftmax" || casts == "fp16FloatScores" { weights = g.cast(weights, .float16) }
-    if flaw == "narrowed" { weights = g.cast(weights, .float) }
+    weights = try flawed(weights: weights)
     if guardForm == "isNaN" {
       let instead = try g.scalar(flaw == "nanToOne" ? 1 : 0)
       weights = g.node("Where", [g.node("IsNaN", [weights]), instead, weights])
     }
-    if flaw == "rectifiedBehind" { weights = g.node("Relu", [weights]) }
-    if handedOn == "probabilities" || flaw == "readBoth" { g.output(weights, scoreShape) }
-    if flaw == "weightsMul" { weights = g.mul(weights, try g.realInput("keep", [length, total])) }
+    if handedOn == "probabilities" { g.output(weights, scoreShape) }
+    weights = try flawed(probabilities: weights)
     if noise == "dropout" { weights = try g.dropout(weights) }
     if noise == "identity" { weights = g.node("Identity", [weights]) }
     let result =
       layout == "einsum"
-      ? g.node("Einsum", [weights, v], [.text("equation", "bhls,bshd->blhd")]) : g.matMul(weights, v)
+      ? g.node("Einsum", [weights, v], [.text("equation", "bhls,bshd->blhd")])
+      : try flawedProduct(weights, v) ?? g.matMul(weights, v)
     rows = try finish(result)
     return expectations(softcap: softcap)
   }
 
-  private var scoreShape: [Size] {
+  var scoreShape: [Size] {
     switch layout {
     case "rank2": [length, total]
     case "rank3": [batch, length, total]

@@ -1,3 +1,4 @@
+import PassKit
 import Tensors
 import TestSupport
 
@@ -18,6 +19,10 @@ final class GraphWriter {
   private var inputs = Wire()
   private var outputs = Wire()
   private var next = 0
+  private var declared = Wire()
+  /// Of the output, where it is not the optimizer's own choice.
+  var maximumOpset: Int?
+  var target: OptimizationOptions.Target?
   private(set) var feeds: [(name: String, tensor: Tensor)] = []
 
   /// Draws the axes that every family has: `opset`, `operands`, `constants`, `shapes`.
@@ -50,9 +55,12 @@ final class GraphWriter {
     return input(name, real, shape, try .of(draw.numbers(dims.reduce(1, *)), real, shape: dims))
   }
 
-  func output(_ value: String, _ shape: [Size]) {
-    outputs.message(12, .value(value, real, shape))
+  func output(_ value: String, _ shape: [Size], _ type: DataType? = nil) {
+    outputs.message(12, .value(value, type ?? real, shape))
   }
+
+  /// States what a value in between is.
+  func declare(_ value: String, _ shape: [Size]) { declared.message(13, .value(value, real, shape)) }
 
   func constant(_ tensor: Tensor) -> String {
     let name = fresh("c")
@@ -189,6 +197,24 @@ final class GraphWriter {
     return node("Clip", [a, try exactScalar(low, real), try exactScalar(high, real)])
   }
 
+  /// If: one value of two bodies, each of which reads what stands outside.
+  func choice(
+    _ condition: String, _ shape: [Size], then: () throws -> String, otherwise: () throws -> String
+  ) throws -> String {
+    func wire(_ body: () throws -> String) throws -> Wire {
+      let outer = (graph, initializers)
+      (graph, initializers) = (Wire(), Wire())
+      defer { (graph, initializers) = outer }
+      let value = try body()
+      graph.text(2, "body")
+      graph.append(initializers)
+      graph.message(12, .value(value, real, shape))
+      return graph
+    }
+    let bodies = [try wire(then), try wire(otherwise)]
+    return node("If", [condition], [.graph("then_branch", bodies[0]), .graph("else_branch", bodies[1])])
+  }
+
   // MARK: Shapes
 
   /// The size of an axis as int64[1].
@@ -278,7 +304,7 @@ final class GraphWriter {
     var wire = Wire()
     wire.int(1, irVersion)
     wire.text(2, "spelling-runner")
-    for part in [initializers, inputs, outputs] { body.append(part) }
+    for part in [initializers, inputs, outputs, declared] { body.append(part) }
     wire.message(7, body)
     var imported = Wire()
     imported.text(1, "")

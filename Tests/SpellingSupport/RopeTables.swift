@@ -26,6 +26,8 @@ final class RopeTables {
   let flaw: String?
   /// Draws the axes that are about rotations alone, too.
   let isAlone: Bool
+  /// How many heads have angles of their own in a breaker's tables.
+  let angleHeads: Int
   /// Half precision turned in float: the tables are float, and x or both products' operands are converted.
   private var convert = "tables"
 
@@ -35,9 +37,10 @@ final class RopeTables {
   /// `reference` is a value that has the length on the given axis.
   init(
     _ g: GraphWriter, form: String, batch: Size, length: Size, depth: Int, headAxis: Int,
-    reference: (value: String, axis: Int), flaw: String? = nil, isAlone: Bool = false
+    reference: (value: String, axis: Int), flaw: String? = nil, isAlone: Bool = false, angleHeads: Int = 1
   ) throws {
     self.g = g
+    self.angleHeads = angleHeads
     self.form = form
     self.batch = batch
     self.length = length
@@ -53,6 +56,10 @@ final class RopeTables {
     let table = try g.draw.pick("ropeTable", tables)
     switch table {
     case "computed": try computed(reference)
+    case "inputHalf" where flaw == "anglesByHead":
+      let middle = headAxis == 1 ? [Size(angleHeads), length] : [length, Size(angleHeads)]
+      cos = try g.realInput("cos", [batch] + middle + [Size(rotated / 2)])
+      sin = try g.realInput("sin", [batch] + middle + [Size(rotated / 2)])
     case "inputHalf":
       let shape = [batch, length, Size(rotated / 2)]
       let half = shape.map(\.value).reduce(1, *)
@@ -216,7 +223,8 @@ final class RopeTables {
       let parts = try g.split(x, [rotated, depth - rotated], axis: 3)
       (first, rest) = (parts[0], parts[1])
     }
-    return g.concat([try rotate(first, heads: heads), rest], axis: g.opset >= 11 && g.draw.flip() ? -1 : 3)
+    let last = flaw == "restChanged" ? g.node("Neg", [rest]) : rest
+    return g.concat([try rotate(first, heads: heads), last], axis: g.opset >= 11 && g.draw.flip() ? -1 : 3)
   }
 
   private func rotate(_ x: String, heads: Int) throws -> String {
@@ -228,9 +236,16 @@ final class RopeTables {
   private func sum(_ x: String, heads: Int, _ wide: (String) -> String) throws -> String {
     let half = rotated / 2
     switch form {
+    case "halves" where flaw == "tablesInParts": return try inQuarters(x)
     case "halves", "partialHalves":
-      let (a, b) = try parts(wide(x), isSplit: g.draw.flip())
+      let (a, b) =
+        try flaw == "noValue"
+        ? (g.slice(x, 1, half + 1, axis: 3), g.slice(x, half + 1, rotated + 1, axis: 3))
+        : parts(wide(x), isSplit: g.draw.flip())
       let low = g.sub(g.mul(a, cos), g.mul(b, sin))
+      if flaw == "readPart" {
+        g.output(low, [batch] + (headAxis == 1 ? [Size(heads), length] : [length, Size(heads)]) + [Size(half)])
+      }
       let high = g.add(g.mul(b, cos), g.mul(a, sin))
       return g.concat([low, high], axis: 3)
     case "interleavedPairs":
@@ -288,6 +303,9 @@ final class RopeTables {
       switch flaw {
       case "notNegated": turned[0] = b
       case "order": turned = [a, turned[0]]
+      case "bothWays":
+        let signs = (0..<rotated).map { ($0 % half % 2 == 0) == ($0 < half) ? -1.0 : 1 }
+        turned = [g.mul(g.concat([b, a], axis: 3), g.constant(try .of(signs, g.real)))]
       case "otherValue":
         let middle = headAxis == 1 ? [Size(heads), length] : [length, Size(heads)]
         let other = try g.realInput("other", [batch] + middle + [Size(depth)])
@@ -299,8 +317,22 @@ final class RopeTables {
         return g.add(g.mul(x, cos), g.mul(g.concat(turned, axis: headAxis == 1 ? 2 : 1), sin))
       default: break
       }
-      return g.add(g.mul(x, cos), g.mul(g.concat(turned, axis: 3), sin))
+      return g.add(g.mul(x, cos), g.mul(turned.count == 1 ? turned[0] : g.concat(turned, axis: 3), sin))
     }
+  }
+
+  /// A breaker's: each half of a half has tables of its own.
+  private func inQuarters(_ x: String) throws -> String {
+    let quarter = rotated / 4
+    let x = try g.split(x, [quarter, quarter, quarter, quarter], axis: 3)
+    func table(_ name: String) throws -> String {
+      try placed(g.realInput(name, [batch, length, Size(quarter)]))
+    }
+    let c = [try table("first_cos"), try table("second_cos")]
+    let s = [try table("first_sin"), try table("second_sin")]
+    let low = (0..<2).map { g.sub(g.mul(x[$0], c[$0]), g.mul(x[$0 + 2], s[$0])) }
+    let high = (0..<2).map { g.add(g.mul(x[$0 + 2], c[$0]), g.mul(x[$0], s[$0])) }
+    return g.concat(low + high, axis: 3)
   }
 
   private func parts(_ x: String, isSplit: Bool, axis: Int = 3) throws -> (String, String) {
@@ -317,19 +349,22 @@ final class RopeTables {
 enum RopeSpelling {
   static func make(_ draw: Draw, flaw: String? = nil) throws -> (GraphWriter, [Spelling.Expectation]) {
     var draw = draw
-    let type = try draw.pick("type", ["float", "float", "float16"])
-    let g = try GraphWriter(draw, opsets: 9...24, real: type == "float" ? .float : .float16)
+    let type = try draw.pick("type", flaw == "doubles" ? ["double"] : ["float", "float", "float16"])
+    let g = try GraphWriter(
+      draw, opsets: 9...24, real: type == "double" ? .double : type == "float" ? .float : .float16)
     let form = try g.draw.pick("rope", RopeForm.forms(opset: g.opset))
     let place = try g.draw.pick("ropePlace", ["headMajor", "seqMajor"])
     let dynamic = try g.draw.pick("dynamic", ["static", "batch", "length", "both"])
-    let batch = Size(g.draw.number(1...3), dynamic == "batch" || dynamic == "both" ? "batch" : nil)
+    let batch = Size(
+      g.draw.number(flaw == "widened" ? 2...3 : 1...3), dynamic == "batch" || dynamic == "both" ? "batch" : nil)
     let size = flaw == "axis" ? 4 : g.draw.number(2...5)
     let length = Size(size, dynamic == "length" || dynamic == "both" ? "length" : nil)
-    let heads = g.draw.number(1...3)
+    let heads = g.draw.number(flaw == "anglesByHead" ? 2...3 : 1...3)
     let depth = g.draw.choose([4, 8])
     let middle = place == "headMajor" ? [Size(heads), length] : [length, Size(heads)]
     let shape = [batch] + middle + [Size(depth)]
-    var x = try g.realInput("x", shape)
+    var x = try g.realInput(
+      "x", [flaw == "widened" ? Size(1) : batch] + middle + [Size(flaw == "noValue" ? depth + 2 : depth)])
     let source = x
     if flaw == nil, form.hasPrefix("half"), form != "halves",
       try g.draw.pick("order", ["own", "pairsFirst"]) == "pairsFirst"
@@ -342,7 +377,8 @@ enum RopeSpelling {
     }
     let tables = try RopeTables(
       g, form: form, batch: batch, length: length, depth: depth, headAxis: place == "headMajor" ? 1 : 2,
-      reference: (source, place == "headMajor" ? 2 : 1), flaw: flaw, isAlone: true)
+      reference: (source, place == "headMajor" ? 2 : 1), flaw: flaw, isAlone: true,
+      angleHeads: heads)
     g.output(try tables.apply(to: x, heads: heads), shape)
     return (g, [.init("RotaryEmbedding", .operators("RotaryEmbedding", 1))])
   }

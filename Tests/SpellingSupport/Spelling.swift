@@ -1,3 +1,4 @@
+public import PassKit
 public import Tensors
 import TestSupport
 
@@ -36,11 +37,24 @@ public struct Spelling: Sendable {
       case notCausal([String])
       /// Attention nodes, if any, take no past.
       case noPast([String])
+      /// Attention nodes, if any, keep their mask.
+      case masked([String])
+      /// Attention nodes, if any, take their heads in front of the length.
+      case headsFirst([String])
       /// Attention nodes, if any, read keys of all the heads.
       case allHeads(Int, [String])
       /// Nothing of it as long as a row might have no allowed key, and a near miss's sentence has one of the fragments: the
       /// numbers of such a row would differ. With `--assume no-empty-rows` all of it.
       case assuming([Expectation], [String])
+
+      /// What a near miss has to say one of.
+      var sentences: [String] {
+        switch self {
+        case .refused(_, let list), .kept(_, let list), .allHeads(_, let list), .assuming(_, let list): list
+        case .notCausal(let list), .noPast(let list), .masked(let list), .headsFirst(let list): list
+        default: []
+        }
+      }
     }
     public let name: String
     public let kind: Kind
@@ -59,6 +73,9 @@ public struct Spelling: Sendable {
   public let expectations: [Expectation]
   /// Of max|a|.
   public let tolerance: Double
+  /// Of the output, where it is not the optimizer's own choice.
+  public let maximumOpset: Int?
+  public let target: OptimizationOptions.Target?
 
   public func value(_ axis: String) -> String? { axes.first { $0.axis == axis }?.value }
 }
@@ -69,6 +86,24 @@ public enum Spellings {
   public static let breakers = [
     "break-attention", "break-rope", "break-norm", "break-activation", "break-batchnorm",
   ]
+
+  /// A flaw of a breaker and what a near miss has to say one of, `*` for what varies.
+  public struct FlawName: Sendable, CustomStringConvertible {
+    public let family: String
+    public let name: String
+    public let sentences: [String]
+
+    public var description: String { "\(family) \(name)" }
+  }
+
+  /// All flaws; `forced: ["flaw": name]` draws one.
+  public static let flaws: [FlawName] = [
+    ("break-attention", Breakers.attentionFlaws), ("break-rope", Breakers.ropeFlaws),
+    ("break-norm", Breakers.normFlaws),
+    ("break-activation", Breakers.activationFlaws), ("break-batchnorm", Breakers.batchNormFlaws),
+  ].flatMap { family, flaws in
+    flaws.map { FlawName(family: family, name: $0.name, sentences: $0.expectation.sentences) }
+  }
 
   /// The model of a seed; nil where a forced axis value does not fit the rest of what the seed draws.
   public static func make(
@@ -82,7 +117,9 @@ public enum Spellings {
       guard forced.keys.allSatisfy(drawn.contains) else { return nil }
       return Spelling(
         family: family, seed: seed, axes: writer.draw.values, bytes: writer.bytes, inputs: writer.feeds,
-        expectations: expectations, tolerance: writer.tolerance)
+        expectations: expectations, tolerance: writer.tolerance,
+        maximumOpset: writer.maximumOpset,
+        target: writer.target)
     } catch is Draw.DoesNotFit {
       return nil
     }

@@ -38,6 +38,9 @@ public struct SpellingCheck: Sendable {
       let expected = try evaluate(source, inputs)
       outcome.expected = expected.compactMap(\.tensor)
       stage = "error"
+      var options = options
+      options.maximumOpset = spelling.maximumOpset ?? options.maximumOpset
+      options.target = spelling.target ?? options.target
       let optimizer = Optimizer(options: options, verification: nil)
       let (result, report) = try optimizer.optimize(source)
       for failure in report.failures { outcome.failures.append(.init(item: "failedPass", detail: failure)) }
@@ -139,36 +142,39 @@ public struct SpellingCheck: Sendable {
   ) -> SpellingOutcome.Failure? {
     let graph = model.graph
     let attentions = graph.allNodes.filter { graph[$0].type == "Attention" }
+    let reasons = kind.sentences
     func reads(_ id: NodeID) -> Int? {
       if case .int(let stated)? = graph[id]["kv_num_heads"] { return Int(stated) }
       guard let shape = graph[id].input(1).flatMap({ graph[$0].type?.shape }), shape.count == 4 else { return nil }
       return shape[1].value
     }
     let wrong: String?
-    let reasons: [String]
     switch kind {
-    case .assuming(_, let fragments):
-      (wrong, reasons) = (attentions.isEmpty ? nil : "an Attention was made", fragments)
-    case .refused(let name, let fragments):
+    case .assuming: wrong = attentions.isEmpty ? nil : "an Attention was made"
+    case .refused(let name, _):
       let isMade =
         graph.allNodes.contains { graph[$0].type == name } || report.fusions.contains { $0.operatorName == name }
-      (wrong, reasons) = (isMade ? "\(name) was made" : nil, fragments)
-    case .kept(let names, let fragments):
+      wrong = isMade ? "\(name) was made" : nil
+    case .kept(let names, _):
       let lost = names.first { name in !graph.allNodes.contains { graph[$0].type == name } }
-      (wrong, reasons) = (lost.map { "\($0) is gone" }, fragments)
-    case .notCausal(let fragments):
+      wrong = lost.map { "\($0) is gone" }
+    case .notCausal:
       let isCausal = attentions.contains { if case .int(1)? = graph[$0]["is_causal"] { true } else { false } }
-      (wrong, reasons) = (isCausal ? "is_causal was set" : nil, fragments)
-    case .noPast(let fragments):
-      (wrong, reasons) = (attentions.contains { graph[$0].input(4) != nil } ? "past was taken" : nil, fragments)
-    case .allHeads(let heads, let fragments):
+      wrong = isCausal ? "is_causal was set" : nil
+    case .noPast: wrong = attentions.contains { graph[$0].input(4) != nil } ? "past was taken" : nil
+    case .masked: wrong = attentions.contains { graph[$0].input(3) == nil } ? "the mask is gone" : nil
+    case .headsFirst:
+      wrong = attentions.contains { graph[$0]["q_num_heads"] != nil } ? "the heads were packed" : nil
+    case .allHeads(let heads, _):
       let few = attentions.lazy.compactMap(reads).first { $0 != heads }
-      (wrong, reasons) = (few.map { "keys of \($0) heads are read" }, fragments)
+      wrong = few.map { "keys of \($0) heads are read" }
     default: return nil
     }
     if let wrong { return .init(item: "fused", detail: wrong) }
     if reasons.isEmpty { return nil }
-    let isTold = report.nearMisses.contains { miss in reasons.contains { miss.reason.contains($0) } }
+    let isTold = report.nearMisses.contains { miss in
+      reasons.contains { SentencePattern($0).isPart(of: miss.reason) }
+    }
     return isTold ? nil : .init(item: "silent", detail: "no near miss says \(reasons.joined(separator: " or "))")
   }
 
@@ -189,7 +195,7 @@ public struct SpellingCheck: Sendable {
     case .gone(let names):
       let left = names.filter { !nodes($0).isEmpty }
       return left.isEmpty ? nil : "left: \(left.joined(separator: ", "))"
-    case .anything, .assuming, .refused, .kept, .notCausal, .noPast, .allHeads: return nil
+    case .anything, .assuming, .refused, .kept, .notCausal, .noPast, .allHeads, .masked, .headsFirst: return nil
     default: break
     }
     if attentions.isEmpty { return "there is no Attention" }

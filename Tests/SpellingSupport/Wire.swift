@@ -50,6 +50,7 @@ enum Attr {
   case float(String, Float)
   case text(String, String)
   case tensor(String, Tensor)
+  case graph(String, Wire)
 
   var wire: Wire {
     var wire = Wire()
@@ -70,6 +71,10 @@ enum Attr {
       wire.text(1, name)
       wire.text(4, value)
       wire.int(20, 3)
+    case .graph(let name, let value):
+      wire.text(1, name)
+      wire.message(6, value)
+      wire.int(20, 5)
     case .tensor(let name, let value):
       wire.text(1, name)
       wire.message(5, .tensor(value))

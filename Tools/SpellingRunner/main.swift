@@ -3,6 +3,7 @@
 //     [--target onnx|ort|cameo] [--full] [--summary] [--item NAME] [--plain PERCENT] [--misses]
 // Seeds N ..< N + count of each family. --write stores model.onnx, optimized.onnx and inputs of each seed under DIR.
 // --plain takes the plainest value of an axis in PERCENT of the draws: 100 and one --axis tries that axis alone.
+// --guards lists the sentences of the guards around attention, each with the flaws and cases that expect it.
 // --misses counts the near misses' sentences, numbers and names left out. --item lists only failures of that kind. Exit code 1 where an expectation was not met.
 import Foundation
 import PassKit
@@ -31,6 +32,13 @@ if arguments.contains("--help") || families.contains(where: { !(Spellings.famili
   print("usage: spelling-runner [--seed N] [--count N] [--family NAME] [--axis NAME=VALUE] [--write DIR] [--target T]")
   print("families: \((Spellings.families + Spellings.breakers).joined(separator: " "))")
   exit(64)
+}
+
+if arguments.contains("--guards") {
+  for line in try GuardCoverage().lines {
+    print("\(line.file): \(line.sentence)\n    \((line.flaws + line.cases).joined(separator: "; "))")
+  }
+  exit(0)
 }
 
 /// The seeds in work, for the handler of a crash.
