@@ -11,6 +11,7 @@
 #include "check_bf16.h"
 #include "check_integer.h"
 #include "check_dot8.h"
+#include "check_nbits.h"
 #include "check_spatial.h"
 #include "check_bf16_conv.h"
 #include "check_last.h"
@@ -43,6 +44,7 @@ int main(void) {
         check_quant();
         check_integer();
         check_dot8();
+        check_nbits();
         check_pool();
         check_conv();
         check_resize();

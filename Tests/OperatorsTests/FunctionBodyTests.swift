@@ -149,6 +149,12 @@ import Testing
     Call(
       "g (float[5, 3] a, float[3, 4] b) => (float[5, 4] y) { y = ai.cameo.FusedMatMul <activation = \"LeakyRelu\", activation_params = [0.1]> (a, b) }",
       tolerance: 1e-5),
+    Call(
+      "g (float[2, 3, 4] a, float[2] c) => (float[2, 3, 2] y) <int4[2, 4] w = {-8, 7, 3, 1, 0, -2, 5, 6}, float[2, 2] s = {0.5, 0.25, 2, 1}, int4[2, 2] z = {1, 0, -1, 3}> { y = ai.cameo.BlockMatMul <axis = 1, block_size = 2, transB = 1> (a, w, s, z, c) }",
+      tolerance: 1e-5),
+    Call(
+      "g (float[3, 2] a) => (float[3, 2] y) <uint8[2, 2] w = {8, 7, 3, 255}, float s = {0.5}> { y = ai.cameo.BlockMatMul (a, w, s) }",
+      tolerance: 1e-5),
   ]
 
   static let calls = elementwise + reductions + normalizations + attention + others

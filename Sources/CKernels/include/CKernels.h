@@ -16,6 +16,7 @@
 #include "ck_integer.h"
 #include "ck_isa.h"
 #include "ck_last.h"
+#include "ck_nbits.h"
 #include "ck_norm.h"
 #include "ck_observe.h"
 #include "ck_pool.h"

@@ -4,12 +4,19 @@ import InferenceRuntime
 import Operators
 import Tensors
 
-/// com.microsoft.MatMulNBits in float32: rows of the weights are widened a tile at a time into a thread's scratch, where the
-/// product finds them in cache.
+/// Products in float32 with constant weights of few bits: com.microsoft's MatMulNBits and MatMulBnb4, ai.cameo.BlockMatMul.
 enum BlockProductKernels {
-  static let makers: [String: CPUProvider.Maker] = ["com.microsoft.MatMulNBits": { try make($0) }]
+  static let makers: [String: CPUProvider.Maker] = [
+    "com.microsoft.MatMulNBits": { try nbits($0) }, "com.microsoft.MatMulBnb4": { try bnb4($0) },
+    "ai.cameo.BlockMatMul": { try block($0) },
+  ]
 
-  private static func make(_ request: KernelRequest) throws -> PreparedKernel {
+  private static func constant(_ request: KernelRequest, _ index: Int) throws -> Tensor {
+    guard let tensor = try request.operand(index).constant else { throw Refusal("input \(index) is computed") }
+    return tensor
+  }
+
+  private static func nbits(_ request: KernelRequest) throws -> PreparedKernel {
     try request.requireFloat([0, 2, 5])
     guard request.input(4) == nil else { throw Refusal("g_idx") }
     let attributes = request.attributes
@@ -18,88 +25,173 @@ enum BlockProductKernels {
     guard [2, 4, 8].contains(bits), block >= 16, block & (block - 1) == 0, n > 0, k > 0 else {
       throw Refusal("\(bits) bits in blocks of \(block)")
     }
-    let (a, y) = (try request.operand(0), try request.result())
-    let blocks = (k + block - 1) / block
-    guard a.shape.last == k, y.count == a.count / k * n, try request.operand(1).type == .uint8 else {
-      throw Refusal("A of \(a.shape)")
-    }
+    let blocks = (k - 1) / block + 1
+    let codes = try constant(request, 1)
+    guard codes.dataType == .uint8 else { throw Refusal("weights of \(codes.dataType)") }
     try request.requireCount(1, n * blocks * (block * bits / 8))
     try request.requireCount(2, n * blocks)
-    try request.requireCount(5, n)
-    if let zero = request.input(3) {
-      let isPacked = zero.type == .uint8
-      guard isPacked || zero.type == .float else { throw Refusal("zero points of \(zero.type)") }
-      try request.requireCount(3, isPacked ? n * ((blocks * bits + 7) / 8) : n * blocks)
+    var source = BlockSource(
+      k: k, n: n, bits: bits, group: block, codes: .init(tensor: codes, alongK: 1, alongN: blocks * block),
+      scales: .init(tensor: try constant(request, 2), alongK: 1, alongN: blocks))
+    if request.input(3) != nil {
+      let zeros = try constant(request, 3)
+      let isPacked = zeros.dataType == .uint8
+      guard isPacked || zeros.dataType == .float else { throw Refusal("zero points of \(zeros.dataType)") }
+      let rowBytes = (blocks * bits + 7) / 8
+      try request.requireCount(3, isPacked ? n * rowBytes : n * blocks)
+      source.zeros = .init(tensor: zeros, alongK: 1, alongN: isPacked ? rowBytes * 8 / bits : blocks)
     }
+    return try product(request, source, bias: 5)
+  }
+
+  private static func bnb4(_ request: KernelRequest) throws -> PreparedKernel {
+    try request.requireFloat([0, 2])
+    let attributes = request.attributes
+    let (n, k) = (try attributes.int("N"), try attributes.int("K"))
+    let block = try attributes.int("block_size")
+    guard try attributes.int("transB", default: 1) != 0 else { throw Refusal("weights that are not transposed") }
+    guard block >= 16, block & (block - 1) == 0, n > 0, k > 0, k % block == 0 else {
+      throw Refusal("blocks of \(block) in rows of \(k)")
+    }
+    let codes = try constant(request, 1)
+    try request.requireCount(1, (n * k + 1) / 2)
+    try request.requireCount(2, n * (k / block))
+    var source = BlockSource(
+      k: k, n: n, bits: 4, group: block, codes: .init(tensor: codes, alongK: 1, alongN: k),
+      scales: .init(tensor: try constant(request, 2), alongK: 1, alongN: k / block))
+    source.isHighFirst = true
+    source.book = try attributes.int("quant_type") == 0 ? CodeBooks.fp4 : CodeBooks.nf4
+    return try product(request, source, bias: nil)
+  }
+
+  private static func block(_ request: KernelRequest) throws -> PreparedKernel {
+    try request.requireFloat([0, 2, 4])
+    let (codes, scales) = (try constant(request, 1), try constant(request, 2))
+    guard codes.rank == 2, codes.count > 0 else { throw Refusal("weights of the shape \(codes.shape)") }
+    let isTransposed = try request.attributes.bool("transB")
+    let block = try request.attributes.int("block_size", default: 0)
+    let given = try request.attributes.int("axis", default: 1)
+    let (axisOfK, axisOfN) = isTransposed ? (1, 0) : (0, 1)
+    let (k, n) = (codes.shape[axisOfK], codes.shape[axisOfN])
+    let axis = given < 0 ? given + 2 : given
+    var (group, alongK, alongN) = (k, 0, 0)
+    if block > 0 {
+      let blocks = (codes.shape[axisOfK] - 1) / block + 1
+      guard axis == axisOfK, block % 16 == 0 || block >= k else {
+        throw Refusal("blocks of \(block) along axis \(axis)")
+      }
+      guard scales.shape == (isTransposed ? [n, blocks] : [blocks, n]) else { throw Refusal("scales \(scales.shape)") }
+      (group, alongK, alongN) = (block, isTransposed ? 1 : n, isTransposed ? blocks : 1)
+    } else if scales.count > 1 {
+      guard axis == axisOfN, scales.shape == [n] else { throw Refusal("scales \(scales.shape) along axis \(axis)") }
+      alongN = 1
+    }
+    let bits = codes.dataType.bitWidth
+    var source = BlockSource(
+      k: k, n: n, bits: bits, group: group,
+      codes: .init(tensor: codes, alongK: isTransposed ? 1 : n, alongN: isTransposed ? k : 1),
+      scales: .init(tensor: scales, alongK: alongK, alongN: alongN))
+    switch codes.dataType {
+    case .int8, .int4, .int2: source.isSigned = true
+    case .uint8, .uint4, .uint2: break
+    case .float4e2m1: source.book = CodeBooks.e2m1
+    default: throw Refusal("weights of \(codes.dataType)")
+    }
+    if request.input(3) != nil {
+      let zeros = try constant(request, 3)
+      guard zeros.dataType == codes.dataType, zeros.count == scales.count, source.book == nil else {
+        throw Refusal("zero points \(zeros)")
+      }
+      source.zeros = .init(tensor: zeros, alongK: alongK, alongN: alongN)
+    } else if !source.isSigned && source.book == nil {
+      // Unsigned numbers are counted from 0.
+      source.zeros = .init(tensor: try Tensor.of([0], codes.dataType, shape: []), alongK: 0, alongN: 0)
+    }
+    return try product(request, source, bias: 4)
+  }
+
+  private static func product(_ request: KernelRequest, _ source: BlockSource, bias: Int?) throws -> PreparedKernel {
+    let (a, y) = (try request.operand(0), try request.result())
+    guard a.shape.last == source.k, y.count == a.count / source.k * source.n else { throw Refusal("A of \(a.shape)") }
+    if let bias { try request.requireCount(bias, source.n) }
+    let weights = try BlockWeights(request, source)
     let kernel = BlockProductKernel(
-      m: a.count / k, n: n, k: k, bits: bits, block: block, hasBias: request.input(5) != nil,
-      packsZeros: request.input(3)?.type == .uint8, threads: request.threads)
-    return PreparedKernel(kernel, scratchBytes: kernel.scratchBytes)
+      weights, m: a.count / source.k, bias: bias, threads: request.threads)
+    return PreparedKernel(
+      kernel, scratchBytes: kernel.scratchBytes, unreadInputs: [1, 2] + (source.zeros == nil ? [] : [3]))
   }
 }
 
+/// Few rows: the rows as the kernel reads them, then panels of columns. Many, where the processor multiplies no bytes: some columns at
+/// a time are unpacked into a thread's scratch, for a product of floats.
 private final class BlockProductKernel: Kernel, @unchecked Sendable {
-  private let n: Int
-  private let k: Int
+  private let weights: BlockWeights
   private let m: Int
-  private let bits: Int
-  private let block: Int
-  private let blocks: Int
-  private let packsZeros: Bool
+  private let bias: Int?
+  private let unpacks: Bool
+  /// Panels that are unpacked together, and bytes that they take.
   private let tile: Int
-  private let whole: GemmPlan
-  private let last: GemmPlan
-  private let weightBytes: Int
-  private let zeroBytes: Int
+  private let tileBytes: Int
+  private let rowBytes: Int
   private let threadBytes: Int
   let scratchBytes: Int
 
-  init(m: Int, n: Int, k: Int, bits: Int, block: Int, hasBias: Bool, packsZeros: Bool, threads: Int) {
-    (self.m, self.n, self.k, self.bits, self.block, self.packsZeros) = (m, n, k, bits, block, packsZeros)
-    blocks = (k + block - 1) / block
-    tile = min(n, m == 1 ? 16 : 128)
-    func plan(_ columns: Int) -> GemmPlan {
-      var plan = GemmPlan(m: m, n: columns, k: k, transA: false, transB: true)
-      plan.ldc = n
-      plan.bias = hasBias ? .columns : .none
-      plan.split(threads: 1)
-      return plan
-    }
-    (whole, last) = (plan(tile), plan(n % tile == 0 ? tile : n % tile))
-    weightBytes = aligned(tile * k * 4)
-    zeroBytes = aligned(tile * blocks * 4)
-    threadBytes = weightBytes + zeroBytes + aligned(max(whole.scratchBytes, last.scratchBytes))
-    scratchBytes = threads * threadBytes
-    super.init(m == 1 ? "gemv \(bits) bits" : "gemm \(bits) bits")
+  init(_ weights: BlockWeights, m: Int, bias: Int?, threads: Int) {
+    (self.weights, self.m, self.bias) = (weights, m, bias)
+    var form = weights.form
+    unpacks = m > ck_nbits_most_rows(&form)
+    rowBytes = ck_nbits_row_bytes(&form)
+    let (columns, nr) = (Int(CK_NBITS_COLUMNS), ck_gemm_nr())
+    // About 256 KiB of floats, in whole panels of the product.
+    let wanted = max(columns, min(weights.panels * columns, (1 << 16) / form.k))
+    let width = (wanted + max(nr, columns) - 1) / max(nr, columns) * max(nr, columns)
+    tile = width / columns
+    tileBytes = aligned(form.k * width * 4)
+    threadBytes = tileBytes + aligned(ck_gemm_scratch_bytes(m, form.k, 1))
+    scratchBytes = unpacks ? threads * threadBytes : aligned(m * rowBytes)
+    let name = String(cString: ck_nbits_name(&form))
+    super.init("\(m == 1 ? "gemv" : "gemm") \(form.bits) bits (\(unpacks ? "unpacked" : name))")
   }
 
   override func run(_ call: KernelCall) {
-    parallel(call, count: (n + tile - 1) / tile, grain: max(1, (1 << 17) / max(1, tile * k)))
+    let form = weights.form
+    if unpacks {
+      let count = (weights.panels + tile - 1) / tile
+      return parallel(
+        call, phase: 2, count: count, grain: max(1, (1 << 18) / max(1, m * form.k * tile * Int(CK_NBITS_COLUMNS))))
+    }
+    if m * form.k <= 1 << 13 {
+      part(call, phase: 0, begin: 0, end: m, thread: 0)
+    } else {
+      parallel(call, phase: 0, count: m, grain: max(1, (1 << 15) / form.k))
+    }
+    // 32 KiB of weights are worth a thread, or that many multiplications of rows.
+    parallel(call, phase: 1, count: weights.panels, grain: max(1, (1 << 15) / (weights.panelBytes * min(m, 16))))
   }
 
   override func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int) {
-    let base = call.scratch + thread * threadBytes
-    let weights = base.assumingMemoryBound(to: Float.self)
-    let points = (base + weightBytes).assumingMemoryBound(to: Float.self)
-    let given = call.optional(3, UInt8.self)
-    if given == nil { points.update(repeating: Float(1 << (bits - 1)), count: tile * blocks) }
-    let rowBytes = (blocks * bits + 7) / 8
-    let codes = blocks * (block * bits / 8)
-    for number in begin..<end {
-      let first = number * tile
-      let count = min(tile, n - first)
-      var zeros = UnsafePointer(points)
-      if packsZeros, let given {
-        ck_unpack_bits(points, given + first * rowBytes, bits, blocks, rowBytes, 0, count)
-      } else if given != nil {
-        zeros = call.input(3, Float.self) + first * blocks
+    var form = weights.form
+    let a = call.input(0, Float.self)
+    let values = bias.flatMap { call.optional($0, Float.self) }
+    let y = call.output(0, Float.self)
+    let rows = call.scratch.assumingMemoryBound(to: UInt8.self)
+    switch phase {
+    case 0: ck_nbits_rows(rows, &form, a, form.k, begin, end)
+    case 1: ck_nbits_run(&form, weights.base, rows, y, form.n, values, 0, m, begin, end)
+    default:
+      let memory = call.scratch + thread * threadBytes
+      let unpacked = memory.assumingMemoryBound(to: Float.self)
+      for number in begin..<end {
+        let (first, last) = (number * tile, min(weights.panels, (number + 1) * tile))
+        let column = first * Int(CK_NBITS_COLUMNS)
+        ck_nbits_unpack(unpacked, &form, weights.base, first, last)
+        var epilogue = ck_gemm_epilogue()
+        epilogue.alpha = 1
+        epilogue.bias_col = values.map { $0 + column }
+        let columns = min(form.n, last * Int(CK_NBITS_COLUMNS)) - column
+        ck_gemm_packed_f32(
+          y + column, form.n, a, form.k, 1, unpacked, columns, form.k, 0, m, 0, columns, &epilogue, memory + tileBytes)
       }
-      ck_dequantize_blocks(
-        weights, call.input(1, UInt8.self) + first * codes, bits, call.input(2, Float.self) + first * blocks, zeros,
-        block, blocks, k, 0, count)
-      (count == tile ? whole : last).run(
-        0, call.input(0, Float.self), weights, call.optional(5, Float.self).map { $0 + first },
-        call.output(0, Float.self) + first, base + weightBytes + zeroBytes)
     }
   }
 }

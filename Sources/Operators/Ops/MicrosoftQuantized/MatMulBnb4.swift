@@ -26,19 +26,6 @@ struct MatMulBnb4: Operator {
     """
   }
 
-  /// What the 16 codes stand for, as fractions of the block's greatest magnitude.
-  /// FP4: sign, two bits of exponent, one of fraction, over 12. NF4: quantiles of the normal distribution (Dettmers et al.,
-  /// QLoRA, 2023).
-  private static let fp4: [Float] = {
-    let half: [Float] = [0, 0.0625 / 12, 8.0 / 12, 1, 4.0 / 12, 6.0 / 12, 2.0 / 12, 3.0 / 12]
-    return half + half.map { -$0 }
-  }()
-  private static let nf4: [Float] = [
-    -1, -0.6961928, -0.52507305, -0.39491749, -0.28444138, -0.18477343, -0.091050036, 0, 0.0795803, 0.1609302,
-    0.2461123,
-    0.33791524, 0.44070983, 0.562617, 0.72295684, 1,
-  ]
-
   func infer(_ context: inout InferenceContext) throws {
     try Quantized.require(context, 0, [.float, .float16, .bfloat16])
     try Quantized.require(context, 1, [.uint8])
@@ -69,7 +56,7 @@ struct MatMulBnb4: Operator {
       throw CameoError.badInput("absmax is \(absmax) for \(count) numbers in blocks of \(block)")
     }
     let isTransposed = try context.attributes.int("transB", default: 1) != 0
-    let codes = kind == 0 ? MatMulBnb4.fp4 : MatMulBnb4.nf4
+    let codes = kind == 0 ? CodeBooks.fp4 : CodeBooks.nf4
     let greatest = try ElementView<Float>(absmax)
     let weights = try ElementView<Float>(
       Tensor.make(.float, [n, k], as: Float.self) { out in

@@ -1,0 +1,75 @@
+import GraphIR
+import InferenceRuntime
+import ONNXFormat
+import Tensors
+import Testing
+
+@testable import CPUProvider
+
+/// Products with weights of few bits: every form against the portable evaluation, and against the bits of other thread counts.
+@Suite struct BlockProductTests {
+  private static func codes(_ shape: [Int], _ type: DataType) -> KernelCase.Source {
+    let (low, high) = (
+      type == .int4 ? -8 : type == .int2 ? -2 : 0, type == .int4 ? 7 : type == .int2 ? 1 : type == .uint2 ? 3 : 15
+    )
+    var state: UInt64 = 88_172_645_463_325_252
+    return .fixedValues(
+      shape, type,
+      (0..<shape.reduce(1, *)).map { _ in
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return low + Int(state >> 40) % (high - low + 1)
+      })
+  }
+
+  private static func block(
+    _ a: [Int], _ w: KernelCase.Source, _ scales: [Int], _ more: [KernelCase.Source] = [], axis: Int? = nil,
+    block: Int = 0,
+    transB: Bool = false
+  ) -> KernelCase {
+    var attributes: [String: Attribute] = [:]
+    if let axis { attributes["axis"] = .int(Int64(axis)) }
+    if block > 0 { attributes["block_size"] = .int(Int64(block)) }
+    if transB { attributes["transB"] = .int(1) }
+    return KernelCase(
+      "BlockMatMul", [.floats(a, -1, 1), w, .fixed(scales, 0.01, 0.1)] + more, attributes, domain: "ai.cameo",
+      tolerance: 1e-5)
+  }
+
+  private static let cases: [KernelCase] = [
+    // Blocks along K, as stored and transposed, with zero points of each kind, with a bias.
+    block([1, 96], codes([96, 70], .int4), [3, 70], axis: 0, block: 32),
+    block([2, 3, 96], codes([70, 96], .int4), [70, 6], axis: 1, block: 16, transB: true),
+    block([1, 100], codes([100, 33], .uint4), [4, 33], [codes([4, 33], .uint4)], axis: -2, block: 32),
+    block([3, 64], codes([64, 20], .uint4), [2, 20], axis: 0, block: 32),
+    block([2, 64], codes([64, 20], .int4), [4, 20], [codes([4, 20], .int4), .w(20)], axis: 0, block: 16),
+    block([2, 64], codes([64, 20], .int4), [4, 20], [.absent, .w(20)], axis: 0, block: 16),
+    block([5, 48], codes([17, 48], .uint2), [17, 3], [codes([17, 3], .uint2)], axis: 1, block: 16, transB: true),
+    block([4, 50], codes([50, 40], .int2), [1, 40], axis: 0, block: 64),
+    // One scale a column, one for all; eight bits.
+    block([1, 77], .fixedCodes([77, 50], .int8), [50], axis: 1),
+    block([30, 77], .fixedCodes([50, 77], .int8), [50], [.fixedCodes([50], .int8), .w(50)], axis: 0, transB: true),
+    block([6, 128], .fixedCodes([128, 90], .uint8), [90], [.fixedCodes([90], .uint8)], axis: 1),
+    block([2, 40], .fixedCodes([40, 30], .uint8), [], [.fixedValues([], .uint8, [128])]),
+    block([9, 40], .fixedCodes([40, 30], .int8), []),
+    block([2, 256], .fixedCodes([256, 33], .int8), [2, 33], axis: 0, block: 128),
+    // Many rows.
+    block([130, 96], codes([96, 70], .int4), [3, 70], axis: 0, block: 32),
+    block(
+      [40, 300], codes([300, 150], .uint4), [10, 150], [codes([10, 150], .uint4), .w(150)], axis: 0, block: 32),
+    // 4-bit floats.
+    bnb4([1, 64], n: 40, block: 32, kind: 0), bnb4([3, 2, 128], n: 33, block: 64, kind: 1),
+    bnb4([50, 64], n: 40, block: 16, kind: 1),
+  ]
+
+  private static func bnb4(_ a: [Int], n: Int, block: Int, kind: Int) -> KernelCase {
+    let k = a[a.count - 1]
+    return KernelCase(
+      "MatMulBnb4", [.floats(a, -1, 1), .fixedCodes([n * k / 2], .uint8), .fixed([n * k / block], 0.1, 1)],
+      ["K": .int(Int64(k)), "N": .int(Int64(n)), "block_size": .int(Int64(block)), "quant_type": .int(Int64(kind))],
+      domain: "com.microsoft", tolerance: 1e-5)
+  }
+
+  @Test(arguments: cases) func product(_ item: KernelCase) throws {
+    for threads in [1, 3] { try item.run(threads) }
+  }
+}
