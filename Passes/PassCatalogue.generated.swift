@@ -25,7 +25,7 @@ public enum PassCatalogue {
     - **Layout**: [UseChannelsLast](#usechannelslast)
     - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseEmbedLayerNormalization](#fuseembedlayernormalization), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseQuantizedOperators](#fusequantizedoperators), [FuseQuantizedProducts](#fusequantizedproducts), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention), [UseUnsignedQuantization](#useunsignedquantization)
     - **Rules**: [CancelQuantization](#cancelquantization), [DropQuantizedClamp](#dropquantizedclamp), [DropReducedAxes](#dropreducedaxes), [FuseChannelNormalization](#fusechannelnormalization), [FuseElu](#fuseelu), [FuseGelu](#fusegelu), [FuseGemmTranspose](#fusegemmtranspose), [FuseGroupNormalization](#fusegroupnormalization), [FuseHardSigmoid](#fusehardsigmoid), [FuseHardSwish](#fusehardswish), [FuseInstanceNormalization](#fuseinstancenormalization), [FuseLayerNormalization](#fuselayernormalization), [FuseLeakyRelu](#fuseleakyrelu), [FuseLogSoftmax](#fuselogsoftmax), [FuseLpNormalization](#fuselpnormalization), [FuseMatMulBias](#fusematmulbias), [FuseMish](#fusemish), [FusePRelu](#fuseprelu), [FuseRMSNormalization](#fusermsnormalization), [FuseReduction](#fusereduction), [FuseRelu](#fuserelu), [FuseSigmoid](#fusesigmoid), [FuseSoftplus](#fusesoftplus), [FuseSoftsign](#fusesoftsign), [FuseSwiGLU](#fuseswiglu), [FuseSwish](#fuseswish), [FuseTanh](#fusetanh), [FuseThresholdedRelu](#fusethresholdedrelu), [MergeCasts](#mergecasts), [MergeClips](#mergeclips), [MergePads](#mergepads), [MergeScalars](#mergescalars), [MergeSlices](#mergeslices), [MoveQuantization](#movequantization), [SimplifyArithmetic](#simplifyarithmetic), [SimplifyLogic](#simplifylogic), [SimplifyPowers](#simplifypowers)
-    - **Structure**: [CancelTransposes](#canceltransposes), [DropBroadcasts](#dropbroadcasts), [FoldTransposes](#foldtransposes), [FormSplits](#formsplits), [FuseDepthToSpace](#fusedepthtospace), [FuseSpaceToDepth](#fusespacetodepth), [LiftSplits](#liftsplits), [MergeProducts](#mergeproducts)
+    - **Structure**: [CancelTransposes](#canceltransposes), [DropBroadcasts](#dropbroadcasts), [FoldTransposes](#foldtransposes), [FormSplits](#formsplits), [FuseDepthToSpace](#fusedepthtospace), [FuseSpaceToDepth](#fusespacetodepth), [LiftSplits](#liftsplits), [MergeProducts](#mergeproducts), [NarrowMovement](#narrowmovement)
 
     ## Attention
 
@@ -744,6 +744,7 @@ public enum PassCatalogue {
     - shape arithmetic: "it follows from shapes and constants alone: a session computes it once"
     - a reduction of another axis
     - a reduction in the middle
+    - quantized along an axis: "its scale or zero point is not one constant number"
 
     ### FuseEpilogue
 
@@ -2067,6 +2068,26 @@ public enum PassCatalogue {
     - groups
     - kernels of two sizes
     - a bias of rows: "the bias has not one number an output channel"
+
+    ### NarrowMovement
+
+    Moves data in front of DequantizeLinear and behind QuantizeLinear. Level 2, stage: integers.
+
+    ```
+    a: uint8[2, 3], b: uint8[2, 4]
+    before                              after
+    c = DequantizeLinear (a, 0.5, 3)    y = Concat <axis = 1> (a, b)
+    d = DequantizeLinear (b, 0.5, 3)
+    e = Concat <axis = 1> (c, d)
+    y = QuantizeLinear (e, 0.5, 3)
+    ```
+
+    Left alone:
+
+    - what is joined is read otherwise: "what is joined is also read as floats"
+    - joined by other numbers: "part 1 of the Concat is not dequantized by the same numbers"
+    - padded with another number: "it pads with another number than 0"
+    - mixed pixels
 
     """#
 }

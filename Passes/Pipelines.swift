@@ -78,6 +78,9 @@ public enum Pipelines {
     ]
   }
 
+  /// What lies between products moves as integers, once images lie as they will.
+  private static var movement: [any Pass] { [NarrowMovement.pass, MoveQuantization.pass, CancelQuantization.pass] }
+
   /// What multiplies integers, once it is settled what goes into a product's epilogue and how images lie.
   private static var integers: [any Pass] { [UseIntegerProducts.pass, UseDynamicProducts.pass] }
 
@@ -96,7 +99,8 @@ public enum Pipelines {
   /// Every pass once, those of plugins among them, in the order in which it first runs.
   public static func all(with placed: [PlacedPass]) -> [any Pass] {
     let own: [PassPlace: [any Pass]] = [
-      .cleanup: cleanup(), .fusions: fusions + structure + layout, .machine: microsoft + machine + images + integers,
+      .cleanup: cleanup(), .fusions: fusions + structure + layout,
+      .machine: microsoft + machine + images + [NarrowMovement.pass] + integers,
     ]
     return PassPlace.allCases.flatMap { (own[$0] ?? []) + passes(placed, at: $0) } + legalization + programs + requested
   }
@@ -112,7 +116,8 @@ public enum Pipelines {
       PassManager.Stage(cleanup, rounds: 4),
       PassManager.Stage(layout), PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(microsoft, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
-      PassManager.Stage(images + imageTidying, rounds: 2), PassManager.Stage(integers),
+      PassManager.Stage(images + imageTidying, rounds: 2), PassManager.Stage(movement, rounds: 4),
+      PassManager.Stage(integers),
       PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(legalization),
       PassManager.Stage(programs),
       PassManager.Stage(requested),
@@ -125,7 +130,7 @@ public enum Pipelines {
     let stages: [(name: String, passes: [any Pass])] = [
       ("clean-up, before and after the fusions", cleanup()), ("fusions", fusions), ("structure", structure),
       ("layout", layout), ("com.microsoft", microsoft), ("machine", machine), ("image layout", images),
-      ("integers", integers),
+      ("integers", [NarrowMovement.pass] + integers),
       ("legalization", legalization),
       ("programs", programs), ("only with --enable", requested),
     ]

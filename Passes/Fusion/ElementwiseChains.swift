@@ -69,6 +69,10 @@ struct ElementwiseChains {
       do {
         let shape = isReduction ? reducedShape(id) : try stepShape(id, output)
         guard let shape else { continue }
+        if graph[id].is("DequantizeLinear") {
+          dequantize(id, output, shape, position, readers.chains.sorted(), &found)
+          continue
+        }
         if !isReduction, !readers.chains.isEmpty {
           do {
             let target = try target(id, readers, shape, found)
@@ -90,6 +94,28 @@ struct ElementwiseChains {
       } catch {}
     }
     return found.reversed().filter { $0.nodes.count > 1 }
+  }
+
+  /// Puts a DequantizeLinear into every chain that reads it, whoever else does: integers are a quarter of the floats to read, and the
+  /// product of each costs less than that. A chain may broadcast it.
+  private func dequantize(
+    _ id: NodeID, _ output: ValueID, _ shape: [Dim], _ position: Int, _ readers: [Int], _ found: inout [Chain]
+  ) {
+    for target in readers {
+      let chain = found[target]
+      do {
+        guard shape.count <= chain.shape.count,
+          zip(shape.reversed(), chain.shape.reversed()).allSatisfy({ $0 == $1 || $0 == 1 })
+        else { throw Refusal("its shape is not the chain's", at: chain.nodes[0]) }
+        try checkRoom(id, in: chain)
+        found[target].nodes.append(id)
+        found[target].operands.formUnion(operands(id))
+        found[target].results.insert(output)
+        found[target].positions[id] = position
+      } catch let refusal as Refusal {
+        context.refuse(rule, at: id, refusal)
+      } catch {}
+    }
   }
 
   /// The chains that read a value, and whether something else does.
@@ -159,6 +185,13 @@ struct ElementwiseChains {
         "its shape \(ElementwiseChains.text(shape)) is not the chain's, \(ElementwiseChains.text(chain.shape))", at: end
       )
     }
+    try checkRoom(id, in: chain)
+    return target
+  }
+
+  /// Throws a refusal where the chain takes no further node.
+  private func checkRoom(_ id: NodeID, in chain: Chain) throws {
+    let end = chain.nodes[0]
     guard chain.nodes.count < FuseElementwise.maximumNodes else {
       throw Refusal("the chain has \(chain.nodes.count) nodes already", at: end)
     }
@@ -166,7 +199,6 @@ struct ElementwiseChains {
     guard outside <= FuseElementwise.maximumInputs else {
       throw Refusal("the chain would have \(outside) operands, \(FuseElementwise.maximumInputs) at most", at: end)
     }
-    return target
   }
 
   private static func count(_ shape: [Dim]) -> Int? {

@@ -12,7 +12,7 @@ struct PoolRule: RewriteRule {
     let view = LayoutView(id, context)
     let node = view.node
     guard let source = view.source(node.input(0)), let rank = context.rank(source), rank <= 5, node.output(1) == nil,
-      context.dataType(source) == .float
+      let type = context.dataType(source), type == .float || node.is("MaxPool") && (type == .uint8 || type == .int8)
     else { return nil }
     var change = view.change(name)
     let result = change.node(

@@ -18,7 +18,7 @@ public enum UseChannelsLast {
     rules: [
       ConvRule(), ConvTransposeRule(), PoolRule(), GlobalPoolRule(), ElementwiseRule(), ConcatRule(), ReduceRule(),
       ResizeRule(),
-      ReshapeRule(), TransposeRule(), ShapeRule(), PadRule(), AxisRule(),
+      ReshapeRule(), TransposeRule(), ShapeRule(), PadRule(), AxisRule(), QuantizationRule(),
     ])
 }
 
@@ -52,8 +52,21 @@ struct LayoutView {
   /// `value` with its channels last.
   func last(_ value: ValueID, rank: Int, _ change: inout GraphChange) -> GraphChange.Ref {
     if let source = source(value) { return .existing(source) }
+    if let narrow = narrow(value, rank: rank, &change) { return narrow }
     return change.node(
       "Transpose", [.existing(value)], [NamedAttribute("perm", .ints(LayoutView.toLast(rank)))], covers: [])
+  }
+
+  /// A dequantized value with its channels last: the integers are moved.
+  private func narrow(_ value: ValueID, rank: Int, _ change: inout GraphChange) -> GraphChange.Ref? {
+    guard let producer = context.graph.producer(value),
+      let parameters = try? QuantizationParameters(producer, context), parameters.isDequantize, parameters.axis == nil,
+      let integers = parameters.node.input(0)
+    else { return nil }
+    let moved = change.node(
+      "Transpose", [.existing(integers)], [NamedAttribute("perm", .ints(LayoutView.toLast(rank)))], covers: [])
+    let others = parameters.node.inputs.dropFirst().map { $0.map { GraphChange.Ref.existing($0) } }
+    return change.node("DequantizeLinear", [moved] + others, parameters.node.attributes, covers: [])
   }
 
   func change(_ rule: String) -> GraphChange { GraphChange(rule: rule, covers: [id]) }

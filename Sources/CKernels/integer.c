@@ -1,6 +1,7 @@
 // Quantized products and arithmetic: plain loops compiled per tier; the contraction keeps its sums in registers.
 #ifndef CK_TIER
 #include "include/ck_integer.h"
+#include "include/ck_isa.h"
 #include "internal.h"
 #include "window.h"
 
@@ -77,7 +78,25 @@ void ck_mul_i8(void *out, const void *a, size_t a_step, int32_t a_zero, const vo
     CK_CALL(mul_i8, out, a, a_step, a_zero, b, b_step, b_zero, is_signed, ratio, zero, n);
 }
 
+#if CK_X86
+/// 64 bytes at a time: each half of the table is looked up by seven bits, the eighth chooses.
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi"))) static void lookup_vbmi(uint8_t *out, const uint8_t *in,
+                                                                                      const uint8_t *table, size_t n) {
+    const __m512i a = _mm512_loadu_si512(table), b = _mm512_loadu_si512(table + 64), c = _mm512_loadu_si512(table + 128),
+                  d = _mm512_loadu_si512(table + 192);
+    for (size_t i = 0; i < n; i += 64) {
+        const __mmask64 lanes = n - i < 64 ? ((uint64_t)1 << (n - i)) - 1 : ~(uint64_t)0;
+        const __m512i x = _mm512_maskz_loadu_epi8(lanes, in + i);
+        const __m512i low = _mm512_permutex2var_epi8(a, x, b), high = _mm512_permutex2var_epi8(c, x, d);
+        _mm512_mask_storeu_epi8(out + i, lanes, _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high));
+    }
+}
+#endif
+
 void ck_lookup_u8(uint8_t *out, const uint8_t *in, const uint8_t *table, size_t n) {
+#if CK_X86
+    if (ck_tier() == 2 && (ck_isa_features() & CK_FEATURE_AVX512_VBMI)) return lookup_vbmi(out, in, table, n);
+#endif
     for (size_t i = 0; i < n; i++) out[i] = table[in[i]];
 }
 

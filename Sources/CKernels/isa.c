@@ -32,6 +32,7 @@ static uint32_t read_features(void) {
     const bool has512 = (xcr & 0xe6) == 0xe6 && (b & f512) == f512 && (set & CK_FEATURE_AVX2);
     if (has512) {
         set |= CK_FEATURE_AVX512;
+        if (c >> 1 & 1) set |= CK_FEATURE_AVX512_VBMI;
         if (c >> 11 & 1) set |= CK_FEATURE_AVX512_VNNI;
         if (d >> 23 & 1) set |= CK_FEATURE_AVX512_FP16;
     }
@@ -91,7 +92,7 @@ static char feature_names[128];
 
 __attribute__((constructor)) static void name_features(void) {
     static const char *const names[] = {"avx2",     "avx512",   "vnni",     "bf16",    "fp16",
-                                        "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"};
+                                        "avx_vnni", "amx_tile", "amx_int8", "amx_bf16", "vbmi"};
     const uint32_t set = ck_isa_features();
     char *at = feature_names;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

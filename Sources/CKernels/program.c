@@ -4,6 +4,7 @@
 #include "include/ck_program.h"
 #include "include/ck_binary.h"
 #include "include/ck_convert.h"
+#include "include/ck_quant.h"
 #include "include/ck_unary.h"
 #include "internal.h"
 
@@ -429,6 +430,25 @@ static void T(pair)(int32_t arg, float *o, operand a, operand b, operand c, size
 #undef PASS
 #undef SECONDS
 
+static void T(quantize)(const ck_program_step *s, void *out, const void *a, size_t n) {
+    const float scale = s->p0;
+    if (s->op == CK_PROGRAM_QUANTIZE) {
+        if (s->arg) {
+            const int8_t zero = (int8_t)s->p1;
+            ck_quantize_s8(out, a, &scale, &zero, 1, n, 0, 1);
+        } else {
+            const uint8_t zero = (uint8_t)s->p1;
+            ck_quantize_u8(out, a, &scale, &zero, 1, n, 0, 1);
+        }
+    } else if (s->arg) {
+        const int8_t zero = (int8_t)s->p1;
+        ck_dequantize_s8(out, a, &scale, &zero, 1, n, 0, 1);
+    } else {
+        const uint8_t zero = (uint8_t)s->p1;
+        ck_dequantize_u8(out, a, &scale, &zero, 1, n, 0, 1);
+    }
+}
+
 static void T(step)(const ck_program_step *s, void *out, operand a, operand b, operand c, size_t n) {
     const int32_t arg = s->arg;
     switch (s->op) {
@@ -453,6 +473,8 @@ static void T(step)(const ck_program_step *s, void *out, operand a, operand b, o
         break;
     case CK_PROGRAM_WHERE: T(where)(out, a, b, c, (size_t)arg, n); break;
     case CK_PROGRAM_CONVERT: T(convert)(arg, out, a, n); break;
+    case CK_PROGRAM_QUANTIZE:
+    case CK_PROGRAM_DEQUANTIZE: T(quantize)(s, out, a.at, n); break;
     case CK_PROGRAM_IS_NAN: EACH(uint8_t, float, x != x); break;
     case CK_PROGRAM_IS_INF: {
         const bool below = s->p0 != 0, above = s->p1 != 0;

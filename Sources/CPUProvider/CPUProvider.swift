@@ -98,7 +98,7 @@ public struct CPUProvider: ExecutionProvider {
       PoolKernels.makers, MoveKernels.makers, GatherKernels.makers, PadKernels.makers, ResizeKernels.makers,
       RecurrentKernels.makers, AttentionKernels.makers, RotaryKernels.makers, IntegerProductKernels.makers,
       IntegerConvKernels.makers, BlockProductKernels.makers, SequenceKernels.makers, FusedElementwiseKernels.makers,
-      CompoundKernels.makers, ChannelsLastKernels.makers,
+      CompoundKernels.makers, QuantizationKernels.makers, ChannelsLastKernels.makers,
       ChannelsLastConvTransposeKernels.makers,
     ]
     for family in families {

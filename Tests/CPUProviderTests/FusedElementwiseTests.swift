@@ -38,6 +38,10 @@ struct ProgramCase: CustomTestStringConvertible, Sendable {
     }
     let count = shape.reduce(1, *)
     if element == .bool { return try .of((0..<count).map { _ in next() < 0.6 ? Int64(1) : 0 }, .bool, shape: shape) }
+    if element == .uint8 || element == .int8 {
+      let low: Int64 = element == .int8 ? -128 : 0
+      return try .of((0..<count).map { _ in low + Int64(next() * 256) }, element, shape: shape)
+    }
     if element.isInteger {
       let edges: [Int64] = [0, -1, 1, .min, .max, Int64(Int32.min), Int64(Int32.max), 7, -3]
       return try .of(
@@ -82,7 +86,7 @@ struct ProgramCase: CustomTestStringConvertible, Sendable {
     let session = try Session(Model(graph: graph), providers: [CPUProvider()], options: options)
     let found = try #require(try session.run(given)["y"])
     for plan in session.plans {
-      for step in plan.assignments { #expect(step.kernel == "elementwise", "\(step.refusals)") }
+      for step in plan.assignments { #expect(["elementwise", "lookup"].contains(step.kernel), "\(step.refusals)") }
     }
     let expected = try #require(try GraphEvaluator(plain).run(values)[0].tensor)
     #expect(found.dataType == expected.dataType)
@@ -192,6 +196,39 @@ struct ProgramCase: CustomTestStringConvertible, Sendable {
     ProgramCase("g (\(from)[1033] x) => (\(to)[1033] y) { y = Cast <to = \(number)> (x) }", tolerance: 0)
   }
 
+  /// Between float and bytes: the same bits wherever the functions between are exact.
+  static let quantization: [ProgramCase] = [("uint8", 131), ("int8", -3), ("uint8", 0), ("int8", 127)].flatMap {
+    type, zero -> [ProgramCase] in
+    let head = "float s = {0.037}, \(type) z = {\(zero)}, float t = {0.11}, \(type) u = {7}"
+    func all(_ inputs: String, _ result: String, _ body: String) -> ProgramCase {
+      ProgramCase("g (\(inputs)) => (\(result) y) <\(head)> { \(body) }", tolerance: 0)
+    }
+    let (one, two) = ("\(type)[2, 700] a", "\(type)[2, 700] a, \(type)[2, 700] b")
+    return [
+      all("float[3, 411] x", "\(type)[3, 411]", "y = QuantizeLinear (x, s, z)"),
+      all(one, "float[2, 700]", "y = DequantizeLinear (a, s, z)"),
+      all(
+        two, "\(type)[2, 700]",
+        "p = DequantizeLinear (a, s, z) q = DequantizeLinear (b, t, u) r = Add (p, q) y = QuantizeLinear (r, t, z)"),
+      all(
+        "\(type)[2, 700] a, \(type)[2, 1] b", "\(type)[2, 700]",
+        "p = DequantizeLinear (a, s, z) q = DequantizeLinear (b, t, u) r = Mul (p, q) y = QuantizeLinear (r, s, u)"),
+      all(
+        "\(type)[3, 4, 150] a, \(type)[3, 1, 150] b", "\(type)[3, 4, 150]",
+        "p = DequantizeLinear (a, s, z) q = DequantizeLinear (b, t, u) r = Mul (p, q) y = QuantizeLinear (r, s, u)"),
+      all(
+        "\(type)[2, 700] a, float[700] b", "\(type)[2, 700]",
+        "p = DequantizeLinear (a, s) r = Sub (p, b) y = QuantizeLinear (r, t, u)"),
+      // Tables.
+      all(one, "\(type)[2, 700]", "p = DequantizeLinear (a, s, z) y = QuantizeLinear (p, t, u)"),
+      all(one, "uint8[2, 700]", "p = DequantizeLinear (a, s, z) r = Neg (p) y = QuantizeLinear (r, t)"),
+      all(
+        one, "\(type)[2, 700]",
+        "p = DequantizeLinear (a, s, z) h = HardSigmoid (p) i = QuantizeLinear (h, s, u) j = DequantizeLinear (i, s, u) r = Mul (p, j) y = QuantizeLinear (r, t, z)"
+      ),
+    ]
+  }
+
   static let chains: [ProgramCase] = [
     // Two results alive, one of them twice.
     ProgramCase(
@@ -272,7 +309,7 @@ struct ProgramCase: CustomTestStringConvertible, Sendable {
   @Test(arguments: numbers + comparisons) func operandsBroadcast(_ item: ProgramCase) throws { try item.run(1) }
 
   /// Also: a result does not depend on the number of threads.
-  @Test(arguments: chains + reductions) func wholePrograms(_ item: ProgramCase) throws {
+  @Test(arguments: chains + reductions + quantization) func wholePrograms(_ item: ProgramCase) throws {
     let one = try item.run(1)
     for threads in [2, 5] { #expect(try item.run(threads).isIdentical(to: one)) }
   }

@@ -19,6 +19,7 @@ enum ck_feature : uint32_t {
     CK_FEATURE_AMX_TILE = 1 << 6,
     CK_FEATURE_AMX_INT8 = 1 << 7,
     CK_FEATURE_AMX_BF16 = 1 << 8,
+    CK_FEATURE_AVX512_VBMI = 1 << 9,
 };
 
 /// The tier in use: one of `ck_tier`.

@@ -31,6 +31,8 @@ enum ck_program_op : int32_t {
     CK_PROGRAM_IS_NAN,         // of float32; bytes out
     CK_PROGRAM_IS_INF,         // p0 != 0: -inf counts, p1 != 0: +inf counts
     CK_PROGRAM_PAIR_F32,       // (a op b) op c: arg is CK_PROGRAM_PAIR of two ck_program_arithmetic
+    CK_PROGRAM_QUANTIZE,       // float32 to bytes as ck_quantize_u8, arg 1: _s8; p0: scale, p1: zero point
+    CK_PROGRAM_DEQUANTIZE,     // bytes to float32 as ck_dequantize_u8, arg 1: _s8
 };
 
 /// Two operations in one pass, rounded twice. The first is one of add, sub, mul; reversed: c - (a op b).
@@ -70,7 +72,7 @@ enum ck_program_convert : int32_t {
 };
 
 /// One operation on slots: inputs first, then scalars, then registers. Unused operands equal `a`.
-/// `out` may be one of the operands' registers, except in a CONVERT.
+/// `out` may be one of the operands' registers, except where the widths differ.
 typedef struct ck_program_step {
     int32_t op, arg;
     int32_t out, a, b, c;

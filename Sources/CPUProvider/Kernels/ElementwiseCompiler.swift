@@ -18,7 +18,7 @@ struct ElementwiseCompiler {
       case .float, .float16, .bfloat16: self = .float
       case .int32: self = .int32
       case .int64: self = .int64
-      case .bool, .uint8: self = .byte
+      case .bool, .uint8, .int8: self = .byte
       default: throw Refusal("elements of \(type)")
       }
     }
@@ -221,6 +221,7 @@ struct ElementwiseCompiler {
       return emit(CK_PROGRAM_WHERE, lane.width, operands, lane)
     case "Clip": return try clip(node, lane)
     case "Cast": return try cast(node, lane, to: type)
+    case "QuantizeLinear", "DequantizeLinear": return try quantization(node, type)
     default: break
     }
     guard let activation = try UnaryKernels.activations[node.type]?(attributes) else {
@@ -317,6 +318,18 @@ struct ElementwiseCompiler {
     default: throw Refusal("\(from) to \(type)")
     }
     return emit(CK_PROGRAM_CONVERT, conversion.rawValue, [input], target)
+  }
+
+  /// Between float and bytes.
+  private mutating func quantization(_ node: Node, _ type: DataType) throws -> Source {
+    let scale = try constant(node.input(1)).scalar(as: Float.self)
+    let zero = try node.input(2).map { Float(try constant($0).scalar(as: Int64.self)) } ?? 0
+    let isQuantize = node.type == "QuantizeLinear"
+    let integer = try isQuantize ? type : self.type(node.input(0))
+    guard body.constant(node.input(0)) == nil else { throw Refusal("a constant that is quantized or dequantized") }
+    return emit(
+      isQuantize ? CK_PROGRAM_QUANTIZE : CK_PROGRAM_DEQUANTIZE, integer == .int8 ? 1 : 0, [try source(node.input(0))],
+      isQuantize ? .byte : .float, scale, zero)
   }
 
   /// Makes `output` the last step's result, and drops steps that nothing reads.

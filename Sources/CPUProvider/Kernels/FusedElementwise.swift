@@ -22,6 +22,7 @@ enum FusedElementwiseKernels {
     let operands = try request.inputs.indices.map { try request.operand($0) }
     let compiler = try ElementwiseCompiler(body, operands)
     let result = try request.result()
+    if compiler.reduction == nil, let table = try ByteTable(body, operands, result) { return table.kernel }
     guard operands.count <= Int(CK_PROGRAM_INPUTS) else { throw Refusal("\(operands.count) inputs") }
     let count = product(compiler.shape)
     guard count > 0 else { throw Refusal("nothing to compute") }

@@ -29,6 +29,8 @@ public enum ElementwiseVocabulary {
     /// Two or more numbers of one type, or of floats only.
     case numbers, floats
     case comparison, logic, test, clip, choice, cast, power
+    /// Between float and 8-bit integers, by one constant scale and zero point.
+    case quantization
   }
 
   private static let families: [String: Family] = {
@@ -38,6 +40,7 @@ public enum ElementwiseVocabulary {
       "SwiGLU": .floats, "Pow": .power, "Equal": .comparison, "Less": .comparison, "Greater": .comparison,
       "LessOrEqual": .comparison, "GreaterOrEqual": .comparison, "And": .logic, "Or": .logic, "Xor": .logic,
       "Not": .logic, "IsNaN": .test, "IsInf": .test, "Clip": .clip, "Where": .choice, "Cast": .cast,
+      "QuantizeLinear": .quantization, "DequantizeLinear": .quantization,
     ]
     let functions = [
       "Sqrt", "Reciprocal", "Exp", "Log", "Sin", "Cos", "Tan", "Tanh", "Sigmoid", "Erf", "Relu", "LeakyRelu", "Elu",
@@ -86,6 +89,11 @@ public enum ElementwiseVocabulary {
       holds =
         types.count == 3 && first == .bool && types[1] == types[2] && (numbers.contains(result) || result == .bool)
     case .cast: holds = converts(first, to: result)
+    case .quantization:
+      guard operands.dropFirst().allSatisfy({ $0?.isScalar ?? true }) else {
+        return "its scale or zero point is not one constant number"
+      }
+      holds = quantizes(node, first, scale: types[1], to: result)
     }
     if holds { return nil }
     return "no element-wise program has \(node.type) of \(types.map(\.description).joined(separator: ", "))"
@@ -108,6 +116,14 @@ public enum ElementwiseVocabulary {
       true
     default: false
     }
+  }
+
+  private static func quantizes(_ node: Node, _ from: DataType, scale: DataType, to: DataType) -> Bool {
+    if case .int(let size)? = node["block_size"], size != 0 { return false }
+    if case .int(let type)? = node["precision"], type != 0, type != Int64(DataType.float.rawValue) { return false }
+    let bytes: Set<DataType> = [.uint8, .int8]
+    guard scale == .float else { return false }
+    return node.type == "QuantizeLinear" ? from == .float && bytes.contains(to) : bytes.contains(from) && to == .float
   }
 
   /// The first of the trailing axes that the reduction goes over, for an operand of that rank; nil where it is no reduction of

@@ -17,7 +17,7 @@ struct ChannelsLastMaxPool: Operator {
     a strides ints
     i X T
     o Y T
-    c T tensor(*):float,float16,bfloat16,double
+    c T tensor(*):float,float16,bfloat16,double,int8,uint8
     """
   }
 
