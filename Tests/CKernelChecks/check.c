@@ -39,6 +39,7 @@ int main(void) {
         check_bf16_conv();
         check_depthwise();
         check_first_conv();
+        check_winograd();
         check_contract();
         check_attention();
         check_quant();

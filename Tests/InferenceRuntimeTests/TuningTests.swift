@@ -117,4 +117,35 @@ private final class ThreeForms: ExecutionProvider {
       }
     }
   }
+
+  /// A convolution is the same within rounding in all of its forms, and each is another kernel.
+  @Test func everyAnswerGivesTheConvolution() throws {
+    var graph = Graph()
+    let x = graph.addValue(name: "x", type: .tensor(.float, [1, 18, 15, 24]))
+    graph.addInput(x)
+    let values = (0..<18 * 15 * 24).map { (index: Int) -> Float in Float((index &* 37) % 64) / 64 - 0.5 }
+    let w = graph.addConstant(
+      try .of(values.prefix(30 * 24 * 9).map { $0 * 2 }, .float, shape: [30, 24, 3, 3]), name: "w")
+    let y = graph.addValue(name: "y")
+    graph.addNode(
+      OperatorName("ChannelsLastConv", domain: "ai.cameo"), inputs: [x, w], outputs: [y],
+      attributes: [NamedAttribute("pads", .ints([1, 1, 1, 1]))])
+    graph.setOutputs([y])
+    var expected: [Float] = []
+    var kernels: Set<String> = []
+    for form in 0..<3 {
+      var options = SessionOptions()
+      options.threads = 2
+      var answers = TuningAnswers()
+      answers.options = ["filtering": form]
+      options.answers = answers
+      let session = try Session(Model(graph: graph), providers: [CPUProvider()], options: options)
+      let given = ["x": try Tensor.of(values, .float, shape: [1, 18, 15, 24])]
+      let found = try #require(session.run(given)["y"]).elements(as: Float.self)
+      kernels.formUnion(session.plans.flatMap { $0.assignments.map(\.kernel) })
+      if expected.isEmpty { expected = found }
+      #expect(zip(expected, found).allSatisfy { ($0 - $1).magnitude < 1e-4 })
+    }
+    #expect(kernels.count == 3, "\(kernels)")
+  }
 }

@@ -31,5 +31,6 @@
 #include "ck_transpose.h"
 #include "ck_unary.h"
 #include "ck_window.h"
+#include "ck_winograd.h"
 
 #endif

@@ -63,7 +63,8 @@ enum ChannelsLastKernels {
     }
     try request.requireFloat()
     if shape.isFirst { return try first(request, shape, weights) }
-    return shape.isDepthwise ? try depthwise(request, shape, weights) : try product(request, shape, weights)
+    if shape.isDepthwise { return try depthwise(request, shape, weights) }
+    return try ChannelsLastWinograd.make(request, shape, weights) ?? product(request, shape, weights)
   }
 
   /// An image of few channels, which come first.
