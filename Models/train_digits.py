@@ -210,6 +210,8 @@ def main():
     held, kept = order[:HELD_OUT], order[HELD_OUT:]
     recorded = {"label": data.target[held].astype(np.int64)}
     export_digits.save_npz(HERE / "digits_heldout.npz", {"image": images[held]})
+    # What quantization is calibrated on: of the images that the models were trained on.
+    export_digits.save_npz(HERE / "digits_calibration.npz", {"image": images[kept[:64]]})
     for name, init, apply, rate, decay in (("cnn", cnn_init, cnn, 4e-3, 0.02),
                                            ("transformer", transformer_init, transformer, 1.5e-3, 0.05)):
         weights = train(name, init, apply, jnp.asarray(images[kept]), jnp.asarray(data.target[kept]), epochs, rate, decay)

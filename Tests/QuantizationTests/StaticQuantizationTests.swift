@@ -245,18 +245,14 @@ import Testing
   func digitsKeepTheirAccuracy(_ name: String) throws {
     let images = try Self.archive("digits_heldout.npz")
     let expected = try Self.archive("digits_expected.npz")
+    let calibration = try #require(try Self.archive("digits_calibration.npz")["image"])
     let all = try #require(images["image"])
     let labels = try #require(expected["label"]).ints()
-    func batch(_ range: Range<Int>) throws -> Tensor {
-      try Tensor.of(
-        Array(all.elements(as: Float.self)[range.lowerBound * 64..<range.upperBound * 64]), .float,
-        shape: [range.count, 1, 8, 8])
-    }
     let source = try Model(contentsOf: Repository.models.appending(path: name + ".onnx").path).optimized(
       verifying: false
     ).model
     let quantizer = StaticQuantizer(providers: [CPUProvider()])
-    let set = CalibrationSet([["image": try batch(0..<64)]])
+    let set = CalibrationSet([["image": calibration]])
     let model = try quantizer.quantize(quantizer.calibrate(source, over: set)).model
     let coverage = try IntegerCoverage(model, bindings: ["batch": 1])
     #expect(coverage.integerCount == coverage.products.count)
