@@ -5,29 +5,16 @@
 #include "include/ck_isa.h"
 #include "internal.h"
 
-#if CK_X86
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 enum { NR = CK_BF16_COLUMNS, FEW = 4 };
 
 #include "bf16_sums.h"
-
-#if CK_X86
-/// The kernel gives a process the tiles' state on request.
-static bool has_tiles(void) {
-    const uint32_t both = CK_FEATURE_AMX_TILE | CK_FEATURE_AMX_BF16;
-    return (ck_isa_features() & both) == both && syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18) == 0;
-}
-#endif
 
 static int32_t kernel_in_use = -1;
 
 static int32_t best_kernel(void) {
 #if CK_X86
     if (ck_tier() == CK_TIER_AVX512) {
-        if (has_tiles()) return CK_BF16_AMX;
+        if (ck_has_tiles(CK_FEATURE_AMX_BF16)) return CK_BF16_AMX;
         if (ck_isa_features() & CK_FEATURE_AVX512_BF16) return CK_BF16_AVX512;
     }
 #endif
@@ -54,19 +41,10 @@ const char *ck_bf16_name(void) {
     return names[ck_bf16_kernel()];
 }
 
-size_t ck_bf16_block_bytes(void) { return ck_bf16_kernel() == CK_BF16_AMX ? (size_t)1 << 20 : (size_t)384 << 10; }
-
-size_t ck_bf16_block_most(size_t k) { return ck_max(32, ck_min(512, ck_bf16_block_bytes() / 2 / k / 32 * 32)); }
-
-size_t ck_bf16_block_rows(size_t m, size_t k) {
-    const size_t most = ck_bf16_block_most(k), blocks = (m + most - 1) / most;
-    return ck_round_up((m + blocks - 1) / ck_max(1, blocks), 32);
-}
-
 #define CK_SELF "bf16.c"
 #include "tiers.h"
 
-void ck_bf16_product(const ck_bf16_result *c, const ck_bf16_a *a, const uint16_t *packed, size_t m, size_t k, size_t m_begin, size_t m_end,
+void ck_bf16_product(const ck_bf16_result *c, const ck_blocks *a, const uint16_t *packed, size_t m, size_t k, size_t m_begin, size_t m_end,
                      size_t n_begin, size_t n_end) {
     if (m_begin >= m_end || n_begin >= n_end) return;
     k = ck_round_up(k, CK_BF16_DEPTH);
@@ -90,21 +68,20 @@ void ck_bf16_product(const ck_bf16_result *c, const ck_bf16_a *a, const uint16_t
 /// Rows as they stand in memory.
 typedef struct stored {
     const uint16_t *a;
-    size_t lda;
+    size_t lda, k;
 } stored;
 
-static size_t stored_block(const void *context, ck_bf16_block *block, size_t row, size_t end, size_t k) {
+static size_t stored_block(const void *context, ck_block *block, size_t row, size_t end) {
     const stored *s = context;
-    const size_t rows = ck_min(ck_bf16_block_rows(end - row, k), end - row);
-    *block = (ck_bf16_block){.a = s->a + row * s->lda, .lda = s->lda, .rows = rows, .first = row};
+    const size_t rows = ck_min(ck_block_rows(end - row, 2 * s->k), end - row);
+    *block = (ck_block){.a = (const uint8_t *)(s->a + row * s->lda), .lda = 2 * s->lda, .rows = rows, .first = row};
     return row + rows;
 }
 
 void ck_bf16_gemm(const ck_bf16_result *c, const uint16_t *a, size_t lda, const uint16_t *packed, size_t m, size_t k, size_t m_begin,
                   size_t m_end, size_t n_begin, size_t n_end) {
-    const stored rows = {a, lda};
-    const ck_bf16_a source = {stored_block, &rows};
-    ck_bf16_product(c, &source, packed, m, k, m_begin, m_end, n_begin, n_end);
+    const stored rows = {a, lda, ck_round_up(k, CK_BF16_DEPTH)};
+    ck_bf16_product(c, &(ck_blocks){stored_block, &rows}, packed, m, k, m_begin, m_end, n_begin, n_end);
 }
 
 #else
@@ -121,15 +98,16 @@ void ck_bf16_gemm(const ck_bf16_result *c, const uint16_t *a, size_t lda, const 
 #define VECTORS (NR / W)
 
 /// Pairs of bfloat16 as two float32 each: the upper half of its bits.
-static inline __attribute__((always_inline)) void T(wide_rows)(const bf16_tile *t, const int rows) {
+static inline __attribute__((always_inline)) void T(wide_rows)(const ck_tile *t, const int rows) {
     vf acc[MR][VECTORS];
-    const uint16_t *b = t->b;
-    const size_t lda = t->lda;
+    const uint16_t *b = (const uint16_t *)(const void *)t->b;
+    const size_t lda = t->lda / 2;
+    float *sums = t->sums;
     for (int i = 0; i < rows; i++) {
         for (int v = 0; v < VECTORS; v++) acc[i][v] = VS(0);
     }
-    for (size_t p = 0; p < t->k; p += 32) {
-        const uint16_t *a = t->a + step_at(t, p);
+    for (size_t p = 0; p < t->count; p++) {
+        const uint16_t *a = row_at(t, p);
 #pragma clang loop unroll(disable)
         for (const uint16_t *const end = a + 32; a < end; a += 2, b += 2 * NR) {
 #pragma clang loop unroll(full)
@@ -146,11 +124,11 @@ static inline __attribute__((always_inline)) void T(wide_rows)(const bf16_tile *
         }
     }
     for (int i = 0; i < rows; i++) {
-        for (int v = 0; v < VECTORS; v++) ST(t->sums + i * NR + v * W, acc[i][v]);
+        for (int v = 0; v < VECTORS; v++) ST(sums + i * NR + v * W, acc[i][v]);
     }
 }
 
-static void T(wide_sums)(const bf16_tile *t) {
+static void T(wide_sums)(const ck_tile *t) {
     switch (t->rows) {
 #define CASE(r) case r: T(wide_rows)(t, r); break;
     CASE(1) CASE(2)
@@ -266,61 +244,28 @@ static void T(finish_tile)(const ck_bf16_result *to, const T(simple) * s, float 
     ck_bf16_rows((uint16_t *)to->c + row * to->ldc + col, to->ldc, cols, sums, NR, 1, cols, 0, rows);
 }
 
-/// Rows [begin, end) of a tile to C; those that are no rows of C are left out.
-static void T(put_rows)(const bf16_done *d, size_t begin, size_t end) {
-    if (d->line == 0) return T(finish_tile)(d->to, d->simple, d->sums + begin * NR, end - begin, d->cols, d->first + begin, d->col);
-    for (size_t i = begin, run; i < end; i += run) {
-        const size_t line = (d->skip + i) / d->line, x = (d->skip + i) % d->line;
-        run = ck_min(end - i, (x < d->width ? d->width : d->line) - x);
-        if (x < d->width) T(finish_tile)(d->to, d->simple, d->sums + i * NR, run, d->cols, d->first + line * d->width + x, d->col);
-    }
+typedef struct T(target) {
+    const ck_bf16_result *to;
+    const T(simple) *simple;
+} T(target);
+
+static void T(finish_rows)(const ck_done *d, size_t begin, size_t rows, size_t row) {
+    const T(target) *target = d->product->to;
+    T(finish_tile)(target->to, target->simple, (float *)d->sums + begin * NR, rows, d->cols, row, d->col);
 }
 
-/// A block of A times the columns [n_begin, n_end) of B, panel by panel.
-static void T(multiply_block)(bf16_run *run, const ck_bf16_result *to, const T(simple) * simple, const ck_bf16_block *block, const uint16_t *packed,
-                              size_t k, size_t n_begin, size_t n_end) {
-    const size_t element = to->is_bf16 ? 2 : 4, most = run->tile_rows, rows = block->rows;
-    // The tiles of a panel fetch the next one, each its part: all at once would have to wait for memory.
-    const size_t tiles = (rows + most - 1) / most, lines = (32 + tiles - 1) / tiles, part = k / 32 * lines * 64;
-    for (size_t j = n_begin; j < n_end; j += NR) {
-        const uint16_t *b = packed + j * k;
-        const char *next = (const char *)(j + NR < n_end ? b + k * NR : packed + n_begin * k);
-        for (size_t i = 0; i < rows; i += most, run->turn ^= 1) {
-            bf16_done *mine = &run->tiles[run->turn], *before = &run->tiles[run->turn ^ 1];
-            const size_t height = ck_min(most, rows - i), begin = i / most * part;
-            const size_t first = block->first + (block->line ? 0 : i), skip = block->skip + i;
-            const size_t row = block->line ? first + skip / block->line * block->width : first;
-            const bf16_tile t = {.sums = mine->sums, .a = block->a + i * block->lda, .rows = height, .lda = block->lda, .steps = block->steps,
-                                 .b = b, .k = k, .ahead = next + begin, .lines = begin < k * 64 ? lines : 0,
-                                 .c = (const char *)to->c + (row * to->ldc + j) * element, .ldc = to->ldc * element,
-                                 .configured = &run->configured, .before = before->rows ? before : NULL, .put = T(put_rows)};
-            run->sums_of(&t);
-            before->rows = 0;
-            *mine = (bf16_done){.sums = mine->sums, .rows = height, .cols = ck_min(NR, n_end - j), .col = j, .first = first,
-                                .line = block->line, .width = block->width, .skip = skip, .to = to, .simple = simple};
-            if (run->overlaps) continue;
-            T(put_rows)(mine, 0, height);
-            mine->rows = 0;
-        }
-    }
-}
-
-static void T(bf16_gemm)(const ck_bf16_result *to, const ck_bf16_a *source, const uint16_t *packed, size_t k, size_t m_begin, size_t m_end,
-                         size_t n_begin, size_t n_end, bf16_sums sums_of, size_t tile_rows, bool overlaps) {
-    float sums[2][32 * NR] __attribute__((aligned(64)));
-    bf16_run run = {.sums_of = sums_of, .tile_rows = tile_rows, .overlaps = overlaps, .tiles = {{.sums = sums[0]}, {.sums = sums[1]}}};
+static void T(bf16_gemm)(const ck_bf16_result *to, const ck_blocks *a, const uint16_t *packed, size_t k, size_t m_begin, size_t m_end,
+                         size_t n_begin, size_t n_end, void (*sums)(const ck_tile *), size_t tile_rows, bool overlaps) {
     T(simple) simple;
-    const T(simple) *fast = T(is_simple)(&to->epilogue, to->residual || to->epilogue.residual, &simple) ? &simple : NULL;
-    ck_bf16_block block;
-    for (size_t row = m_begin; row < m_end;) {
-        row = source->block(source->context, &block, row, m_end, k);
-        T(multiply_block)(&run, to, fast, &block, packed, k, n_begin, n_end);
-    }
-    const bf16_done *last = &run.tiles[run.turn ^ 1];
-    T(put_rows)(last, 0, last->rows);
+    const size_t element = to->is_bf16 ? 2 : 4;
+    const T(target) target = {to, T(is_simple)(&to->epilogue, to->residual || to->epilogue.residual, &simple) ? &simple : NULL};
+    const ck_product product = {.sums = sums, .finish = T(finish_rows), .to = &target, .c = to->c, .ldc = to->ldc * element,
+                                .element = element, .tile_rows = tile_rows, .overlaps = overlaps, .packed = (const uint8_t *)packed,
+                                .count = k / 32};
+    ck_product_run(&product, a, m_begin, m_end, n_begin, n_end);
 }
 
-static void T(bf16_widened)(const ck_bf16_result *c, const ck_bf16_a *a, const uint16_t *packed, size_t k, size_t m_begin, size_t m_end,
+static void T(bf16_widened)(const ck_bf16_result *c, const ck_blocks *a, const uint16_t *packed, size_t k, size_t m_begin, size_t m_end,
                             size_t n_begin, size_t n_end) {
     T(bf16_gemm)(c, a, packed, k, m_begin, m_end, n_begin, n_end, T(wide_sums), MR, false);
 }

@@ -77,6 +77,9 @@ public struct CPUProvider: ExecutionProvider {
   /// What computes products in bfloat16 here: "amx-bf16", "avx512-bf16", or "widened" (to float32, by any processor).
   public static var bfloat16Kernel: String { String(cString: ck_bf16_name()) }
 
+  /// What computes sums of 8-bit products here: "amx-int8", "avx512-vnni", "avx-vnni", or "16-bit pairs" (any processor).
+  public static var int8Kernel: String { String(cString: ck_int8_name()) }
+
   /// Operators with kernels, "domain.name" or "name", sorted.
   public static var operators: [String] { makers.keys.map(\.description).sorted() }
 

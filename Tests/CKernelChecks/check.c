@@ -10,10 +10,11 @@
 #include "check_linear.h"
 #include "check_bf16.h"
 #include "check_integer.h"
-#include "check_dot8.h"
 #include "check_nbits.h"
+#include "check_sequence.h"
 #include "check_spatial.h"
 #include "check_bf16_conv.h"
+#include "check_int8.h"
 #include "check_last.h"
 #include "check_moves.h"
 
@@ -37,6 +38,7 @@ int main(void) {
         check_gemm();
         check_bf16();
         check_bf16_conv();
+        check_int8();
         check_depthwise();
         check_first_conv();
         check_winograd();
@@ -44,8 +46,8 @@ int main(void) {
         check_attention();
         check_quant();
         check_integer();
-        check_dot8();
         check_nbits();
+        check_sequence();
         check_pool();
         check_conv();
         check_resize();

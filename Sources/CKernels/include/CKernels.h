@@ -9,7 +9,7 @@
 #include "ck_ceiling.h"
 #include "ck_conv.h"
 #include "ck_convert.h"
-#include "ck_dot8.h"
+#include "ck_int8.h"
 #include "ck_few.h"
 #include "ck_gather.h"
 #include "ck_gemm.h"
