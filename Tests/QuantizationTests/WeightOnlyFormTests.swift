@@ -72,6 +72,40 @@ import Testing
     }
   }
 
+  @Test func aChainOfReplacedOperatorsHoldsTogether() throws {
+    var draw = Draw(19)
+    let model = try WeightModels.model(
+      """
+      g (float[30, 64] t, int64[5] i, float[64, 64] v, float[48, 64] w, float[48] b) => (float[5, 48] y) {
+        e = Gather <axis = 0> (t, i) a = MatMul (e, v) y = Gemm <transB = 1> (a, w, b)
+      }
+      """,
+      [
+        "t": .of(draw.normals(30 * 64), .float, shape: [30, 64]),
+        "v": .of(draw.normals(64 * 64), .float, shape: [64, 64]),
+        "w": .of(draw.normals(48 * 64), .float, shape: [48, 64]), "b": .of(draw.normals(48), .float),
+      ])
+    let ids = try Tensor.ints([0, 29, 3, 3, 7])
+    let expected = try WeightModels.run(model, [ids])
+    let format = try WeightFormat(.uint8)
+    for algorithm in [WeightAlgorithm.roundToNearest, .awqGPTQ] {
+      let options = WeightModels.options(format) { ($0.embeddingFormat, $0.algorithm) = (format, algorithm) }
+      let observers = try WeightOnlyQuantizer(options).observers(for: model.graph)
+      for observer in observers.values.joined() {
+        try observer.observe(.of(draw.normals(99 * 64), .float, shape: [99, 64]))
+      }
+      for target in [OptimizationOptions.Target.onnx, .ort] {
+        let result = try WeightModels.quantize(
+          model, options, statistics: WeightOnlyQuantizer.statistics(observers), target: target)
+        #expect(result.report.nearMisses.isEmpty)
+        // GPTQ rounds for the inputs that were observed, here others than those that come.
+        let error = WeightModels.relativeError(expected, try WeightModels.run(result.model, [ids]))
+        #expect(error < (algorithm == .roundToNearest ? 1e-4 : 5e-4))
+        if target == .ort { #expect(!WeightModels.operators(result.model).contains("DequantizeLinear")) }
+      }
+    }
+  }
+
   @Test func aWeightIsTheSameHoweverItIsStored() throws {
     var draw = Draw(6)
     let values = draw.normals(64 * 20)
@@ -179,8 +213,9 @@ import Testing
   @Test func whatStaysFloatSaysWhy() throws {
     var draw = Draw(11)
     let weight = try Tensor.of(draw.normals(64 * 8), .float, shape: [64, 8])
-    func reasons(_ model: Model, _ opset: Int?, _ edit: (inout WeightOnlyOptions) -> Void = { _ in }) throws -> [String]
-    {
+    func reasons(
+      _ model: Model, _ opset: Int?, _ edit: (inout WeightOnlyOptions) -> Void = { _ in }
+    ) throws -> [String] {
       let options = WeightModels.options(try WeightFormat(.int4), edit)
       let (result, report) = try WeightModels.quantize(model, options, opset: opset)
       #expect(WeightModels.operators(result) == WeightModels.operators(model))

@@ -1,17 +1,19 @@
 internal import CKernels
 import Tensors
 
-/// AWQ (Lin et al., "AWQ: Activation-aware Weight Quantization for LLM Compression and Acceleration", 2023): input channels that carry
-/// large activations are scaled up before the weight is rounded, and down in front of the product.
+/// AWQ (Lin et al., "AWQ: Activation-aware Weight Quantization for LLM Compression and Acceleration", 2023): input
+/// channels that carry large activations are scaled up before the weight is rounded, and down in front of the product.
 ///
-/// s = mean|x|^alpha, over sqrt(max s * min s); alpha in 0, 0.05 ... 0.95 is what leaves the least squared error in the outputs of all layers
-/// that read x. That error is exact: with D the weights' error and H the mean of x x^T it is the sum of d H d^T over the rows d of D.
+/// s = mean|x|^alpha, over sqrt(max s * min s); alpha in 0, 0.05 ... 0.95 is what leaves the least squared error in the
+/// outputs of all layers that read x. That error is exact: with D the weights' error and H the mean of x x^T it is the
+/// sum of d H d^T over the rows d of D.
 enum ActivationScaling {
   static let steps = 20
   /// Rows of a weight that a trial looks at, evenly spread.
   static let sampledRows = 128
 
-  /// What the channels are multiplied with in the weights; nil where no scaling is best. `gram` [depth, depth], `magnitudes` [depth]: mean |x|.
+  /// What the channels are multiplied with in the weights; nil where no scaling is best. `gram` [depth, depth],
+  /// `magnitudes` [depth]: mean |x|.
   static func factors(
     _ matrices: [(matrix: WeightMatrix, format: WeightFormat)], gram: [Float], magnitudes: [Float]
   ) throws -> [Float]? {

@@ -5,14 +5,12 @@ import Tensors
 
 /// The value that products read once its channels have been divided by AWQ's factors.
 struct ChannelScaling {
-  let value: ValueID
+  /// nil: they read what they read before.
+  let divided: ValueID?
   /// What the weights' channels are multiplied with; nil: nothing was changed.
   let factors: [Float]?
 
-  init(_ value: ValueID, _ factors: [Float]? = nil) {
-    self.value = value
-    self.factors = factors
-  }
+  static let none = ChannelScaling(divided: nil, factors: nil)
 
   /// H of the divided value.
   func gram(_ gram: [Float]) -> [Float] {
@@ -26,20 +24,22 @@ struct ChannelScaling {
     return result
   }
 
-  /// Divides `value`: by the scale and bias of the normalization or the factor of the Mul that computes it, where only `readers` read it, else by
-  /// a Mul in front of them.
+  /// Divides `value`: by the scale and bias of the normalization or the factor of the Mul that computes it, where only
+  /// `readers` read it, else by a Mul in front of them.
   static func make(
     _ value: ValueID, _ factors: [Float], readers: [NodeID], type: DataType, _ context: PassContext, rule: String
   ) throws -> ChannelScaling {
     let graph = context.graph
-    guard let region = readers.first.map({ graph[$0].region }) else { return ChannelScaling(value) }
-    if try fold(value, factors, readers: Set(readers), context, rule: rule) { return ChannelScaling(value, factors) }
+    guard let region = readers.first.map({ graph[$0].region }) else { return .none }
+    if try fold(value, factors, readers: Set(readers), context, rule: rule) { 
+      return ChannelScaling(divided: nil, factors: factors)
+    }
     var change = GraphChange(rule: rule, covers: [], region: region)
     let inverse = change.constant(try Tensor.of(factors.map { 1 / $0 }, type))
     _ = change.node("Mul", [.existing(value), inverse], covers: [])
     let added = try context.apply(change).added
-    guard let node = added.first, let divided = context.graph[node].output(0) else { return ChannelScaling(value) }
-    return ChannelScaling(divided, factors)
+    guard let node = added.first, let divided = context.graph[node].output(0) else { return .none }
+    return ChannelScaling(divided: divided, factors: factors)
   }
 
   private static func fold(

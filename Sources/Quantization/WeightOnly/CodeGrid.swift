@@ -125,8 +125,8 @@ struct CodeGrid: Sendable {
     return Parameters(scale: stored(scale: largest / last), zero: 0)
   }
 
-  /// The block with the least squared error, each number's counted `importance` times: the covering one, shrunk step by step, each with the
-  /// scale that least squares give for the codes it leads to.
+  /// The block with the least squared error, each number's counted `importance` times: the covering one, shrunk step by
+  /// step, each with the scale that least squares give for the codes it leads to.
   func fitting(_ values: UnsafeBufferPointer<Float>, importance: UnsafeBufferPointer<Float>) -> Parameters {
     let whole = covering(values)
     if whole.scale == 0 { return whole }

@@ -3,8 +3,8 @@ public import Tensors
 
 /// The mean of x x^T over all rows x along a value's last axis: the second moments that GPTQ and AWQ weigh errors with.
 ///
-/// Holds depth^2 float32 whatever the number of samples. O(rows * depth^2 / 2) a sample, over all threads; the same bits for any number
-/// of them.
+/// Holds depth^2 float32 whatever the number of samples. O(rows * depth^2 / 2) a sample, over all threads; the same
+/// bits for any number of them.
 public final class GramObserver: ValueObserver {
   /// [depth, depth], row-major, both triangles; empty before the first sample.
   public private(set) var gram: [Float] = []
@@ -18,7 +18,8 @@ public final class GramObserver: ValueObserver {
 
   public init() {}
 
-  /// Throws `.badInput` for a scalar, another depth than before, and numbers that are not finite; `.limit` past `greatestDepth`.
+  /// Throws `.badInput` for a scalar, another depth than before, and numbers that are not finite; `.limit` past
+  /// `greatestDepth`.
   public func observe(_ tensor: Tensor) throws {
     let width = try LastAxis.depth(of: tensor, after: depth)
     guard width <= GramObserver.greatestDepth else {
@@ -40,14 +41,12 @@ public final class GramObserver: ValueObserver {
         let columns = width - part.lowerBound
         withUnsafeTemporaryAllocation(of: Float.self, capacity: part.count * columns) { product in
           guard let out = product.baseAddress else { return }
-          ck_contract_f32(
-            out, columns, 1, view.base + part.lowerBound, 1, width, view.base + part.lowerBound, width, 1, columns,
-            rows,
-            0, part.count)
+          let left = view.base + part.lowerBound
+          ck_contract_f32(out, columns, 1, left, 1, width, left, width, 1, columns, rows, 0, part.count)
           for i in part {
             for j in i..<width {
-              let value =
-                gram[i * width + j] * kept + out[(i - part.lowerBound) * columns + j - part.lowerBound] * added
+              let sum = out[(i - part.lowerBound) * columns + j - part.lowerBound]
+              let value = gram[i * width + j] * kept + sum * added
               gram[i * width + j] = value
               gram[j * width + i] = value
             }
@@ -98,7 +97,8 @@ public final class ChannelObserver: ValueObserver {
 }
 
 enum LastAxis {
-  /// The length of the last axis. Throws `.badInput` for what is no float tensor with one, or where `known` says another.
+  /// The length of the last axis. Throws `.badInput` for what is no float tensor with one, or where `known` says
+  /// another.
   static func depth(of tensor: Tensor, after known: Int?) throws -> Int {
     guard tensor.dataType.isFloatingPoint, let width = tensor.shape.last else {
       throw CameoError.badInput("\(tensor) has no channels of floats along a last axis")

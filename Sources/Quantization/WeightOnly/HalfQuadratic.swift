@@ -1,16 +1,16 @@
-/// Half-quadratic quantization (Badri & Shaji, "Half-Quadratic Quantization of Large Machine Learning Models", 2023): the zero points of
-/// affine blocks that minimise the p-norm, p < 1, of the weight's error, found without data.
+/// Half-quadratic quantization (Badri & Shaji, "Half-Quadratic Quantization of Large Machine Learning Models", 2023):
+/// the zero points of affine blocks that minimise the p-norm, p < 1, of the weight's error, found without data.
 ///
-/// With W_q = round(W / s + z), the problem min |W - s (W_q - z)|_p^p is split: W_e = shrink(W - s (W_q - z), beta) takes the outliers of the
-/// error, z = mean(W_q - (W - W_e) / s) is then a mean; beta grows by kappa each round.
+/// With W_q = round(W / s + z), the problem min |W - s (W_q - z)|_p^p is split: W_e = shrink(W - s (W_q - z), beta)
+/// takes the outliers of the error, z = mean(W_q - (W - W_e) / s) is then a mean; beta grows by kappa each round.
 enum HalfQuadratic {
   static let exponent: Float = 0.7
   static let firstBeta: Float = 10
   static let kappa: Float = 1.01
   static let rounds = 20
 
-  /// `fractionalZeros`: zero points stay as they come out, for a form that can say them; else they are rounded to codes, and the
-  /// rounded block is kept where its error is below that of the block it started from.
+  /// `fractionalZeros`: zero points stay as they come out, for a form that can say them; else they are rounded to
+  /// codes, and the rounded block is kept where its error is below that of the block it started from.
   static func quantize(
     _ matrix: WeightMatrix, _ format: WeightFormat, fractionalZeros: Bool
   ) throws -> QuantizedMatrix {

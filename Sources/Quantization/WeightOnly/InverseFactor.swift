@@ -3,12 +3,14 @@ import Tensors
 
 /// U upper triangular with (H + damping)^-1 = U^T U, for a symmetric matrix H.
 ///
-/// H = R R^T with R upper triangular is a Cholesky factorisation from the last row on, and then U = R^-1: one factorisation and one triangular
-/// inverse, in double, in panels of rows whose products are shared by the threads. O(n^3 * 2 / 3).
+/// H = R R^T with R upper triangular is a Cholesky factorisation from the last row on, and then U = R^-1: one
+/// factorisation and one triangular inverse, in double, in panels of rows whose products are shared by the threads.
+/// O(n^3 * 2 / 3).
 enum InverseFactor {
   private static let panel = 64
 
-  /// [n, n] row-major; below the diagonal are zeros. Throws `.badInput` where H is not positive definite whatever is added.
+  /// [n, n] row-major; below the diagonal are zeros. Throws `.badInput` where H is not positive definite whatever is
+  /// added.
   static func upper(_ matrix: [Float], size n: Int, damping: Double) throws -> [Float] {
     let mean = (0..<n).reduce(0.0) { $0 + Double(matrix[$1 * n + $1]) } / Double(max(1, n))
     guard mean.isFinite, matrix.allSatisfy(\.isFinite) else {

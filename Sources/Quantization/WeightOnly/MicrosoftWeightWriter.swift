@@ -3,8 +3,8 @@ import Operators
 import PassKit
 import Tensors
 
-/// Writes a quantized weight in com.microsoft's operators, for ONNX Runtime: MatMulNBits for integers in blocks, MatMulBnb4 for NF4,
-/// GatherBlockQuantized for tables.
+/// Writes a quantized weight in com.microsoft's operators, for ONNX Runtime: MatMulNBits for integers in blocks,
+/// MatMulBnb4 for NF4, GatherBlockQuantized for tables.
 struct MicrosoftWeightWriter {
   static let domain = "com.microsoft"
   let context: PassContext

@@ -1,21 +1,24 @@
 internal import CKernels
 import Tensors
 
-/// GPTQ (Frantar et al., "Accurate Post-Training Quantization for Generative Pre-trained Transformers", 2022): the inputs of a layer are
-/// rounded one after the other, and what rounding one of them costs the layer's output is made good by those that are still to come.
+/// GPTQ (Frantar et al., "Accurate Post-Training Quantization for Generative Pre-trained Transformers", 2022): the
+/// inputs of a layer are rounded one after the other, and what rounding one of them costs the layer's output is made
+/// good by those that are still to come.
 ///
-/// With H = X^T X of the layer's inputs and H^-1 = U^T U, the error e = (w_i - q_i) / U_ii of input i is taken from the others:
-/// w_j -= e U_ij, j > i. Rows (output channels) are independent; a row's errors are applied to far inputs in blocks of 128.
+/// With H = X^T X of the layer's inputs and H^-1 = U^T U, the error e = (w_i - q_i) / U_ii of input i is taken from the
+/// others: w_j -= e U_ij, j > i. Rows (output channels) are independent; a row's errors are applied to far inputs in
+/// blocks of 128.
 enum OptimalRounding {
   struct Options: Sendable {
     /// Added to the diagonal of H, as a fraction of its mean.
     var damping = 0.01
-    /// Inputs in descending order of their mean square ("act-order"). Blocks are then fitted to the weights as they were, so that each
-    /// keeps its neighbours; else to the weights as they are when their first input's turn comes.
+    /// Inputs in descending order of their mean square ("act-order"). Blocks are then fitted to the weights as they
+    /// were, so that each keeps its neighbours; else to the weights as they are when their first input's turn comes.
     var ordersByActivation = true
   }
 
-  /// `gram`: the mean of x x^T over the layer's inputs x, [depth, depth]. Throws `.badInput` where it cannot be inverted.
+  /// `gram`: the mean of x x^T over the layer's inputs x, [depth, depth]. Throws `.badInput` where it cannot be
+  /// inverted.
   static func quantize(
     _ matrix: WeightMatrix, _ format: WeightFormat, gram: [Float], _ options: Options
   ) throws -> QuantizedMatrix {

@@ -1,9 +1,10 @@
 import Dispatch
 
-/// Independent rows over all threads. What a row's work computes depends on nothing but the row: results are the same on any machine.
+/// Independent rows over all threads. What a row's work computes depends on nothing but the row: results are the same
+/// on any machine.
 enum ParallelRows {
-  /// Calls `body` with ranges that together cover 0 ..< count, `grain` rows each but for the last. `body` must write only what belongs to
-  /// its range.
+  /// Calls `body` with ranges that together cover 0 ..< count, `grain` rows each but for the last. `body` must write
+  /// only what belongs to its range.
   static func run(_ count: Int, grain: Int = 1, _ body: (Range<Int>) -> Void) {
     guard count > 0 else { return }
     let pieces = (count + grain - 1) / grain

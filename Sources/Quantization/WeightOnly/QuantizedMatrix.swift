@@ -1,6 +1,7 @@
 import Tensors
 
-/// A weight as rows of codes: one row an output channel, `depth` numbers each, in blocks that share a scale and a zero point.
+/// A weight as rows of codes: one row an output channel, `depth` numbers each, in blocks that share a scale and a zero
+/// point.
 struct QuantizedMatrix: Sendable {
   let rows: Int
   let depth: Int

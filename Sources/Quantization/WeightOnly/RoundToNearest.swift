@@ -1,7 +1,7 @@
 /// Each number becomes the nearest code of its block.
 enum RoundToNearest {
-  /// `searches`: blocks are shrunk to where the squared error is least, else they cover all their numbers. `importance` [depth] weighs the
-  /// errors of a row's numbers in that search; nil: all alike.
+  /// `searches`: blocks are shrunk to where the squared error is least, else they cover all their numbers. `importance`
+  /// [depth] weighs the errors of a row's numbers in that search; nil: all alike.
   static func quantize(
     _ matrix: WeightMatrix, _ format: WeightFormat, searches: Bool, importance: [Float]? = nil
   ) throws -> QuantizedMatrix {
@@ -61,8 +61,8 @@ enum RoundToNearest {
 }
 
 enum BlockFit {
-  /// The block for `values`, which stand at `place` of their row: the one with the least error, weighted by `importance` of the row's
-  /// numbers, or, where that is nil, the one that covers them.
+  /// The block for `values`, which stand at `place` of their row: the one with the least error, weighted by
+  /// `importance` of the row's numbers, or, where that is nil, the one that covers them.
   static func parameters(
     _ grid: CodeGrid, _ values: UnsafeBufferPointer<Float>, _ importance: [Float]?, at place: Int
   ) -> CodeGrid.Parameters {

@@ -22,8 +22,8 @@ public struct WeightFormat: Sendable, Hashable {
   /// Neighbours along the depth that share a scale: 16, 32, 64, 128 or 256; nil: all numbers of an output channel do.
   public let groupSize: Int?
   public let scheme: Scheme
-  /// The scales themselves are written in 8 bits, affine, 256 of them sharing a float scale (QLoRA's double quantization).
-  /// NF4 and FP4 only.
+  /// The scales themselves are written in 8 bits, affine, 256 of them sharing a float scale (QLoRA's double
+  /// quantization). NF4 and FP4 only.
   public let quantizesScales: Bool
 
   public static let groupSizes = [16, 32, 64, 128, 256]

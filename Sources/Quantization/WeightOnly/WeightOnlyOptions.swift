@@ -3,7 +3,8 @@ import Tensors
 
 /// How weights find their codes.
 public enum WeightAlgorithm: String, Sendable, CaseIterable {
-  /// The nearest code in blocks that cover their numbers, or, with `searchesClipping`, in those with the least squared error.
+  /// The nearest code in blocks that cover their numbers, or, with `searchesClipping`, in those with the least squared
+  /// error.
   case roundToNearest = "rtn"
   /// `HalfQuadratic`: affine integers only.
   case hqq
@@ -65,8 +66,7 @@ public struct WeightOnlyOptions: Sendable {
         return nil
       }
     for format in formats where format.scheme != .affine {
-      throw CameoError.unsupported(
-        "hqq looks for zero points, \(format.text) has none: choose an affine integer format")
+      throw CameoError.unsupported("hqq looks for zero points, \(format.text) has none: choose an affine format")
     }
   }
 }

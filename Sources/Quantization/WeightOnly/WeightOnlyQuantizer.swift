@@ -3,15 +3,16 @@ import Operators
 public import PassKit
 import Tensors
 
-/// Writes constant weights in few bits and leaves the activations in float: the right operands of MatMul and Gemm, also where they are
-/// Transposes of a constant, and tables that Gather takes rows from.
+/// Writes constant weights in few bits and leaves the activations in float: the right operands of MatMul and Gemm, also
+/// where they are Transposes of a constant, and tables that Gather takes rows from.
 ///
-/// A weight is a matrix of output channels by depth; `WeightFormat` says what a number becomes and which of them share a scale. The result is
-/// standard ONNX (`WeightWriter`), or, for the target ort, com.microsoft's operators (`MicrosoftWeightWriter`). Weights that stay float are
-/// named with the reason. Time: round-to-nearest and HQQ O(numbers), AWQ O(20 * 128 * depth^2) a layer, GPTQ O(rows * depth^2 + depth^3).
+/// A weight is a matrix of output channels by depth; `WeightFormat` says what a number becomes and which of them share
+/// a scale. The result is standard ONNX (`WeightWriter`), or, for the target ort, com.microsoft's operators
+/// (`MicrosoftWeightWriter`). Weights that stay float are named with the reason. Time: round-to-nearest and HQQ
+/// O(numbers), AWQ O(20 * 128 * depth^2) a layer, GPTQ O(rows * depth^2 + depth^3).
 ///
-/// AWQ and GPTQ need the activations: run `observers(for:)` over a calibration set and hand in `statistics(_:)` of them; ids are those of the
-/// graph that the pass is run on.
+/// AWQ and GPTQ need the activations: run `observers(for:)` over a calibration set and hand in `statistics(_:)` of
+/// them; ids are those of the graph that the pass is run on.
 public struct WeightOnlyQuantizer: Pass {
   public let name = "QuantizeWeights"
   public let summary = "writes weights in 2 to 8 bits with a scale for each block, activations stay float"
@@ -142,14 +143,16 @@ struct WeightOnlyRun {
 
   /// AWQ's factors for all that read `value`, taken out of the value; identity where none help.
   private func scaling(_ jobs: [Job], of value: ValueID) throws -> ChannelScaling {
-    guard let seen = quantizer.statistics[value], let first = jobs.first else { return ChannelScaling(value) }
+    guard let seen = quantizer.statistics[value], let first = jobs.first,
+      let present = context.graph[first.site.node].input(0)
+    else { return .none }
     var matrices: [(matrix: WeightMatrix, format: WeightFormat)] = []
     for job in jobs { matrices.append((try WeightSite.matrix(of: job.site), job.format)) }
     guard matrices.allSatisfy(\.matrix.hasOnlyFiniteNumbers),
       let factors = try ActivationScaling.factors(matrices, gram: seen.gram, magnitudes: seen.magnitudes)
-    else { return ChannelScaling(value) }
+    else { return .none }
     return try ChannelScaling.make(
-      value, factors, readers: jobs.map(\.site.node), type: first.site.tensor.dataType, context, rule: quantizer.name)
+      present, factors, readers: jobs.map(\.site.node), type: first.site.tensor.dataType, context, rule: quantizer.name)
   }
 
   private mutating func quantize(_ job: Job, _ scaling: ChannelScaling?) throws {
@@ -175,7 +178,7 @@ struct WeightOnlyRun {
     note(site, format, matrix, result, gram)
     if isMicrosoft {
       let writer = MicrosoftWeightWriter(context: context, rule: quantizer.name)
-      guard let data = scaling?.value ?? site.activation else { return }
+      guard let data = scaling?.divided ?? context.graph[site.node].input(0) else { return }
       try writer.product(result, site, data: .existing(data), &change)
       try context.apply(change)
       return
@@ -189,7 +192,7 @@ struct WeightOnlyRun {
   private func replaceOperands(
     of site: WeightSite, by weight: GraphChange.Ref, _ scaling: ChannelScaling?, _ change: inout GraphChange
   ) {
-    if let value = scaling?.value, value != site.activation { change.setInput(0, of: site.node, to: .existing(value)) }
+    if let value = scaling?.divided { change.setInput(0, of: site.node, to: .existing(value)) }
     change.setInput(1, of: site.node, to: weight)
     if context.graph[site.node]["transB"] != nil { change.setAttribute("transB", of: site.node, to: .int(0)) }
   }
@@ -206,8 +209,8 @@ struct WeightOnlyRun {
         damping: options.damping, ordersByActivation: options.ordersByActivation)
       return try OptimalRounding.quantize(matrix, format, gram: gram, settings)
     }
-    let importance =
-      algorithm == .awq ? gram.map { gram in (0..<matrix.depth).map { gram[$0 * (matrix.depth + 1)] } } : nil
+    let diagonal = gram.map { gram in (0..<matrix.depth).map { gram[$0 * (matrix.depth + 1)] } }
+    let importance = algorithm == .awq ? diagonal : nil
     return try RoundToNearest.quantize(
       matrix, format, searches: options.searchesClipping || algorithm != .roundToNearest, importance: importance)
   }

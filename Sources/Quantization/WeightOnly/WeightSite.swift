@@ -20,7 +20,7 @@ struct WeightSite {
   let tensor: Tensor
   /// True where it is stored [depth, rows].
   let isTransposed: Bool
-  /// What a product multiplies with it.
+  /// What a product multiplies with it, before the pass has changed anything: under this id it was observed.
   let activation: ValueID?
 
   var rows: Int { tensor.shape[isTransposed ? 1 : 0] }
@@ -30,7 +30,8 @@ struct WeightSite {
     try WeightMatrix.of(site.tensor, isTransposed: site.isTransposed)
   }
 
-  /// The weight that `id` reads; nil for nodes that read none. Throws a `Refusal` where there is one that cannot be quantized.
+  /// The weight that `id` reads; nil for nodes that read none. Throws a `Refusal` where there is one that cannot be
+  /// quantized.
   static func find(_ id: NodeID, in graph: Graph) throws -> WeightSite? {
     let node = graph[id]
     switch node.operatorName {

@@ -59,7 +59,8 @@ extension QuantizedMatrix {
     }
   }
 
-  /// MatMulNBits' B: uint8[rows, groups, bytes of a block], unsigned codes, the low bits first; signed codes are moved by half the range.
+  /// MatMulNBits' B: uint8[rows, groups, bytes of a block], unsigned codes, the low bits first; signed codes are moved
+  /// by half the range.
   func blockBytes() throws -> Tensor {
     let bits = format.codeType.bitWidth
     let perByte = 8 / bits
@@ -76,7 +77,8 @@ extension QuantizedMatrix {
     }
   }
 
-  /// MatMulNBits' zero points: uint8[rows, bytes] packed like B, or floats where one is no code; nil where all are the middle.
+  /// MatMulNBits' zero points: uint8[rows, bytes] packed like B, or floats where one is no code; nil where all are the
+  /// middle.
   func blockZeros() throws -> Tensor? {
     let bits = format.codeType.bitWidth
     let move: Float = format.codeType.isSignedInteger ? Float(1 << (bits - 1)) : 0

@@ -4,10 +4,11 @@ import Tensors
 
 /// Writes a quantized weight into a graph in operators of the standard.
 ///
-/// - Integers and float8: `DequantizeLinear(codes [K, N], scales [K / block, N], zeros)` along axis 0, with `block_size`, or per channel. A last
-///   block may be shorter; ONNX Runtime takes that, OpenVINO 2026 does not.
-/// - NF4 and FP4: `Reshape(Gather(book, Cast(codes)) * scales)`, codes uint4 [K / block, block, N], scales [K / block, 1, N], behind it a Slice
-///   where K is no multiple of the block. ONNX Runtime has no kernel for float4e2m1; this form runs in both.
+/// - Integers and float8: `DequantizeLinear(codes [K, N], scales [K / block, N], zeros)` along axis 0, with
+///   `block_size`, or per channel. A last block may be shorter; ONNX Runtime takes that, OpenVINO 2026 does not.
+/// - NF4 and FP4: `Reshape(Gather(book, Cast(codes)) * scales)`, codes uint4 [K / block, block, N], scales [K / block,
+///   1, N], behind it a Slice where K is no multiple of the block. ONNX Runtime has no kernel for float4e2m1; this form
+///   runs in both.
 struct WeightWriter {
   let context: PassContext
   let rule: String
@@ -50,18 +51,24 @@ struct WeightWriter {
     guard let table = matrix.scaleTable else {
       return change.constant(try matrix.scaleTensor(transposed: true).reshaped(shape))
     }
-    let codes = change.constant(
-      try Tensor.makeRaw(.uint8, [table.codes.count]) { bytes in
-        for (index, code) in table.codes.enumerated() { bytes[index] = code }
-      })
-    let scales = change.node(
-      "DequantizeLinear", [codes, change.constant(try .of(table.scales, matrix.type))],
-      [NamedAttribute("axis", .int(0)), NamedAttribute("block_size", .int(Int64(ScaleTable.blockSize)))], covers: [])
+    // Rows of 256 with a scale each, the last filled up: ONNX Runtime reads no blocks of a vector.
+    let (rows, size) = (table.scales.count, ScaleTable.blockSize)
+    let codes = try Tensor.makeRaw(.uint8, [rows, size]) { bytes in
+      for (index, code) in table.codes.enumerated() { bytes[index] = code }
+    }
+    var scales = change.node(
+      "DequantizeLinear", [change.constant(codes), change.constant(try .of(table.scales, matrix.type))],
+      [NamedAttribute("axis", .int(0))], covers: [])
+    if rows * size != table.codes.count {
+      scales = change.node("Reshape", [scales, change.constant(try .ints([rows * size]))], covers: [])
+      let bounds = try [0, table.codes.count, 0].map { change.constant(try .ints([$0])) }
+      scales = change.node("Slice", [scales] + bounds, covers: [])
+    }
     return change.node("Reshape", [scales, change.constant(try .ints(shape))], covers: [])
   }
 
-  /// Lets `site`'s Gather give rows of the quantized table. Eight-bit codes are gathered first and only the rows dequantized; Gather takes
-  /// no narrower types, so that others are dequantized as a whole first.
+  /// Lets `site`'s Gather give rows of the quantized table. Eight-bit codes are gathered first and only the rows
+  /// dequantized; Gather takes no narrower types, so that others are dequantized as a whole first.
   func embedding(_ matrix: QuantizedMatrix, _ site: WeightSite) throws -> GraphChange {
     let node = context.graph[site.node]
     var change = GraphChange(rule: rule, covers: [site.node])
