@@ -15,6 +15,7 @@
 #include "check_spatial.h"
 #include "check_bf16_conv.h"
 #include "check_last.h"
+#include "check_bytes.h"
 #include "check_moves.h"
 
 int main(void) {
@@ -46,6 +47,7 @@ int main(void) {
         check_integer();
         check_dot8();
         check_nbits();
+        check_bytes();
         check_pool();
         check_conv();
         check_resize();
