@@ -16,6 +16,7 @@
 #include "check_bf16_conv.h"
 #include "check_int8.h"
 #include "check_last.h"
+#include "check_bytes.h"
 #include "check_moves.h"
 
 int main(void) {
@@ -48,6 +49,7 @@ int main(void) {
         check_integer();
         check_nbits();
         check_sequence();
+        check_bytes();
         check_pool();
         check_conv();
         check_resize();

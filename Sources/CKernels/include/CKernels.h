@@ -6,6 +6,7 @@
 #include "ck_base.h"
 #include "ck_bf16.h"
 #include "ck_binary.h"
+#include "ck_byte_images.h"
 #include "ck_ceiling.h"
 #include "ck_conv.h"
 #include "ck_convert.h"

@@ -185,8 +185,9 @@ enum ChannelsLastKernels {
   }
 
   private static func pool(_ request: KernelRequest, isMaximum: Bool) throws -> PreparedKernel {
-    try request.requireFloat()
     let (x, y) = (try request.operand(0), try request.result())
+    let isBytes = isMaximum && (x.type == .uint8 || x.type == .int8)
+    if !isBytes { try request.requireFloat() }
     guard x.rank >= 3, y.rank == x.rank else { throw Refusal("rank \(x.rank)") }
     let last = x.rank - 1
     let window = try Window(
@@ -194,6 +195,18 @@ enum ChannelsLastKernels {
       output: Array(y.shape[1..<last]))
     let countsPadding = try request.attributes.bool("count_include_pad")
     let (geometry, channels) = (window.c, x.shape[last])
+    if isBytes {
+      let (isSigned, lines) = (x.type == .int8, x.shape[0] * geometry.out.0 * geometry.out.1)
+      return PreparedKernel(
+        RangeKernel(
+          "maxpool of bytes, channels last", count: lines,
+          grain: max(1, (1 << 16) / max(1, geometry.out.2 * channels * window.taps))
+        ) { call, begin, end, _ in
+          var geometry = geometry
+          ck_last_maxpool_u8(
+            call.output(0, UInt8.self), call.input(0, UInt8.self), isSigned, channels, &geometry, begin, end)
+        })
+    }
     let kernel = RangeKernel(
       isMaximum ? "maxpool, channels last" : "avgpool, channels last",
       count: x.shape[0] * geometry.out.0 * geometry.out.1,

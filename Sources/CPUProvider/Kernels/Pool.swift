@@ -4,14 +4,14 @@ import InferenceRuntime
 import Operators
 import Tensors
 
-/// Max, average and Lp pooling in float32.
+/// Max, average and Lp pooling in float32, max pooling of bytes.
 enum PoolKernels {
   static let makers: [String: CPUProvider.Maker] = [
     "MaxPool": { try maximum($0) }, "AveragePool": { try average($0) }, "LpPool": { try lp($0) },
   ]
 
-  private static func window(_ request: KernelRequest) throws -> (Window, Int) {
-    try request.requireFloat([0])
+  private static func window(_ request: KernelRequest, isBytes: Bool = false) throws -> (Window, Int) {
+    if !isBytes { try request.requireFloat([0]) }
     let (x, y) = (try request.operand(0), try request.result())
     guard x.rank >= 3 else { throw Refusal("rank \(x.rank)") }
     let window = try Window(
@@ -23,8 +23,18 @@ enum PoolKernels {
   private static func grain(_ window: Window) -> Int { max(1, 16384 / max(1, window.outputCount * window.taps)) }
 
   private static func maximum(_ request: KernelRequest) throws -> PreparedKernel {
-    let (window, planes) = try window(request)
+    let type = try request.operand(0).type
+    let isBytes = (type == .uint8 || type == .int8) && request.output(1) == nil
+    let (window, planes) = try window(request, isBytes: isBytes)
     let geometry = window.c
+    if isBytes {
+      return PreparedKernel(
+        RangeKernel("maxpool of bytes", count: planes, grain: grain(window)) { call, begin, end, _ in
+          var geometry = geometry
+          ck_maxpool_u8(
+            call.output(0, UInt8.self), call.input(0, UInt8.self), &geometry, type == .int8, 0, begin, end)
+        })
+    }
     let isColumnMajor = try request.attributes.bool("storage_order")
     return PreparedKernel(
       RangeKernel("maxpool", count: planes, grain: grain(window)) { call, begin, end, _ in

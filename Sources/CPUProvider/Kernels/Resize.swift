@@ -4,13 +4,14 @@ import InferenceRuntime
 import Operators
 import Tensors
 
-/// Resize of the last one or two axes in float32, by the tables that the portable evaluation uses.
+/// Resize of the two spatial axes in float32, by the tables that the portable evaluation uses; of the nearest position in any type.
 enum ResizeKernels {
   static let makers: [String: CPUProvider.Maker] = ["Resize": { try make($0) }]
 
   private static func make(_ request: KernelRequest) throws -> PreparedKernel {
-    try request.requireFloat([0])
     let (x, y) = (try request.operand(0), try request.result())
+    let isNearest = try request.attributes.string("mode", default: "nearest") == "nearest"
+    if !isNearest { try request.requireFloat([0]) }
     let isLast = x.rank == 4 && x.shape[..<2] != y.shape[..<2] && x.shape[0] == y.shape[0] && x.shape[3] == y.shape[3]
     guard isLast || ((x.rank == 3 || x.rank == 4) && x.shape[..<2] == y.shape[..<2]) else {
       throw Refusal("axes other than the two spatial ones")
@@ -42,6 +43,13 @@ enum ResizeKernels {
         return taps
       }
     }
+    if isNearest && x.type != .float {
+      let spatial = isLast ? (1, 2) : x.rank == 3 ? (0, 2) : (2, 3)
+      guard scales.enumerated().allSatisfy({ $1 == 1 || $0 == spatial.0 || $0 == spatial.1 }) else {
+        throw Refusal("axes other than the two spatial ones")
+      }
+      return try nearest(request, x, y, isLast: isLast, rows: try table(spatial.0), columns: try table(spatial.1))
+    }
     if isLast {
       return try last(x, y, rows: try table(1), columns: try table(2), isWhole: scales[0] == 1 && scales[3] == 1)
     }
@@ -72,6 +80,32 @@ enum ResizeKernels {
         call.scratch + thread * scratch)
     }
     return PreparedKernel(kernel, scratchBytes: max(64, scratch * request.threads))
+  }
+
+  /// Of any type: [planes, H, W] of elements, or [N, H, W] of all channels.
+  private static func nearest(
+    _ request: KernelRequest, _ x: Operand, _ y: Operand, isLast: Bool, rows: [ResizeInterpolation.Taps],
+    columns: [ResizeInterpolation.Taps]
+  ) throws -> PreparedKernel {
+    guard (rows + columns).allSatisfy({ $0.indices.count == 1 && $0.weights[0] == 1 }) else {
+      throw Refusal("positions of several taps")
+    }
+    let isFlat = x.rank == 3
+    let width = try request.width(x) * (isLast ? x.shape[3] : 1)
+    let (height, length) = (isLast ? x.shape[1] : isFlat ? 1 : x.shape[2], isLast ? x.shape[2] : x.shape[x.rank - 1])
+    let (outHeight, outLength) = (
+      isLast ? y.shape[1] : isFlat ? 1 : y.shape[2], isLast ? y.shape[2] : y.shape[y.rank - 1]
+    )
+    let lines = (isLast ? x.shape[0] : product(x.shape[..<2])) * outHeight
+    let (rowTable, columnTable) = (Indices(rows.map { $0.indices[0] }), Indices(columns.map { $0.indices[0] }))
+    let kernel = RangeKernel(
+      "resize nearest", count: lines, grain: max(1, (1 << 16) / max(1, outLength * width))
+    ) { call, begin, end, _ in
+      ck_nearest_bytes(
+        call.output(), call.input(0), width, height, length, outHeight, outLength, rowTable.base, columnTable.base,
+        begin, end)
+    }
+    return PreparedKernel(kernel)
   }
 
   /// [N, H, W, C].
