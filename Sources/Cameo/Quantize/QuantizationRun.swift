@@ -21,9 +21,22 @@ public struct QuantizationRun {
     case dynamic(includesConvolutions: Bool)
     /// The `sensitiveShare` of the weights' numbers whose products suffer most takes 8 bits.
     case weights(WeightOnlyOptions, sensitiveShare: Double)
+    /// float16 or bfloat16; nodes by name and operators by type stay float32.
+    case floats(FloatConversionOptions, keeping: Set<String>)
+    /// Nothing beyond `pruning`.
+    case none
+  }
+
+  /// Which weights become 0, or go.
+  public enum Pruning: Sendable {
+    case layers(Double)
+    case whole(Double)
+    case twoOfFour
+    case channels(Double)
   }
 
   public var form = Form.statically
+  public var pruning: Pruning?
   public var options = StaticQuantizationOptions()
   public var method = RangeMethod.minmax
   public var format = Format.qdq
@@ -65,18 +78,23 @@ public struct QuantizationRun {
     public var nearMisses: [NearMiss] = []
     /// Weights that were written in fewer bits.
     public var weights: [QuantizedWeight] = []
+    public var pruned: PruningJournal?
+    public var floats: FloatConversionJournal?
+    /// What each product costs when it alone is quantized; empty where nobody asked.
+    public var ranking: [SensitivityRanking.Entry] = []
     public var bytesBefore = 0
     public var bytesAfter = 0
     public var samples = 0
   }
 
   public func run() throws -> Result {
-    let model = try optimized()
+    let float = try optimized()
+    let (model, pruned) = try prune(float)
     var session = SessionOptions()
     session.threads = threads
     session.pool = ThreadPool(threads: threads)
     let evaluation = try (evaluationPath ?? calibrationPath).map {
-      try Evaluation(model, CalibrationSet(path: $0, model: model), limit: samples, session: session)
+      try Evaluation(float, CalibrationSet(path: $0, model: float), limit: samples, session: session)
     }
     var result: Result
     switch form {
@@ -88,9 +106,39 @@ public struct QuantizationRun {
       result.nearMisses = report.nearMisses
       result.exceptions = report.nearMisses.map { ($0.node, $0.reason) }
     case .weights(let options, let share): result = try quantizedWeights(model, options, share, evaluation, session)
+    case .floats(let options, let kept): result = try converted(model, options, kept, evaluation)
+    case .none: result = try finish(model, evaluation)
     }
-    result.bytesBefore = model.graph.constantBytes
+    result.pruned = pruned
+    result.bytesBefore = float.graph.constantBytes
     result.bytesAfter = result.model.graph.constantBytes
+    return result
+  }
+
+  private func prune(_ model: Model) throws -> (Model, PruningJournal?) {
+    guard let pruning else { return (model, nil) }
+    let journal = PruningJournal()
+    let pass: any Pass =
+      switch pruning {
+      case .layers(let share): try MagnitudePruning(.layers(sparsity: share), journal: journal)
+      case .whole(let share): try MagnitudePruning(.whole(sparsity: share), journal: journal)
+      case .twoOfFour: try MagnitudePruning(.twoOfFour, journal: journal)
+      case .channels(let share): try ChannelPruning(fraction: share, multiple: 8, journal: journal)
+      }
+    return (try Self.apply([pass], model).model, journal)
+  }
+
+  private func converted(
+    _ model: Model, _ options: FloatConversionOptions, _ kept: Set<String>, _ evaluation: Evaluation?
+  ) throws -> Result {
+    var options = options
+    let graph = model.graph
+    for id in graph.allNodes where kept.contains(graph[id].name) { options.keptNodes.insert(id) }
+    options.keptOperators.formUnion(kept)
+    let journal = FloatConversionJournal()
+    var result = try finish(try Self.apply([FloatConversion(options, journal: journal)], model).model, evaluation)
+    result.floats = journal
+    result.exceptions = journal.keptNodes.map { ($0.node, $0.reason) }
     return result
   }
 
@@ -120,8 +168,18 @@ public struct QuantizationRun {
     let told = progress
     quantizer.progress = { what, done, all in told?("\(what) \(done)" + (all.map { " of \($0)" } ?? "")) }
     let calibrated = try quantizer.calibrate(model, over: CalibrationSet(path: calibrationPath, model: model))
-    let (quantized, placement) = try quantizer.quantize(calibrated)
+    var (quantized, placement) = try quantizer.quantize(calibrated)
     var result = try finish(try formatted(quantized), evaluation)
+    if let accuracyDrop, let evaluation, let drop = result.drop, drop > accuracyDrop {
+      let search = AccuracySearch(
+        quantizer: quantizer, calibrated: calibrated, evaluation: evaluation, session: session, format: formatted,
+        progress: progress)
+      let (kept, ranking) = try search.kept(
+        drop: accuracyDrop, over: CalibrationSet(path: calibrationPath, model: model))
+      (quantized, placement) = try quantizer.quantize(calibrated, keepingFloat: kept)
+      result = try finish(try formatted(quantized), evaluation)
+      result.ranking = ranking
+    }
     result.nearMisses = calibrated.nearMisses
     let graph = calibrated.model.graph
     result.exceptions = placement.exceptions.map { (graph.describe($0.node), $0.reason) }

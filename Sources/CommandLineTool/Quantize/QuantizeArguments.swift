@@ -165,6 +165,30 @@ enum GroupSize: ExpressibleByArgument {
 extension WeightFormat.Encoding: ExpressibleByArgument {}
 extension WeightAlgorithm: ExpressibleByArgument {}
 
+/// What `--precision` converts to.
+enum FloatName: String, ExpressibleByArgument, CaseIterable {
+  case fp16, bf16
+
+  var type: DataType { self == .fp16 ? .float16 : .bfloat16 }
+}
+
+/// `0.5`, `whole:0.5`, `2:4` or `channels:0.25`.
+struct PruningArgument: ExpressibleByArgument {
+  let pruning: QuantizationRun.Pruning
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ":", maxSplits: 1).map(String.init)
+    func share(_ text: String) -> Double? { Double(text).flatMap { (0..<1).contains($0) ? $0 : nil } }
+    switch (parts.count, parts.first) {
+    case (1, let text?): guard let share = share(text) else { return nil }; pruning = .layers(share)
+    case (2, "2") where parts[1] == "4": pruning = .twoOfFour
+    case (2, "whole"): guard let share = share(parts[1]) else { return nil }; pruning = .whole(share)
+    case (2, "channels"): guard let share = share(parts[1]) else { return nil }; pruning = .channels(share)
+    default: return nil
+    }
+  }
+}
+
 /// Forms other than static.
 struct FormArguments: ParsableArguments {
   @Flag(help: "Quantize the data of products in each run, by its own range.") var dynamic = false
@@ -191,13 +215,33 @@ struct FormArguments: ParsableArguments {
     help: ArgumentHelp(
       "The share of the weights, in percent, that is int8 instead: the most sensitive ones.", valueName: "percent"))
   var sensitiveInt8: Double?
+  @Option(help: ArgumentHelp("Let the model compute in fp16 or bf16.", valueName: "type")) var precision: FloatName?
+  @Option(
+    help: ArgumentHelp(
+      "With --precision: a node, by name, or an operator, by type, that stays float32. Repeatable.",
+      valueName: "node|op"))
+  var keep: [String] = []
+  @Flag(
+    help: "With --precision: constants beyond the type's range are clamped, instead of their nodes staying float32.")
+  var clamp = false
+  @Option(
+    help: ArgumentHelp(
+      "Set the smallest weights to 0 first: a share of each weight (0.5), of all together (whole:0.5), 2:4, or take out channels (channels:0.25).",
+      valueName: "what"))
+  var prune: PruningArgument?
 
   func validate() throws {
     if let sensitiveInt8, !(0...100).contains(sensitiveInt8) { throw ValidationError("--sensitive-int8 is 0 to 100") }
   }
 
   func apply(to run: inout QuantizationRun) throws {
+    run.pruning = prune?.pruning
     if dynamic { run.form = .dynamic(includesConvolutions: convolutions) }
+    if let precision {
+      var options = try FloatConversionOptions(precision.type)
+      if clamp { options.overflow = .clamp }
+      run.form = .floats(options, keeping: Set(keep))
+    }
     guard let weightOnly else { return }
     let isAffine = affine || algorithm == .hqq
     let format = try WeightFormat(

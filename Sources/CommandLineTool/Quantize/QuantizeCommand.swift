@@ -17,6 +17,7 @@ struct QuantizeCommand: ParsableCommand {
       products (--format qdq) or as QLinearConv and QLinearMatMul (--format qoperator).
 
       --dynamic quantizes the data of products in each run, by its own range. --weight-only keeps the data float.
+      --precision lets the model compute in fp16 or bf16. --prune comes before any of them, or alone.
 
       What is printed: how many products are integer products when Cameo runs the file, by number and by multiply-adds, and how the
       outputs compare with the float model's on the samples (or on those of --evaluate).
@@ -37,15 +38,20 @@ struct QuantizeCommand: ParsableCommand {
   @OptionGroup var console: OutputArguments
 
   func validate() throws {
-    let chosen = [forms.dynamic, forms.weightOnly != nil].count { $0 }
-    if chosen > 1 { throw ValidationError("--dynamic and --weight-only exclude each other") }
+    let chosen = [forms.dynamic, forms.weightOnly != nil, forms.precision != nil].count { $0 }
+    if chosen > 1 { throw ValidationError("--dynamic, --weight-only and --precision exclude each other") }
     if forms.weightOnly != nil, forms.algorithm.needsActivations, statics.calibration == nil {
       throw ValidationError("--algorithm \(forms.algorithm.rawValue) needs --calibration DIR|FILE.npz")
     }
-    if chosen == 0, statics.calibration == nil {
+    if chosen == 0, forms.prune == nil, statics.calibration == nil {
       throw ValidationError(
         "static quantization needs --calibration DIR|FILE.npz; --dynamic and --weight-only rtn do without samples")
     }
+  }
+
+  /// Only pruned.
+  private var chosenNothing: Bool {
+    !forms.dynamic && forms.weightOnly == nil && forms.precision == nil && statics.calibration == nil
   }
 
   func run() throws {
@@ -64,6 +70,7 @@ struct QuantizeCommand: ParsableCommand {
       try statics.apply(to: &run, accuracy)
       try accuracy.apply(to: &run)
       try forms.apply(to: &run)
+      if chosenNothing { run.form = .none }
     }
     let result = try within("file \(model)") { try run.run() }
     progress.show("writing \(output)")

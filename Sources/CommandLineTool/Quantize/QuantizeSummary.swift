@@ -24,8 +24,8 @@ struct QuantizeSummary {
         + " (opset \(written.opset), \(Figures.bytes(written.byteCount + (written.externalByteCount ?? 0))))",
       "  weights   \(Figures.bytes(result.bytesBefore)) -> \(Figures.bytes(result.bytesAfter)) "
         + "(\(Figures.change(result.bytesBefore, result.bytesAfter)))",
-      "  integer   \(result.coverage.summary)",
     ]
+    if isIntegerForm { lines.append("  integer   \(result.coverage.summary)") }
     if let accuracy = result.accuracy {
       for output in accuracy.outputs {
         lines.append(
@@ -38,7 +38,26 @@ struct QuantizeSummary {
       }
       lines.append("            over \(accuracy.samples) samples")
     }
-    let floats = result.coverage.products.filter { !$0.isInteger }
+    if !result.weights.isEmpty {
+      let formats = Dictionary(grouping: result.weights, by: { $0.format.text }).mapValues(\.count)
+      let text = formats.sorted { $0.value > $1.value }.map { "\($0.value) as \($0.key)" }.joined(separator: "; ")
+      lines.append("  narrow    \(result.weights.count) weights: \(text)")
+    }
+    if let floats = result.floats {
+      lines.append("  converted \(floats.convertedNodes) nodes, \(floats.keptNodes.count) stay float32:")
+      let reasons = Dictionary(grouping: floats.keptNodes, by: \.reason).sorted { $0.value.count > $1.value.count }
+      for (reason, nodes) in reasons.prefix(8) { lines.append("            \(nodes.count)  \(reason)") }
+    }
+    if let pruned = result.pruned {
+      let (zeros, all) = pruned.weights.reduce((0, 0)) { ($0.0 + $1.zeros, $0.1 + $1.elements) }
+      if all > 0 {
+        lines.append(
+          "  pruned    \(Figures.fixed(Double(zeros) / Double(all) * 100, 1)) % of \(Figures.count(all)) numbers")
+      }
+      let (before, after) = pruned.channels.reduce((0, 0)) { ($0.0 + $1.before, $0.1 + $1.after) }
+      if before > 0 { lines.append("  pruned    \(before - after) of \(before) channels") }
+    }
+    let floats = !isIntegerForm ? [] : result.coverage.products.filter { !$0.isInteger }
     if !floats.isEmpty {
       lines.append("  float     \(floats.count) products:")
       for (reason, members) in Dictionary(grouping: floats, by: { $0.reason ?? "" }).sorted(by: {
@@ -50,6 +69,12 @@ struct QuantizeSummary {
       }
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// True where products were to become integer products.
+  private var isIntegerForm: Bool {
+    result.weights.isEmpty && result.floats == nil && result.coverage.integerCount > 0
+      || result.pruned == nil && result.weights.isEmpty && result.floats == nil
   }
 
   var json: JSON {
