@@ -18,6 +18,7 @@
 #include "check_last.h"
 #include "check_bytes.h"
 #include "check_moves.h"
+#include "check_observe.h"
 
 int main(void) {
     printf("features: %s; best tier %d\n", ck_isa_feature_names(), ck_isa_best());
@@ -56,6 +57,7 @@ int main(void) {
         check_transpose();
         check_gather();
         check_convert();
+        check_observe();
     }
     printf(failures ? "%d FAILED\n" : "all passed\n", failures);
     return failures != 0;

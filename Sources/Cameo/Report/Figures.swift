@@ -54,6 +54,14 @@ public enum Figures {
     return (percent > 0 ? "+" : "") + fixed(percent, abs(percent) < 10 ? 1 : 0) + "%"
   }
 
+  /// `98.25 %`, `0.004 %`: a share of 1.
+  public static func share(_ value: Double) -> String {
+    let percent = value * 100
+    return
+      (percent == 0 || abs(percent) >= 1
+      ? fixed(percent, percent == percent.rounded() ? 0 : 2) : format("%.2g", percent)) + " %"
+  }
+
   private static func format(_ format: String, _ value: Double) -> String {
     var buffer = [CChar](repeating: 0, count: 64)
     _ = withVaList([value]) { vsnprintf(&buffer, buffer.count, format, $0) }

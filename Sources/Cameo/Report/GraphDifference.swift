@@ -1,4 +1,5 @@
 public import GraphIR
+import PassKit
 
 /// What became of each node of a source graph: the nodes that stayed as they are, and groups of nodes that others stand for.
 ///

@@ -77,7 +77,7 @@ enum ReportMarkdown {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  private static func escape(_ text: String) -> String {
+  static func escape(_ text: String) -> String {
     var out = ""
     for character in text {
       switch character {
@@ -89,5 +89,5 @@ enum ReportMarkdown {
     return out
   }
 
-  private static func code(_ text: String) -> String { text.filter { $0 != "`" && !$0.isNewline } }
+  static func code(_ text: String) -> String { text.filter { $0 != "`" && !$0.isNewline } }
 }

@@ -1,6 +1,7 @@
 import GraphIR
 import Operators
 import PassKit
+import Quantization
 import Tensors
 
 /// Checks each change of each pass where it happens: computes the new nodes from recorded values of the source and holds what

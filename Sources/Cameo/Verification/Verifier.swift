@@ -1,6 +1,7 @@
 public import GraphIR
 import Operators
 public import PassKit
+import Quantization
 public import Tensors
 
 /// How an optimized model is held against its source.

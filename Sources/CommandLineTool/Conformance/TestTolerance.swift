@@ -1,5 +1,6 @@
 import Cameo
 import ONNXFormat
+import PassKit
 import Tensors
 
 /// How ONNX's own backend runner compares results (`onnx.backend.test.runner` of onnx 1.23, which calls
@@ -18,10 +19,10 @@ struct TestTolerance: Sendable, Equatable {
     let path = "\(folder)/data.json"
     guard Folder.exists(path) else { return }
     try within("file \(path)") {
-      let file = try MappedFile(path: path)
-      let numbers = try withExtendedLifetime(file) { try JSONNumbers.read(file.bytes) }
-      relative = numbers["rtol"] ?? relative
-      absolute = numbers["atol"] ?? absolute
+      let numbers = try JSON(contentsOf: path)
+      guard numbers.members != nil else { throw CameoError.badInput("this is no JSON object") }
+      relative = numbers["rtol"]?.number ?? relative
+      absolute = numbers["atol"]?.number ?? absolute
       guard relative >= 0, absolute >= 0, relative.isFinite, absolute.isFinite else {
         throw CameoError.badInput("the tolerances rtol \(relative) and atol \(absolute)")
       }

@@ -1,17 +1,19 @@
 import Tensors
 
 /// A 64-bit digest of bytes, for telling versions of a file apart; it withstands chance, not malice.
-struct Digest64 {
-  private(set) var value: UInt64 = 0x9e37_79b9_7f4a_7c15
+package struct Digest64 {
+  package private(set) var value: UInt64 = 0x9e37_79b9_7f4a_7c15
 
-  mutating func add(_ word: UInt64) {
+  package init() {}
+
+  package mutating func add(_ word: UInt64) {
     value = (value ^ word) &* 0xff51_afd7_ed55_8ccd
     value ^= value >> 32
   }
 
-  mutating func add(_ number: Int) { add(UInt64(bitPattern: Int64(number))) }
+  package mutating func add(_ number: Int) { add(UInt64(bitPattern: Int64(number))) }
 
-  mutating func add(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func add(_ bytes: UnsafeRawBufferPointer) {
     var place = 0
     while place + 8 <= bytes.count {
       add(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)))
@@ -27,7 +29,7 @@ struct Digest64 {
   }
 
   /// Three places of `bytes`, all of it where it is short.
-  mutating func sample(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func sample(_ bytes: UnsafeRawBufferPointer) {
     for range in Digest64.samples(bytes.count) { add(UnsafeRawBufferPointer(rebasing: bytes[range])) }
     add(bytes.count)
   }

@@ -69,10 +69,10 @@ public struct StaticQuantizer {
     }
     let placement = try QuantizationPlacement(try context(model), options)
     var observers: [ValueID: [any ValueObserver]] = [:]
-    var ranges: [ValueID: RangeObserver] = [:]
+    var ranges: [ValueID: any RangeEstimator] = [:]
     var means: [ValueID: ChannelMoments] = [:]
     for value in placement.values {
-      let observer = method.makeObserver()
+      let observer = try method.makeObserver()
       ranges[value.value] = observer
       observers[value.value, default: []].append(observer)
     }
@@ -88,7 +88,8 @@ public struct StaticQuantizer {
         progress?("calibrating", $0, $1)
       }
     }
-    let found = ranges.compactMapValues(\.range)
+    let scheme = try QuantizationScheme(options.activations, isSymmetric: options.isSymmetric)
+    let found = ranges.compactMapValues { $0.range(for: scheme) }
     return Calibrated(
       model: model, placement: placement, nearMisses: misses, ranges: found,
       means: means.compactMapValues { $0.summary?.mean }, kept: options.kept)

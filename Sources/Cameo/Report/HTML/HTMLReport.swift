@@ -5,40 +5,28 @@ enum HTMLReport {
   static func page(_ document: ReportDocument) -> String {
     let report = document.report
     var body = header(document)
-    body += section(
+    body += HTMLPage.section(
       "Operators", "How often each operator occurs, bodies of control flow included.",
       "<div class=\"panel\"><div class=\"key\"><span><i class=\"b\" style=\"background:var(--before)\"></i>before</span>"
         + "<span><i class=\"b\" style=\"background:var(--accent)\"></i>after</span></div>"
         + OperatorChart.svg(before: report.operatorsBefore, after: report.operatorsAfter) + "</div>")
     let groups = document.fusionGroups
     if groups.isEmpty {
-      body += section("Fusions", "No rule fused anything at this level.", "")
+      body += HTMLPage.section("Fusions", "No rule fused anything at this level.", "")
     } else {
-      body += section(
+      body += HTMLPage.section(
         "Fusions",
         "\(report.fusions.count) fusions in \(groups.count) forms. Fusions that look the same share a card; chains are stacked.",
         key + FusionCards.html(groups))
     }
     body += nearMisses(document)
-    body += section(
+    body += HTMLPage.section(
       "Passes", "In the order in which they first ran; a pass that changed something ran again.", passes(report))
     if let memory = document.memory { body += memorySection(memory) }
     if let verification = report.verification { body += verificationSection(verification) }
     body +=
       "<footer>Written by cameo \(CameoVersion.current). Level \(report.level), target \(HTMLText.escape(report.target)).</footer>"
-    return """
-      <!DOCTYPE html>
-      <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-      <meta name="color-scheme" content="light dark"><title>\(HTMLText.escape(document.title)): what cameo did</title>
-      <style>\(HTMLStyle.css)</style></head>
-      <body><svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs><marker id="a" viewBox="0 0 8 8" refX="7" \
-      refY="4" markerWidth="6" markerHeight="6" orient="auto-start-reverse"><path d="M0 0.6 8 4 0 7.4z" style="fill:var(--edge)"/>\
-      </marker></defs></svg>
-      <main>
-      \(body)
-      </main></body></html>
-
-      """
+    return HTMLPage.page(title: "\(document.title): what cameo did", body)
   }
 
   private static let key =
@@ -46,10 +34,6 @@ enum HTMLReport {
     + "<span><i style=\"background:var(--ks)\"></i>statistics and norms</span>"
     + "<span><i style=\"background:var(--ke)\"></i>element by element</span>"
     + "<span><i style=\"background:var(--km)\"></i>moving and shaping data</span></div>"
-
-  private static func section(_ title: String, _ hint: String, _ content: String) -> String {
-    "<section><h2>\(title)</h2><p class=\"hint\">\(HTMLText.escape(hint))</p>\(content)</section>\n"
-  }
 
   private static func header(_ document: ReportDocument) -> String {
     let report = document.report
@@ -64,14 +48,14 @@ enum HTMLReport {
       out += "<p class=\"sub mono\">\(HTMLText.escape(report.model)) → \(HTMLText.escape(document.output))</p>"
     }
     out += "<div class=\"tiles\">"
-    out += tile(
+    out += HTMLPage.tile(
       "nodes", "<small>\(report.nodesBefore) →</small> \(report.nodesAfter)",
       Figures.change(report.nodesBefore, report.nodesAfter))
-    out += tile(
+    out += HTMLPage.tile(
       "weights", "<small>\(Figures.bytes(report.bytesBefore)) →</small> \(Figures.bytes(report.bytesAfter))",
       Figures.change(report.bytesBefore, report.bytesAfter))
     let reasons = document.missGroups.count
-    out += tile(
+    out += HTMLPage.tile(
       "fusions", "\(report.fusions.count)",
       report.nearMisses.isEmpty
         ? "no near misses" : "\(report.nearMisses.count) near misses for \(reasons) reason\(reasons == 1 ? "" : "s")")
@@ -79,11 +63,11 @@ enum HTMLReport {
       let badge =
         verification.passed
         ? "<span class=\"pill good\">verified</span>" : "<span class=\"pill bad\">differs</span>"
-      out += tile(
+      out += HTMLPage.tile(
         "max|a−b| / max|a|", "\(Figures.short(verification.maxRel)) \(badge)",
         "\(verification.cases.count) input sets in \(Figures.milliseconds(verification.milliseconds))")
     } else {
-      out += tile("verification", "<span class=\"pill warn\">not run</span>", "optimized with --no-verify")
+      out += HTMLPage.tile("verification", "<span class=\"pill warn\">not run</span>", "optimized with --no-verify")
     }
     out += "</div>"
     for failure in report.failures { out += "<div class=\"alert\">\(HTMLText.escape(failure))</div>" }
@@ -96,14 +80,10 @@ enum HTMLReport {
     return out
   }
 
-  private static func tile(_ label: String, _ value: String, _ note: String) -> String {
-    "<div class=\"tile\"><div class=\"l\">\(HTMLText.escape(label))</div><div class=\"v\">\(value)</div><div class=\"n\">\(HTMLText.escape(note))</div></div>"
-  }
-
   private static func nearMisses(_ document: ReportDocument) -> String {
     let groups = document.missGroups
     guard !groups.isEmpty else {
-      return section("Near misses", "None: no rule was stopped by a guard.", "")
+      return HTMLPage.section("Near misses", "None: no rule was stopped by a guard.", "")
     }
     var budget = 300_000
     var out = "<div class=\"panel miss\">"
@@ -131,7 +111,8 @@ enum HTMLReport {
     if groups.count > 120 {
       out += "<p class=\"hint\">and \(groups.count - 120) further reasons, in the JSON report</p>"
     }
-    return section("Near misses", "What almost fused, and what stood in the way. Open a line for the nodes.", out)
+    return HTMLPage.section(
+      "Near misses", "What almost fused, and what stood in the way. Open a line for the nodes.", out)
   }
 
   private static func passes(_ report: OptimizationReport) -> String {
@@ -157,9 +138,9 @@ enum HTMLReport {
       + ": each rectangle is a buffer, from the step that writes it to the last that reads it, at its place. The line is what lives; "
       + "the dashed one the lower bound."
     var out = "<div class=\"tiles\" style=\"margin:0 0 12px\">"
-    out += tile("arena", Figures.bytes(memory.peakBytes), "\(Figures.fixed(over, 2)) × the lower bound")
-    out += tile("lower bound", Figures.bytes(memory.lowerBound), "largest sum of live buffers")
-    out += tile(
+    out += HTMLPage.tile("arena", Figures.bytes(memory.peakBytes), "\(Figures.fixed(over, 2)) × the lower bound")
+    out += HTMLPage.tile("lower bound", Figures.bytes(memory.lowerBound), "largest sum of live buffers")
+    out += HTMLPage.tile(
       "without sharing", Figures.bytes(memory.sumBytes),
       memory.peakBytes > 0 ? "\(Figures.fixed(Double(memory.sumBytes) / Double(memory.peakBytes), 1)) × the arena" : "")
     out +=
@@ -167,7 +148,7 @@ enum HTMLReport {
       + "<span><i class=\"b\" style=\"background:var(--kp);opacity:.55\"></i>tensors</span>"
       + "<span><i class=\"b\" style=\"background:var(--scratch)\"></i>scratch</span></div>"
       + MemoryPicture.svg(memory) + "</div>"
-    return section("Memory of a run", hint, out)
+    return HTMLPage.section("Memory of a run", hint, out)
   }
 
   private static func verificationSection(_ verification: VerificationRecord) -> String {
@@ -191,6 +172,6 @@ enum HTMLReport {
     let hint =
       "Source and result ran on the same seeded inputs through the portable evaluation; allowed is \(Figures.short(verification.tolerance)) per output."
       + (verification.culprit.map { " Left out because it changes the result: \($0)." } ?? "")
-    return section("Verification", hint, out)
+    return HTMLPage.section("Verification", hint, out)
   }
 }

@@ -1,6 +1,6 @@
-/// A JSON document to be written: object members keep the order in which they were given.
+/// A JSON document: object members keep the order in which they were given.
 ///
-/// Small on purpose (no reader, no Foundation). Numbers that JSON cannot say (NaN, infinities) are written as null.
+/// Small on purpose (no Foundation). Numbers that JSON cannot say (NaN, infinities) are written as null. `JSON(parsing:)` reads.
 public indirect enum JSON: Sendable {
   case null
   case bool(Bool)

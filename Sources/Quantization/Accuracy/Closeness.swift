@@ -14,7 +14,7 @@ public struct Closeness: Sendable {
 
   public init() {}
 
-  private static var different: Closeness {
+  static var different: Closeness {
     var result = Closeness()
     result.maxAbs = .infinity
     result.maxRel = .infinity
@@ -42,38 +42,10 @@ public struct Closeness: Sendable {
   }
 
   public static func between(_ expected: Tensor, _ found: Tensor) -> Closeness {
-    guard expected.shape == found.shape, expected.dataType == found.dataType else { return different }
-    if expected.dataType == .string { return expected.strings == found.strings ? Closeness() : different }
-    guard let a = try? ElementView<Double>(expected), let b = try? ElementView<Double>(found) else { return different }
-    var result = Closeness()
-    var peak = 0.0, signal = 0.0, noise = 0.0, dot = 0.0, other = 0.0
-    for index in 0..<a.count {
-      let x = a[index]
-      let y = b[index]
-      if x == y || (x.isNaN && y.isNaN) {
-        if x.isFinite {
-          peak = max(peak, x.magnitude)
-          signal += x * x
-          other += x * x
-          dot += x * x
-        }
-        continue
-      }
-      if !x.isFinite || !y.isFinite { return different }
-      let difference = (x - y).magnitude
-      result.maxAbs = max(result.maxAbs, difference)
-      peak = max(peak, x.magnitude)
-      signal += x * x
-      other += y * y
-      dot += x * y
-      noise += difference * difference
+    if expected.dataType == .string {
+      return expected.shape == found.shape && expected.isIdentical(to: found) ? Closeness() : different
     }
-    if result.maxAbs == 0 { return result }
-    result.maxRel = peak > 0 ? result.maxAbs / peak : .infinity
-    result.rmse = (noise / Double(max(a.count, 1))).squareRoot()
-    result.sqnrDecibel =
-      noise > 0 && signal > 0 ? 10 * logarithm10(signal / noise) : (noise > 0 ? -.infinity : .infinity)
-    result.cosine = signal > 0 && other > 0 ? dot / (signal.squareRoot() * other.squareRoot()) : 0
-    return result
+    var sums = DifferenceSums()
+    return sums.add(expected, found) ? sums.closeness : different
   }
 }

@@ -1,0 +1,78 @@
+import Quantization
+
+/// The report as Markdown: tables and lists, no pictures.
+enum QuantizationMarkdown {
+  static func text(_ report: QuantizationReport) -> String {
+    var lines = ["# \(ReportMarkdown.escape(report.model))", ""]
+    if !report.output.isEmpty { lines += ["Written to `\(ReportMarkdown.code(report.output))`.", ""] }
+    if !report.settings.isEmpty {
+      lines += [
+        report.settings.map(ReportMarkdown.escape).joined(separator: ", ") + "; \(report.samples) samples.", "",
+      ]
+    }
+    if let before = report.bytesBefore, let after = report.bytesAfter {
+      lines += ["Weights: \(Figures.bytes(before)) → \(Figures.bytes(after)) (\(Figures.change(before, after))).", ""]
+    }
+    if let coverage = report.coverage {
+      lines += [
+        "## Coverage", "", "| | integer | all | share |", "|---|---:|---:|---:|",
+        row("products", coverage.integerNodes, coverage.nodes),
+        row("multiply-adds", coverage.integerMultiplyAdds, coverage.multiplyAdds), "",
+      ]
+    }
+    if let accuracy = report.accuracy { lines += self.accuracy(accuracy) }
+    if !report.values.isEmpty {
+      lines += [
+        "## Values", "", "| value | type | observed | kept | clipped | SQNR dB |", "|---|---|---:|---:|---:|---:|",
+      ]
+      lines += report.values.map { value in
+        "| \(ReportMarkdown.escape(value.name)) | \(value.parameters.type.name) | \(ends(value.observed)) | "
+          + "\(ends(value.parameters.range)) | \(value.clippedShare.map(Figures.share) ?? "–") | "
+          + "\(value.sqnrDecibel.map { Figures.fixed($0, 1) } ?? "–") |"
+      }
+      lines.append("")
+    }
+    if !report.layers.isEmpty {
+      lines += [
+        "## Sensitivity", "", "Each node quantized alone, the most sensitive first.", "",
+        "| node | SQNR of the outputs, dB | of its own result, dB | |", "|---|---:|---:|---|",
+      ]
+      lines += report.rankedLayers.map {
+        "| \(ReportMarkdown.escape($0.name)) | \(Figures.fixed($0.outputSQNR, 1)) | "
+          + "\($0.ownSQNR.map { Figures.fixed($0, 1) } ?? "–") | \($0.isInteger ? "" : "float") |"
+      }
+      lines.append("")
+    }
+    if !report.exceptions.isEmpty {
+      lines += ["## What stayed float", ""]
+      for group in report.exceptionGroups {
+        lines.append(
+          "- \(ReportMarkdown.escape(group.reason)): \(group.nodes.map { "`\(ReportMarkdown.code($0))`" }.joined(separator: ", "))"
+        )
+      }
+      lines.append("")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func row(_ name: String, _ part: Int, _ all: Int) -> String {
+    "| \(name) | \(Figures.count(part)) | \(Figures.count(all)) | \(all == 0 ? "–" : Figures.share(Double(part) / Double(all))) |"
+  }
+
+  private static func ends(_ range: ValueRange) -> String {
+    "\(Figures.short(Double(range.minimum))) … \(Figures.short(Double(range.maximum)))"
+  }
+
+  private static func accuracy(_ accuracy: Accuracy) -> [String] {
+    var lines = ["## Accuracy", "", "Against the float model, over \(accuracy.samples) samples.", ""]
+    if let before = accuracy.floatTop1, let after = accuracy.top1 {
+      lines += ["Top-1: \(Figures.share(before)) → \(Figures.share(after)).", ""]
+    }
+    lines += ["| output | cosine | least cosine | SQNR dB | argmax agrees |", "|---|---:|---:|---:|---:|"]
+    lines += accuracy.outputs.map {
+      "| \(ReportMarkdown.escape($0.name)) | \(Figures.fixed($0.cosine, 5)) | \(Figures.fixed($0.leastCosine, 5)) | "
+        + "\(Figures.fixed($0.sqnrDecibel, 1)) | \(Figures.share($0.argmaxAgreement)) |"
+    }
+    return lines + [""]
+  }
+}

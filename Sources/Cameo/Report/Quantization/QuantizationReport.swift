@@ -1,0 +1,120 @@
+public import Quantization
+
+/// What a quantization did, as data: the JSON, Markdown and HTML forms are written from it.
+public struct QuantizationReport: Sendable {
+  /// A value that is kept in integers.
+  public struct Value: Sendable {
+    public var name: String
+    /// Its ends over the calibration set.
+    public var observed: ValueRange
+    public var parameters: QuantizationParameters
+    public var histogram: Histogram?
+
+    public init(name: String, observed: ValueRange, parameters: QuantizationParameters, histogram: Histogram? = nil) {
+      self.name = name
+      self.observed = observed
+      self.parameters = parameters
+      self.histogram = histogram
+    }
+
+    /// The share of numbers that lie beyond the codes; nil where they were not counted.
+    public var clippedShare: Double? { histogram?.clippedShare(parameters) }
+
+    /// Signal to quantization noise, from the histogram.
+    public var sqnrDecibel: Double? {
+      guard let histogram, histogram.count > histogram.zeros else { return nil }
+      return Closeness.decibel(signal: histogram.energy, noise: histogram.squaredError(parameters))
+    }
+  }
+
+  /// What one node costs when it alone is quantized.
+  public struct Layer: Sendable {
+    public var name: String
+    /// Of the node's own result and of the model's outputs, in dB.
+    public var ownSQNR: Double?
+    public var outputSQNR: Double
+    public var isInteger: Bool
+
+    public init(name: String, ownSQNR: Double?, outputSQNR: Double, isInteger: Bool) {
+      self.name = name
+      self.ownSQNR = ownSQNR
+      self.outputSQNR = outputSQNR
+      self.isInteger = isInteger
+    }
+  }
+
+  /// What stayed float.
+  public struct Exception: Sendable {
+    public var node: String
+    public var reason: String
+
+    public init(node: String, reason: String) {
+      self.node = node
+      self.reason = reason
+    }
+  }
+
+  /// Products and convolutions that run on integers.
+  public struct Coverage: Sendable {
+    public var integerNodes: Int
+    public var nodes: Int
+    public var integerMultiplyAdds: Int
+    public var multiplyAdds: Int
+
+    public init(integerNodes: Int, nodes: Int, integerMultiplyAdds: Int, multiplyAdds: Int) {
+      self.integerNodes = integerNodes
+      self.nodes = nodes
+      self.integerMultiplyAdds = integerMultiplyAdds
+      self.multiplyAdds = multiplyAdds
+    }
+  }
+
+  /// The float file and the one that was written; "" where none was.
+  public var model: String
+  public var output = ""
+  /// How it was quantized, in a few words each: "uint8 data", "entropy".
+  public var settings: [String] = []
+  public var samples = 0
+  public var bytesBefore: Int?
+  public var bytesAfter: Int?
+  public var coverage: Coverage?
+  public var accuracy: Accuracy?
+  public var values: [Value] = []
+  public var layers: [Layer] = []
+  public var exceptions: [Exception] = []
+
+  public init(model: String) { self.model = model }
+
+  /// The most sensitive first.
+  var rankedLayers: [Layer] {
+    layers.enumerated().sorted { ($0.1.outputSQNR, $0.0) < ($1.1.outputSQNR, $1.0) }.map(\.1)
+  }
+
+  /// Exceptions of one reason, the most frequent reasons first.
+  var exceptionGroups: [(reason: String, nodes: [String])] {
+    var order: [String] = []
+    var groups: [String: [String]] = [:]
+    for exception in exceptions {
+      if groups[exception.reason] == nil { order.append(exception.reason) }
+      groups[exception.reason, default: []].append(exception.node)
+    }
+    return order.enumerated().map { ($0, $1, groups[$1] ?? []) }.sorted { (-$0.2.count, $0.0) < (-$1.2.count, $1.0) }
+      .map { ($0.1, $0.2) }
+  }
+}
+
+extension ReportWriter {
+  /// The report as text. The HTML form is one self-contained page that fetches nothing.
+  public static func text(_ report: QuantizationReport, _ format: ReportFormat) -> String {
+    switch format {
+    case .json: QuantizationJSON.document(report).text() + "\n"
+    case .markdown: QuantizationMarkdown.text(report)
+    case .html: QuantizationHTML.page(report)
+    }
+  }
+
+  /// Writes the report in the form that the path's extension names: beside it first, then renamed.
+  public static func write(_ report: QuantizationReport, to path: String) throws {
+    try writeFile(text(report, ReportFormat(path: path)), to: path)
+  }
+}
