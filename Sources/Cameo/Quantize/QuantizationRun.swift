@@ -38,7 +38,7 @@ public struct QuantizationRun {
   public var form = Form.statically
   public var pruning: Pruning?
   public var options = StaticQuantizationOptions()
-  public var method = RangeMethod.minmax
+  public var method = RangeMethod.mse
   public var format = Format.qdq
   public var smoothing: StaticQuantizer.Smoothing?
   public var equalizes = false
@@ -78,6 +78,8 @@ public struct QuantizationRun {
     public var nearMisses: [NearMiss] = []
     /// Weights that were written in fewer bits.
     public var weights: [QuantizedWeight] = []
+    /// Ranges and histograms, to be saved.
+    public var cache: CalibrationCache?
     public var pruned: PruningJournal?
     public var floats: FloatConversionJournal?
     /// What each product costs when it alone is quantized; empty where nobody asked.
@@ -165,6 +167,14 @@ public struct QuantizationRun {
     quantizer.outlierThreshold = outlierThreshold
     quantizer.correctsBias = correctsBias
     quantizer.limit = samples
+    for path in cachePaths {
+      let read = try within("file \(path)") { try CalibrationCache(contentsOf: path) }
+      if quantizer.cache == nil {
+        quantizer.cache = read
+      } else {
+        try within("file \(path)") { try quantizer.cache?.merge(read) }
+      }
+    }
     let told = progress
     quantizer.progress = { what, done, all in told?("\(what) \(done)" + (all.map { " of \($0)" } ?? "")) }
     let calibrated = try quantizer.calibrate(model, over: CalibrationSet(path: calibrationPath, model: model))
@@ -180,6 +190,7 @@ public struct QuantizationRun {
       result = try finish(try formatted(quantized), evaluation)
       result.ranking = ranking
     }
+    result.cache = calibrated.cache
     result.nearMisses = calibrated.nearMisses
     let graph = calibrated.model.graph
     result.exceptions = placement.exceptions.map { (graph.describe($0.node), $0.reason) }

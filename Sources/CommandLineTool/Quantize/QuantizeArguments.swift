@@ -94,7 +94,9 @@ struct StaticArguments: ParsableArguments {
     switch method {
     case .minmax: .minmax
     case .moving: .moving(momentum: 0.1)
-    default: .minmax
+    case .percentile: .percentile(percentile)
+    case .entropy: .entropy
+    case .mse: .mse
     }
   }
 

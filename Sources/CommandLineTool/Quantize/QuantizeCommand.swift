@@ -77,6 +77,7 @@ struct QuantizeCommand: ParsableCommand {
     var export = ExportOptions(opset: files.opset)
     if files.externalData { export.externalData = .beside }
     let written = try ONNXExporter.save(result.model, to: output, options: export)
+    if let path = statics.saveCalibration { try result.cache?.write(to: path) }
     progress.clear()
     let summary = QuantizeSummary(source: model, output: output, result, written)
     for path in files.report { try summary.write(to: path) }

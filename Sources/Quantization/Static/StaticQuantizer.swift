@@ -18,7 +18,7 @@ public struct StaticQuantizer {
   }
 
   public var options = StaticQuantizationOptions()
-  public var method = RangeMethod.minmax
+  public var method = RangeMethod.mse
   public var smoothing: Smoothing?
   public var equalizes = false
   /// Channels whose magnitude is more than this many times the median one's are multiplied in float.
@@ -27,6 +27,8 @@ public struct StaticQuantizer {
   /// Samples that are read at most.
   public var limit: Int?
   public var progress: ((_ what: String, _ done: Int, _ all: Int?) -> Void)?
+  /// Ranges that are known already: values that it names are not observed. Of the model as it is after smoothing and splitting.
+  public var cache: CalibrationCache?
   private let providers: [any ExecutionProvider]
   private let session: SessionOptions
 
@@ -41,6 +43,8 @@ public struct StaticQuantizer {
     public let placement: QuantizationPlacement
     /// The passes' refusals: what was not smoothed, equalized or split, and why.
     public let nearMisses: [NearMiss]
+    /// Everything that was observed, by value name.
+    public let cache: CalibrationCache
     let ranges: [ValueID: ValueRange]
     let means: [ValueID: [Float]]
     /// Products that stay float beside those that the caller named.
@@ -71,7 +75,8 @@ public struct StaticQuantizer {
     var observers: [ValueID: [any ValueObserver]] = [:]
     var ranges: [ValueID: any RangeEstimator] = [:]
     var means: [ValueID: ChannelMoments] = [:]
-    for value in placement.values {
+    var cache = try knownRanges(of: model)
+    for value in placement.values where cache.entries[model.graph[value.value].name] == nil {
       let observer = try method.makeObserver()
       ranges[value.value] = observer
       observers[value.value, default: []].append(observer)
@@ -84,14 +89,19 @@ public struct StaticQuantizer {
       }
     }
     if !observers.isEmpty {
-      try Calibrator(model, providers: providers, options: session).run(observers, over: set, limit: limit) {
-        progress?("calibrating", $0, $1)
-      }
+      cache.samples += try Calibrator(model, providers: providers, options: session).run(
+        observers, over: set, limit: limit
+      ) { progress?("calibrating", $0, $1) }
     }
     let scheme = try QuantizationScheme(options.activations, isSymmetric: options.isSymmetric)
-    let found = ranges.compactMapValues { $0.range(for: scheme) }
+    var found: [ValueID: ValueRange] = [:]
+    for value in placement.values {
+      let name = model.graph[value.value].name
+      if let observer = ranges[value.value] { cache.note(name, observer, scheme: scheme) }
+      found[value.value] = cache.entries[name]?.range(method, for: scheme)
+    }
     return Calibrated(
-      model: model, placement: placement, nearMisses: misses, ranges: found,
+      model: model, placement: placement, nearMisses: misses, cache: cache, ranges: found,
       means: means.compactMapValues { $0.summary?.mean }, kept: options.kept)
   }
 
@@ -115,6 +125,18 @@ public struct StaticQuantizer {
     _ = try run(
       [InsertQuantization(placement, parameters, options, means: calibrated.means)], on: &model)
     return (model, placement)
+  }
+
+  /// The caller's ranges, if they are of this model.
+  private func knownRanges(of model: Model) throws -> CalibrationCache {
+    let fingerprint = model.calibrationFingerprint
+    guard let cache else { return CalibrationCache(fingerprint: fingerprint) }
+    guard cache.fingerprint == fingerprint else {
+      throw CameoError.badInput(
+        "the calibration is of another model (\(cache.fingerprint), not \(fingerprint)): other weights, options or version"
+      )
+    }
+    return cache
   }
 
   private func observeMoments(
