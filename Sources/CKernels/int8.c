@@ -19,7 +19,6 @@ static bool has_kernel(int32_t kernel) {
 }
 
 int32_t ck_int8_select(int32_t kernel) {
-    // 16-bit pairs of 512 bits are as fast as VNNI of 256: that is for processors without the former.
     int32_t chosen = kernel < 0 || kernel > CK_INT8_AMX ? CK_INT8_AMX : kernel;
     while (!has_kernel(chosen)) chosen--;
     __atomic_store_n(&kernel_in_use, chosen, __ATOMIC_RELEASE);

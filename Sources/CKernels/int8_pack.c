@@ -25,23 +25,49 @@ static int32_t *clear(void *packed, const ck_int8_weights *w) {
     return (int32_t *)(uintptr_t)int8_sums(&own);
 }
 
-static inline void put(int8_t *packed, int32_t *sums, const ck_int8_weights *w, size_t p, size_t j, int8_t value) {
-    packed[j / NR * NR * w->depth + (p / 4 * NR + j % NR) * 4 + p % 4] = value;
-    sums[j] += value;
+/// Each column's sum of a packed panel.
+static void sum_panel(int32_t *sums, const int8_t *panel, size_t depth) {
+    int32_t total[NR] = {0};
+    for (size_t g = 0; g < depth / 4; g++, panel += 4 * NR) {
+        for (int j = 0; j < NR; j++) total[j] += panel[4 * j] + panel[4 * j + 1] + panel[4 * j + 2] + panel[4 * j + 3];
+    }
+    memcpy(sums, total, sizeof total);
+}
+
+/// Rows [4 g, 4 g + 4) of a panel: `count` of them and `cols` columns are there.
+static inline __attribute__((always_inline)) void pack_group(uint8_t *out, const uint8_t *b, uint8_t flip, ptrdiff_t row_stride,
+                                                             ptrdiff_t col_stride, size_t count, size_t cols) {
+    if (count == 4 && row_stride == 1) {
+        for (size_t j = 0; j < cols; j++) {
+            uint32_t four;
+            memcpy(&four, b + (ptrdiff_t)j * col_stride, sizeof four);
+            four ^= flip * 0x01010101u;
+            memcpy(out + 4 * j, &four, sizeof four);
+        }
+    } else if (count == 4 && col_stride == 1 && cols == NR) {
+        const uint8_t *b1 = b + row_stride, *b2 = b1 + row_stride, *b3 = b2 + row_stride;
+        for (int j = 0; j < NR; j++) {
+            out[4 * j] = b[j] ^ flip;
+            out[4 * j + 1] = b1[j] ^ flip;
+            out[4 * j + 2] = b2[j] ^ flip;
+            out[4 * j + 3] = b3[j] ^ flip;
+        }
+    } else {
+        for (size_t j = 0; j < cols; j++) {
+            for (size_t q = 0; q < count; q++) out[4 * j + q] = b[(ptrdiff_t)q * row_stride + (ptrdiff_t)j * col_stride] ^ flip;
+        }
+    }
 }
 
 void ck_int8_pack(void *packed, const ck_int8_weights *w, const void *b, bool is_signed, ptrdiff_t row_stride, ptrdiff_t col_stride) {
-    const uint8_t flip = is_signed ? 0 : 0x80;
     int32_t *sums = clear(packed, w);
-    for (size_t j0 = 0; j0 < w->n; j0 += NR) {
-        const size_t end = ck_min(w->n, j0 + NR);
-        for (size_t p0 = 0; p0 < w->line; p0 += 64) {  // by blocks, so that both sides stay in cache
-            for (size_t j = j0; j < end; j++) {
-                const uint8_t *column = (const uint8_t *)b + (ptrdiff_t)j * col_stride;
-                for (size_t p = p0; p < ck_min(w->line, p0 + 64); p++)
-                    put(packed, sums, w, p, j, (int8_t)(column[(ptrdiff_t)p * row_stride] ^ flip));
-            }
-        }
+    const uint8_t flip = is_signed ? 0 : 0x80, *from = b;
+    uint8_t *panel = packed;
+    for (size_t j = 0; j < w->n; j += NR, panel += NR * w->depth) {
+        for (size_t p = 0; p < w->line; p += 4)
+            pack_group(panel + p * NR, from + (ptrdiff_t)p * row_stride + (ptrdiff_t)j * col_stride, flip, row_stride, col_stride,
+                       ck_min(4, w->line - p), ck_min(NR, w->n - j));
+        sum_panel(sums + j, (const int8_t *)panel, w->depth);
     }
 }
 
@@ -52,10 +78,15 @@ void ck_int8_pack_filters(void *packed, const ck_int8_weights *w, const void *fi
     const size_t line = w->row == w->depth ? width * channels : w->row;
     int32_t *sums = clear(packed, w);
     for (size_t j = 0; j < w->n; j++) {
+        uint8_t *panel = (uint8_t *)packed + j / NR * NR * w->depth;
         for (size_t c = 0; c < channels; c++) {
-            for (size_t t = 0; t < taps; t++, from++) put(packed, sums, w, t / width * line + t % width * channels + c, j, (int8_t)(*from ^ flip));
+            for (size_t t = 0; t < taps; t++, from++) {
+                const size_t p = t / width * line + t % width * channels + c;
+                panel[(p / 4 * NR + j % NR) * 4 + p % 4] = *from ^ flip;
+            }
         }
     }
+    for (size_t j = 0; j < w->n; j += NR) sum_panel(sums + j, (const int8_t *)packed + j * w->depth, w->depth);
 }
 
 void ck_int8_corrections(int32_t *add, const ck_int8_weights *w, size_t k, int32_t a_zero, const CK_U(int32_t) *b_zero,

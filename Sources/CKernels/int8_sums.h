@@ -151,24 +151,23 @@ static AVX_VNNI void sums_avx_vnni(const ck_tile *t) {
     }
 }
 
-/// Four products for tiles 0 to 3, or two; tiles hold numbers with or without a sign.
-#define AMX_STEP(product, pairs)                        \
-    do {                                                \
-        const uint8_t *a = t->a + ck_step_at(t, p);     \
-        ck_fetch_lines(t, p);                           \
-        _tile_loadd(6, b, 4 * NR);                      \
-        _tile_loadd(4, a, t->lda);                      \
-        _tile_loadd(7, b + 64, 4 * NR);                 \
-        if (pairs) _tile_loadd(5, a + 16 * t->lda, t->lda); \
-        product(0, 4, 6);                               \
-        product(1, 4, 7);                               \
-        if (pairs) {                                    \
-            product(2, 5, 6);                           \
-            product(3, 5, 7);                           \
-        }                                               \
-        put = ck_amx_put(t, put, waiting, share);       \
-    } while (0)
-#define AMX_SUMS(product, pairs) for (size_t p = 0; p < t->count; p++, b += CK_PANEL_STEP) AMX_STEP(product, pairs)
+/// Steps of four products, for tiles 0 to 3, or of two.
+#define AMX_SUMS(product, pairs)                                        \
+    for (size_t p = 0; p < t->count; p++, b += CK_PANEL_STEP) {         \
+        const uint8_t *a = t->a + ck_step_at(t, p);                     \
+        ck_fetch_lines(t, p);                                           \
+        _tile_loadd(6, b, 4 * NR);                                      \
+        _tile_loadd(4, a, t->lda);                                      \
+        _tile_loadd(7, b + 64, 4 * NR);                                 \
+        if (pairs) _tile_loadd(5, a + 16 * t->lda, t->lda);             \
+        product(0, 4, 6);                                               \
+        product(1, 4, 7);                                               \
+        if (pairs) {                                                    \
+            product(2, 5, 6);                                           \
+            product(3, 5, 7);                                           \
+        }                                                               \
+        put = ck_amx_put(t, put, waiting, share);                       \
+    }
 
 static CK_AMX void amx(const ck_tile *t) {
     ck_amx_configure(t);
@@ -182,9 +181,9 @@ static CK_AMX void amx(const ck_tile *t) {
     _tile_zero(2);
     _tile_zero(3);
     if (t->rows <= 16) {
-        if (is_signed) AMX_SUMS(_tile_dpbssd, false); else AMX_SUMS(_tile_dpbusd, false);
+        if (is_signed) AMX_SUMS(_tile_dpbssd, false) else AMX_SUMS(_tile_dpbusd, false)
     } else {
-        if (is_signed) AMX_SUMS(_tile_dpbssd, true); else AMX_SUMS(_tile_dpbusd, true);
+        if (is_signed) AMX_SUMS(_tile_dpbssd, true) else AMX_SUMS(_tile_dpbusd, true)
         _tile_stored(2, sums + 16 * NR, 4 * NR);
         _tile_stored(3, sums + 16 * NR + 16, 4 * NR);
     }

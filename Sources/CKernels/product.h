@@ -24,9 +24,9 @@ typedef struct ck_blocks {
     const void *context;
 } ck_blocks;
 
-/// A tile of sums, 4 bytes each, rows of 32, with 32 more for the kernel behind. While they are made, lines of B that are wanted next are fetched from `ahead` on, `lines` of them a
-/// step, and the rows of C that the sums will go to, `ldc` bytes apart. Kernels that are waited for put `before`, the tile whose sums were made
-/// last, to C meanwhile (ck_put_rows).
+/// A tile of sums, 4 bytes each, rows of 32, with 32 more for the kernel behind. While they are made, lines of B that are wanted next are
+/// fetched from `ahead` on, `lines` of them a step, and the rows of C that the sums will go to, `ldc` bytes apart. Kernels that are waited for
+/// put `before`, the tile whose sums were made last, to C meanwhile (ck_put_rows).
 typedef struct ck_tile {
     void *sums;
     const uint8_t *a;

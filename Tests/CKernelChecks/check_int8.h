@@ -13,14 +13,16 @@ typedef struct int8_case {
 static void fill_int8_case(int8_case *c) {
     const size_t n = c->n, ldc = n + pick(0, 3), pitch = n + pick(0, 2);
     static const ck_activation acts[] = {{CK_UNARY_NONE, 0, 0}, {CK_UNARY_RELU, 0, 0}, {CK_UNARY_CLIP, -1, 6}, {CK_UNARY_LEAKY_RELU, 0.1f, 0},
-                                         {CK_UNARY_HARD_SWISH, 0, 0}, {CK_UNARY_HARD_SIGMOID, 0.2f, 0.5f}, {CK_UNARY_SIGMOID, 0, 0}, {CK_UNARY_ELU, 1, 0}};
+                                         {CK_UNARY_HARD_SWISH, 0, 0}, {CK_UNARY_HARD_SIGMOID, 0.2f, 0.5f}, {CK_UNARY_SIGMOID, 0, 0},
+                                         {CK_UNARY_ELU, 1, 0}};
     const int32_t type = (int32_t)pick(CK_INT8_INT32, CK_INT8_INT8);
     const int32_t residual = type == CK_INT8_INT32 ? CK_INT8_NONE : (int32_t)pick(CK_INT8_FLOAT, CK_INT8_NONE);
     c->scale = randoms(n, 0.00005f, 0.0005f), c->bias = randoms(n, -2, 2);
     c->residual = residual == CK_INT8_FLOAT ? (void *)randoms(c->m * pitch, -3, 3) : (void *)bytes(c->m * pitch);
     c->out = raw(c->m * ldc * 4);
     c->to = (ck_int8_result){.c = c->out, .ldc = ldc, .type = type, .scale = c->scale, .bias = rnd() % 4 ? c->bias : NULL, .residual = c->residual,
-                             .residual_stride = pitch, .residual_type = residual, .residual_scale = 0.03f, .residual_zero = (int32_t)pick(0, 200) - 100,
+                             .residual_stride = pitch, .residual_type = residual, .residual_scale = 0.03f,
+                             .residual_zero = (int32_t)pick(0, 200) - 100,
                              .act = acts[type == CK_INT8_INT32 ? 0 : pick(0, sizeof acts / sizeof *acts - 1)], .inverse = 1 / 0.021f};
     c->to.zero = type == CK_INT8_INT8 ? (int32_t)pick(0, 255) - 128 : (int32_t)pick(0, 255);
     c->add = raw(n * 4), c->b_zero = raw(n * 4), c->bias_int = raw(n * 4);
@@ -95,9 +97,9 @@ static void check_int8_product(void) {
     c.sums = raw(m * n * sizeof *c.sums);
     for (size_t i = 0; i < m; i++) {
         for (size_t j = 0; j < n; j++) {
+            const int32_t b_zero = (bs ? 0 : 128) + (has_zeros ? c.b_zero[j] : 0);
             int64_t sum = 0;
-            for (size_t p = 0; p < k; p++)
-                sum += (eight(a, i * lda + p, as) - a_zero) * (eight(b, tb ? j * k + p : p * n + j, bs) - (bs ? 0 : 128) - (has_zeros ? c.b_zero[j] : 0));
+            for (size_t p = 0; p < k; p++) sum += (eight(a, i * lda + p, as) - a_zero) * (eight(b, tb ? j * k + p : p * n + j, bs) - b_zero);
             c.sums[i * n + j] = sum;
         }
     }
@@ -132,13 +134,14 @@ static void check_int8_convolution(void) {
     c.sums = raw(c.m * n * sizeof *c.sums);
     for (size_t row = 0; row < c.m; row++) {
         for (size_t j = 0; j < n; j++) {
+            const int32_t w_zero = (ws ? 0 : 128) + (has_zeros ? c.b_zero[j] : 0);
             int64_t sum = 0;
             for (size_t tap = 0; tap < taps; tap++) {
                 const float *at = under(&w, places, (ptrdiff_t)(row % no), (ptrdiff_t)tap);
                 if (!at) continue;
                 const size_t x = (row / no * ni + (size_t)(at - places)) * pitch;
                 for (size_t e = 0; e < channels; e++)
-                    sum += (eight(in, x + e, xs) - x_zero) * (eight(filters, (j * channels + e) * taps + tap, ws) - (ws ? 0 : 128) - (has_zeros ? c.b_zero[j] : 0));
+                    sum += (eight(in, x + e, xs) - x_zero) * (eight(filters, (j * channels + e) * taps + tap, ws) - w_zero);
             }
             c.sums[row * n + j] = sum;
         }

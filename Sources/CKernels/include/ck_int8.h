@@ -93,6 +93,8 @@ typedef struct ck_int8_image {
     uint8_t pad;
     ck_window window;
 } ck_int8_image;
+/// Positions [begin, end) of images [N][3][plane] as [N][plane][3].
+void ck_int8_interleave(void *out, const void *in, size_t plane, size_t begin, size_t end);
 /// Scratch of a call that makes at most `m` rows.
 size_t ck_int8_conv_scratch_bytes(const ck_window *window, size_t channels, size_t pitch, size_t m);
 /// Rows are output positions of the whole batch.

@@ -204,6 +204,9 @@ final class IntegerKernel: Kernel, @unchecked Sendable {
         head.assumingMemoryBound(to: Float.self), (head + 4).assumingMemoryBound(to: UInt8.self), 1, end - begin, 0, 1)
     case 1:
       guard let moves = left.moves else { return }
+      if moves.channels == 3 {
+        return ck_int8_interleave(codes, call.input(roles.a), moves.plane, begin / 3, end / 3)
+      }
       ck_transpose(
         codes, call.input(roles.a), 1, 3, [moves.batch, moves.channels, moves.plane], [0, 2, 1], begin, end)
     case 2:
