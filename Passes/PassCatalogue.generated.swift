@@ -20,8 +20,8 @@ public enum PassCatalogue {
     - **Canonical**: [ExpandMicrosoft](#expandmicrosoft), [FlattenConcats](#flattenconcats), [FoldComputedShapes](#foldcomputedshapes), [LiftSoftmax](#liftsoftmax), [LiftTransposes](#lifttransposes), [LowerEinsum](#lowereinsum), [MergeReshapes](#mergereshapes), [MergeTransposes](#mergetransposes), [ResolveCastLike](#resolvecastlike), [StandardizeQuantization](#standardizequantization)
     - **Cleanup**: [EliminateCommonSubexpressions](#eliminatecommonsubexpressions), [EliminateDeadNodes](#eliminatedeadnodes), [EliminateIdentity](#eliminateidentity), [ExpandOperators](#expandoperators), [FoldConstants](#foldconstants), [InlineConstantIf](#inlineconstantif), [InlineFunctions](#inlinefunctions), [LegalizeActivations](#legalizeactivations)
     - **ControlFlow**: [HoistInvariants](#hoistinvariants), [MergeEqualBranches](#mergeequalbranches), [UnrollLoops](#unrollloops)
-    - **Fusion**: [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseSoftmax](#fusesoftmax)
-    - **Integer**: [UseIntegerProducts](#useintegerproducts)
+    - **Fusion**: [FuseBlockMatMul](#fuseblockmatmul), [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseSoftmax](#fusesoftmax), [GatherQuantizedRows](#gatherquantizedrows)
+    - **Integer**: [UseDynamicProducts](#usedynamicproducts), [UseIntegerProducts](#useintegerproducts)
     - **Layout**: [UseChannelsLast](#usechannelslast)
     - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseEmbedLayerNormalization](#fuseembedlayernormalization), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseQuantizedOperators](#fusequantizedoperators), [FuseQuantizedProducts](#fusequantizedproducts), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention), [UseUnsignedQuantization](#useunsignedquantization)
     - **Rules**: [CancelQuantization](#cancelquantization), [DropQuantizedClamp](#dropquantizedclamp), [DropReducedAxes](#dropreducedaxes), [FuseChannelNormalization](#fusechannelnormalization), [FuseElu](#fuseelu), [FuseGelu](#fusegelu), [FuseGemmTranspose](#fusegemmtranspose), [FuseGroupNormalization](#fusegroupnormalization), [FuseHardSigmoid](#fusehardsigmoid), [FuseHardSwish](#fusehardswish), [FuseInstanceNormalization](#fuseinstancenormalization), [FuseLayerNormalization](#fuselayernormalization), [FuseLeakyRelu](#fuseleakyrelu), [FuseLogSoftmax](#fuselogsoftmax), [FuseLpNormalization](#fuselpnormalization), [FuseMatMulBias](#fusematmulbias), [FuseMish](#fusemish), [FusePRelu](#fuseprelu), [FuseRMSNormalization](#fusermsnormalization), [FuseReduction](#fusereduction), [FuseRelu](#fuserelu), [FuseSigmoid](#fusesigmoid), [FuseSoftplus](#fusesoftplus), [FuseSoftsign](#fusesoftsign), [FuseSwiGLU](#fuseswiglu), [FuseSwish](#fuseswish), [FuseTanh](#fusetanh), [FuseThresholdedRelu](#fusethresholdedrelu), [MergeCasts](#mergecasts), [MergeClips](#mergeclips), [MergePads](#mergepads), [MergeScalars](#mergescalars), [MergeSlices](#mergeslices), [MoveQuantization](#movequantization), [SimplifyArithmetic](#simplifyarithmetic), [SimplifyLogic](#simplifylogic), [SimplifyPowers](#simplifypowers)
@@ -694,6 +694,31 @@ public enum PassCatalogue {
 
     ## Fusion
 
+    ### FuseBlockMatMul
+
+    Keeps the quantized weights of products as they are, for a run. Level 3, stage: machine.
+
+    ```
+    x: float[1, 2, 16]
+    before
+      d = DequantizeLinear <axis = 0, block_size = 16> (int4[16, 2], {0.5, 0.25})
+      y = MatMul (x, d)
+    after
+      y = ai.cameo.BlockMatMul <axis = 0, block_size = 16> (x, int4[16, 2], {0.5, 0.25})
+    ```
+
+    Left alone:
+
+    - short blocks: "blocks of 2; multiples of 16 are needed"
+    - scales along the sum: "each number of a column has a scale of its own"
+    - blocks across the columns: "the blocks lie across the columns of the product"
+    - groups that a row does not begin with: "the groups of [2, 3] along axis 0 are no blocks of [3, 2]"
+    - a scaled Gemm: "x is transposed or scaled"
+    - half floats: "products with such weights are of float, this is float16"
+    - computed scales: "the scales are computed"
+    - a product of integers
+    - for other runtimes
+
     ### FuseConvScale
 
     Folds BatchNormalization and per-channel scales and offsets into convolutions. Level 2, stage: fusions.
@@ -827,7 +852,56 @@ public enum PassCatalogue {
     - the sum is an output: "the value s inside the softmax is an output of the graph"
     - another sum
 
+    ### GatherQuantizedRows
+
+    Gathers rows of quantized tables before it dequantizes them. Level 3, stage: machine.
+
+    ```
+    rows: int64[1, 3]
+    before
+      i = Clip (rows, 0, 2)
+      d = DequantizeLinear <axis = 1, block_size = 16> (int4[3, 32], {0.5, 0.25, 1, 2, 3, 4}, {1, 2, 3, -1, -2, -3})
+      y = Gather (d, i)
+    after
+      i = Clip (rows, 0, 2)
+      y = com.microsoft.GatherBlockQuantized <bits = 4, block_size = 16, gather_axis = 0, quantize_axis = 1> (int4[3, 32], i, {0.5, 0.25, 1, 2, 3, 4}, {1, 2, 3, -1, -2, -3})
+    ```
+
+    Left alone:
+
+    - short blocks of 4 bits: "Gather takes no int4, and GatherBlockQuantized needs blocks of a row"
+    - columns of the table: "the table is not gathered by rows"
+    - blocks across rows: "the blocks go across rows"
+    - computed scales: "the scales or zero points are computed"
+
     ## Integer
+
+    ### UseDynamicProducts
+
+    Scales the sums of integer products where they are made. Level 3, stage: integers.
+
+    ```
+    x: float[2, 3]
+    before
+      q, s, z = DynamicQuantizeLinear (x)
+      m = MatMulInteger (q, {1, 2, 3, 4, 5, 6}, z)
+      f = Cast <to = 1> (m)
+      k = Mul (s, {0.25, 0.5})
+      a = Mul (f, k)
+      c = Add (a, {1, -2})
+      y = Relu (c)
+    after
+      q, s, z = DynamicQuantizeLinear (x)
+      y = ai.cameo.IntegerMatMul <activation = "Relu"> (q, s, z, {1, 2, 3, 4, 5, 6}, {0.25, 0.5}, "", {1, -2})
+    ```
+
+    Left alone:
+
+    - sums that are read as they are: "its sums are read as integers"
+    - sums that are not scaled: "its sums are not scaled"
+    - a scale for each row: "its sums are scaled by a computed tensor"
+    - a zero point for each row: "its data has a zero point for each row"
+    - computed weights: "its weights are computed"
 
     ### UseIntegerProducts
 
