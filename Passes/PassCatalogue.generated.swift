@@ -20,7 +20,7 @@ public enum PassCatalogue {
     - **Canonical**: [ExpandMicrosoft](#expandmicrosoft), [FlattenConcats](#flattenconcats), [FoldComputedShapes](#foldcomputedshapes), [LiftSoftmax](#liftsoftmax), [LiftTransposes](#lifttransposes), [LowerEinsum](#lowereinsum), [MergeReshapes](#mergereshapes), [MergeTransposes](#mergetransposes), [ResolveCastLike](#resolvecastlike), [StandardizeQuantization](#standardizequantization)
     - **Cleanup**: [EliminateCommonSubexpressions](#eliminatecommonsubexpressions), [EliminateDeadNodes](#eliminatedeadnodes), [EliminateIdentity](#eliminateidentity), [ExpandOperators](#expandoperators), [FoldConstants](#foldconstants), [InlineConstantIf](#inlineconstantif), [InlineFunctions](#inlinefunctions), [LegalizeActivations](#legalizeactivations)
     - **ControlFlow**: [HoistInvariants](#hoistinvariants), [MergeEqualBranches](#mergeequalbranches), [UnrollLoops](#unrollloops)
-    - **Fusion**: [FuseBlockMatMul](#fuseblockmatmul), [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseSoftmax](#fusesoftmax)
+    - **Fusion**: [FuseBlockMatMul](#fuseblockmatmul), [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseSoftmax](#fusesoftmax), [GatherQuantizedRows](#gatherquantizedrows)
     - **Integer**: [UseDynamicProducts](#usedynamicproducts), [UseIntegerProducts](#useintegerproducts)
     - **Layout**: [UseChannelsLast](#usechannelslast)
     - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseEmbedLayerNormalization](#fuseembedlayernormalization), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseQuantizedOperators](#fusequantizedoperators), [FuseQuantizedProducts](#fusequantizedproducts), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention), [UseUnsignedQuantization](#useunsignedquantization)
@@ -851,6 +851,28 @@ public enum PassCatalogue {
     - exponentials read elsewhere: "the value e inside the softmax is also read elsewhere"
     - the sum is an output: "the value s inside the softmax is an output of the graph"
     - another sum
+
+    ### GatherQuantizedRows
+
+    Gathers rows of quantized tables before it dequantizes them. Level 3, stage: machine.
+
+    ```
+    rows: int64[1, 3]
+    before
+      i = Clip (rows, 0, 2)
+      d = DequantizeLinear <axis = 1, block_size = 16> (int4[3, 32], {0.5, 0.25, 1, 2, 3, 4}, {1, 2, 3, -1, -2, -3})
+      y = Gather (d, i)
+    after
+      i = Clip (rows, 0, 2)
+      y = com.microsoft.GatherBlockQuantized <bits = 4, block_size = 16, gather_axis = 0, quantize_axis = 1> (int4[3, 32], i, {0.5, 0.25, 1, 2, 3, 4}, {1, 2, 3, -1, -2, -3})
+    ```
+
+    Left alone:
+
+    - short blocks of 4 bits: "Gather takes no int4, and GatherBlockQuantized needs blocks of a row"
+    - columns of the table: "the table is not gathered by rows"
+    - blocks across rows: "the blocks go across rows"
+    - computed scales: "the scales or zero points are computed"
 
     ## Integer
 

@@ -24,6 +24,8 @@ struct BlockWeightForm {
   let isTransposed: Bool
   /// Scales that are computed from constants: what they are.
   let scale: Tensor
+  /// What the codes stand for, where they are places in a code book.
+  var book: ValueID?
 
   static let types: Set<DataType> = [.int8, .uint8, .int4, .uint4, .int2, .uint2, .float4e2m1]
 
@@ -43,6 +45,7 @@ struct BlockWeightForm {
         guard graph.constant(node.input(0)) != nil else { return nil }
         return try make(id, nodes, target, isTransposed, context)
       }
+      if node.is("Mul") { return try fromBook(id, nodes, target, isTransposed, context) }
       guard let input = node.input(0) else { return nil }
       if node.is("Transpose"), target == nil, context.rank(input) == 2 {
         if case .ints(let order)? = node["perm"], order == [0, 1] { return nil }
@@ -94,6 +97,35 @@ struct BlockWeightForm {
       ),
       inputs: node.inputs, type: weights.dataType, shape: target, axis: newAxis, block: newBlock, hasOneScale: isOne,
       isTransposed: isTransposed, scale: scale)
+  }
+
+  /// `Gather(book, Cast(codes)) * scales`: the scales have the length 1 along one axis, on which a block then lies.
+  private static func fromBook(
+    _ id: NodeID, _ nodes: [NodeID], _ target: [Int]?, _ isTransposed: Bool, _ context: PassContext
+  ) throws -> BlockWeightForm? {
+    let graph = context.graph
+    guard let levels = graph[id].input(0), let gather = graph.producer(levels), graph[gather].is("Gather"),
+      let book = graph[gather].input(0), let places = graph[gather].input(1), let cast = graph.producer(places),
+      graph[cast].is("Cast"), let codes = graph.constant(graph[cast].input(0)), codes.dataType == .uint4,
+      let numbers = graph.constant(book), numbers.shape == [16]
+    else { return nil }
+    guard let scale = try constant(graph[id].input(1), context) else {
+      throw Refusal("the scales are computed", at: id)
+    }
+    let axes = codes.shape.indices.filter { $0 >= scale.rank || scale.shape[$0] != codes.shape[$0] }
+    guard scale.rank == codes.rank, axes.count == 1, scale.shape[axes[0]] == 1 else {
+      throw Refusal("the scales \(scale.shape) of codes \(codes.shape) are no blocks of one axis", at: id)
+    }
+    guard let target = target ?? (codes.rank == 2 ? codes.shape : nil) else { return nil }
+    let (axis, block, shape) = try regrouped(
+      codes.shape, axis: axes[0], block: codes.shape[axes[0]], to: target, at: id)
+    // A scale a row of memory is a block as long as the row.
+    let isWhole = block == 0
+    return BlockWeightForm(
+      nodes: [cast, gather] + nodes,
+      reshaped: (try codes.reshaped(target), try scale.reshaped(isWhole ? [target[0], 1] : shape), nil),
+      inputs: [], type: .uint4, shape: target, axis: isWhole ? 1 : axis, block: isWhole ? target[1] : block,
+      hasOneScale: false, isTransposed: isTransposed, scale: scale, book: book)
   }
 
   /// Axis, block and shape of the scales of a matrix [rows, columns] that has the elements of `shape`, quantized along `axis`, in order.

@@ -9,7 +9,7 @@ import Tensors
 /// Before: `MatMul(x, DequantizeLinear<axis = 0, block_size = 32>(W, scales))`. After:
 /// `ai.cameo.BlockMatMul<axis = 0, block_size = 32>(x, W, scales)`.
 /// The same for Gemm, for weights behind Transpose and Reshape, with one scale for all, for each column, or for each block of a column;
-/// with the bias behind it. What reads dequantized weights otherwise is named: a session widens them to float.
+/// with the bias behind it; for codes that are places in a book of 16 numbers, as NF4's are. What reads dequantized weights otherwise is named: a session widens them to float.
 public enum FuseBlockMatMul {
   public static let pass = RewritePass(
     "FuseBlockMatMul", level: 3, summary: "keeps the quantized weights of products as they are, for a run",
@@ -64,11 +64,9 @@ public enum FuseBlockMatMul {
       try check(form, depthAxis: isTransposed ? 1 : 0, at: form.nodes[0])
       var change = GraphChange(rule: name, covers: form.nodes + [id], isFusion: true)
       var inputs = [.existing(data)] + form.operands(&change, context)
-      if let bias {
-        inputs.append(.existing(bias))
-      } else if inputs[3] == nil {
-        inputs.removeLast()
-      }
+      inputs.append(bias.map { .existing($0) })
+      inputs.append(form.book.map { .existing($0) })
+      while inputs.last == .some(nil) { inputs.removeLast() }
       var attributes: [NamedAttribute] = []
       if !form.hasOneScale { attributes.append(NamedAttribute("axis", .int(Int64(form.axis)))) }
       if form.block > 0 { attributes.append(NamedAttribute("block_size", .int(Int64(form.block)))) }
@@ -78,10 +76,22 @@ public enum FuseBlockMatMul {
     }
   }
 
-  /// True for values that a product of integers could take.
+  /// True for values that a product of integers could take: dequantized, and perhaps moved.
   private static func isDequantized(_ value: ValueID, _ context: PassContext) -> Bool {
-    context.graph.producer(value).map { context.graph[$0].is("DequantizeLinear") } ?? false
+    var current = value
+    for _ in 0..<8 {
+      guard let id = context.graph.producer(current) else { return false }
+      let node = context.graph[id]
+      if node.is("DequantizeLinear") { return true }
+      guard node.domain.isEmpty, movements.contains(node.type), let input = node.input(0) else { return false }
+      current = input
+    }
+    return false
   }
+
+  private static let movements: Set<String> = [
+    "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Gather", "Expand", "MaxPool", "Relu",
+  ]
 
   private static func isRow(_ value: ValueID, _ width: Dim?, _ context: PassContext) -> Bool {
     guard let shape = context.shape(value), let width, shape.last == width else { return false }

@@ -2,8 +2,6 @@
 #ifndef CK_TIER
 #include "nbits.h"
 
-#include "include/ck_gemm.h"
-
 #define CK_SELF "nbits.c"
 #include "tiers.h"
 
@@ -15,7 +13,7 @@ size_t ck_nbits_row_bytes(const ck_nbits *w) {
     return ck_round_up(s.blocks * block + s.groups * 4, 64);
 }
 
-size_t ck_nbits_most_rows(const ck_nbits *w) { return ck_nbits_is_integer(w) ? 8 : 4; }
+size_t ck_nbits_most_rows(const ck_nbits *w) { return ck_nbits_is_integer(w) ? 32 : 4; }
 const char *ck_nbits_name(const ck_nbits *w) { return ck_nbits_is_integer(w) ? "vnni" : "float"; }
 
 static inline uint32_t code_at(const uint8_t *codes, size_t index, size_t bits, bool high_first) {
@@ -23,12 +21,25 @@ static inline uint32_t code_at(const uint8_t *codes, size_t index, size_t bits, 
     return (uint32_t)codes[index / per] >> (place * bits) & ((1u << bits) - 1);
 }
 
+/// Four numbers of 4 bits, one in each byte.
+static inline uint32_t spread(uint32_t x) {
+    x = (x & 0xff) | (x & 0xff00) << 8;
+    return (x & 0x000f000f) | (x & 0x00f000f0) << 4;
+}
+
 /// `count` blocks of one column from number `k` on; `out` is the column's first 32 bits.
 static void pack_column(uint8_t *out, const ck_nbits *w, const ck_nbits_source *from, size_t k, size_t count, size_t j) {
     const size_t bits = (size_t)w->bits, per = 32 / bits, end = ck_min(k + count, w->k);
     const uint32_t flip = from->is_signed ? 1u << (bits - 1) : 0;
+    const bool is_plain = from->code_k == 1 && !from->high_first && (k + j * from->code_n) % 2 == 0;
     for (size_t p = k; p < k + count; p += per, out += NC * 4) {
         uint32_t number = 0;
+        if (is_plain && bits >= 4 && p + per <= end) {
+            memcpy(&number, from->codes + (p + j * from->code_n) * bits / 8, 4);
+            number = (bits == 4 ? spread(number) | spread(number >> 16) << 4 : number) ^ (flip ? bits == 4 ? 0x88888888u : 0x80808080u : 0);
+            memcpy(out, &number, 4);
+            continue;
+        }
         for (size_t i = 0; i < per && p + i < end; i++) {
             const uint32_t code = code_at(from->codes, (p + i) * from->code_k + j * from->code_n, bits, from->high_first) ^ flip;
             number |= code << (i % 4 * 8 + i / 4 * bits);
@@ -93,8 +104,8 @@ void ck_nbits_run(const ck_nbits *w, const uint8_t *packed, const uint8_t *rows,
     CK_CALL(nbits_run, w, packed, rows, y, ldy, bias, m_begin, m_end, panel_begin, panel_end);
 }
 
-void ck_nbits_unpack(float *out, const ck_nbits *w, const uint8_t *packed, size_t panel_begin, size_t panel_end) {
-    CK_CALL(nbits_unpack, out, w, packed, panel_begin, panel_end);
+void ck_nbits_unpack(float *out, size_t width, const ck_nbits *w, const uint8_t *packed, size_t panel_begin, size_t panel_end) {
+    CK_CALL(nbits_unpack, out, width, w, packed, panel_begin, panel_end);
 }
 
 #else
@@ -240,16 +251,16 @@ static void T(nbits_run)(const ck_nbits *w, const uint8_t *packed, const uint8_t
     }
 }
 
-static inline __attribute__((always_inline)) void T(unpack)(float *out, const ck_nbits *w, const int bits, const bool has_book,
+static inline __attribute__((always_inline)) void T(unpack)(float *out, size_t width, const ck_nbits *w, const int bits, const bool has_book,
                                                             const uint8_t *packed, size_t panel_begin, size_t panel_end) {
     const nbits_shape s = nbits_shape_of(w);
     const T(nbits_values) values = T(nbits_values_of)(w, bits);
-    const size_t nr = ck_gemm_nr(), per = 32 / (size_t)bits, length = s.blocks * s.block;
+    const size_t per = 32 / (size_t)bits, length = s.blocks * s.block;
     for (size_t j = panel_begin; j < panel_end; j++) {
         const uint8_t *panel = packed + j * s.panel_bytes, *points = panel + s.blocks * s.block_bytes + s.groups * NC * 4;
         for (int v = 0; v < NV; v++) {
             const size_t column = (j - panel_begin) * NC + (size_t)v * W;
-            float *to = out + column / nr * (w->k * nr) + column % nr;
+            float *to = out + column / width * (w->k * width) + column % width;
             const uint8_t *from = panel + v * W * 4;
             size_t k = 0;
             for (size_t g = 0; g < s.groups; g++) {
@@ -265,7 +276,7 @@ static inline __attribute__((always_inline)) void T(unpack)(float *out, const ck
 #pragma clang loop unroll(full)
                     for (int i = 0; i < 32 / bits; i++) {
                         const vf x = (T(nbits_value)(&values, bits, has_book, codes, i % 4 * 8 + i / 4 * bits) - zero) * scale;
-                        if (k + (size_t)i < w->k) ST(to + (k + (size_t)i) * nr, x);
+                        if (k + (size_t)i < w->k) ST(to + (k + (size_t)i) * width, x);
                     }
                 }
                 from += NC * 4;
@@ -274,15 +285,15 @@ static inline __attribute__((always_inline)) void T(unpack)(float *out, const ck
     }
 }
 
-static void T(nbits_unpack)(float *out, const ck_nbits *w, const uint8_t *packed, size_t panel_begin, size_t panel_end) {
+static void T(nbits_unpack)(float *out, size_t width, const ck_nbits *w, const uint8_t *packed, size_t panel_begin, size_t panel_end) {
     if (w->book) {
-        T(unpack)(out, w, 4, true, packed, panel_begin, panel_end);
+        T(unpack)(out, width, w, 4, true, packed, panel_begin, panel_end);
     } else if (w->bits == 2) {
-        T(unpack)(out, w, 2, false, packed, panel_begin, panel_end);
+        T(unpack)(out, width, w, 2, false, packed, panel_begin, panel_end);
     } else if (w->bits == 4) {
-        T(unpack)(out, w, 4, false, packed, panel_begin, panel_end);
+        T(unpack)(out, width, w, 4, false, packed, panel_begin, panel_end);
     } else {
-        T(unpack)(out, w, 8, false, packed, panel_begin, panel_end);
+        T(unpack)(out, width, w, 8, false, packed, panel_begin, panel_end);
     }
 }
 #undef NV

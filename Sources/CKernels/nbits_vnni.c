@@ -69,20 +69,21 @@ VNNI void ck_nbits_rows_vnni(uint8_t *rows, const ck_nbits *w, const CK_U(float)
 
 /// Bytes ahead of what is read that are asked for: a panel is read once, and end to end.
 enum { AHEAD = 4096 };
+/// Rows of A that share what is unpacked.
+enum { MOST = 4 };
 
 /// One panel for `rows` rows of A.
 INLINE void panel(const int bits, const int rows, __m512 *out, const nbits_shape *s, int32_t zeros, const uint8_t *w, const uint8_t *const *a) {
-    enum { FOUR = 4 };
-    const int per = 32 / bits, parts = per / FOUR;
+    const int per = 32 / bits, parts = per / 4;
     const size_t record = nbits_record(s), block = s->block;
     const __m512i mask = _mm512_set1_epi8((char)((1 << bits) - 1));
     const uint8_t *points = w + s->blocks * s->block_bytes + s->groups * NC * 4;
-    __m512 inner[rows];
+    __m512 inner[MOST];
     for (int r = 0; r < rows; r++) out[r] = inner[r] = _mm512_setzero_ps();
     size_t left = s->per_group, group = 0;
     for (size_t b = 0; b < s->blocks; b++) {
-        __m512i sum[rows][LIMBS];
-        const uint8_t *at[rows];
+        __m512i sum[MOST][LIMBS];
+        const uint8_t *at[MOST];
 #pragma clang loop unroll(full)
         for (int r = 0; r < rows; r++) {
             at[r] = a[r] + b * record;
@@ -101,7 +102,7 @@ INLINE void panel(const int bits, const int rows, __m512 *out, const nbits_shape
                 for (int part = 0; part < parts; part++) {
                     const __m512i moved = part ? _mm512_srli_epi16(codes, (unsigned)(part * bits)) : codes;
                     const __m512i x = bits == 8 ? moved : _mm512_and_si512(moved, mask);
-                    const size_t place = k + (size_t)(v * per + part * FOUR);
+                    const size_t place = k + (size_t)(v * per + part * 4);
 #pragma clang loop unroll(full)
                     for (int r = 0; r < rows; r++) {
 #pragma clang loop unroll(full)

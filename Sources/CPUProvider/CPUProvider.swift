@@ -100,8 +100,8 @@ public struct CPUProvider: ExecutionProvider {
       ConvKernels.makers, ConvTransposeKernels.makers, NormKernels.makers, SoftmaxKernels.makers, ReduceKernels.makers,
       PoolKernels.makers, MoveKernels.makers, GatherKernels.makers, PadKernels.makers, ResizeKernels.makers,
       RecurrentKernels.makers, AttentionKernels.makers, RotaryKernels.makers, IntegerProductKernels.makers,
-      IntegerConvKernels.makers, BlockProductKernels.makers, SequenceKernels.makers, FusedElementwiseKernels.makers,
-      CompoundKernels.makers, QuantizationKernels.makers, ChannelsLastKernels.makers,
+      IntegerConvKernels.makers, BlockProductKernels.makers, GatherBlockKernels.makers, SequenceKernels.makers,
+      FusedElementwiseKernels.makers, CompoundKernels.makers, QuantizationKernels.makers, ChannelsLastKernels.makers,
       ChannelsLastConvTransposeKernels.makers,
     ]
     for family in families {

@@ -40,9 +40,9 @@ static void check_nbits(void) {
         ck_nbits_run(&w, packed, rows, again, n, bias, row, m, 0, split);
         ck_nbits_run(&w, packed, rows, again, n, bias, row, m, split, panels);
         expect(memcmp(y, again, m * n * 4) == 0, "few bits: the split changes the result");
-        const size_t nr = ck_gemm_nr(), columns = (panels * 16 + nr - 1) / nr * nr;
+        const size_t nr = rnd() % 2 ? ck_gemm_nr() : panels * 16, columns = (panels * 16 + nr - 1) / nr * nr;
         float *unpacked = blanks(k * columns);
-        ck_nbits_unpack(unpacked, &w, packed, 0, panels);
+        ck_nbits_unpack(unpacked, nr, &w, packed, 0, panels);
         double *dense = raw(k * n * sizeof *dense);
         const int middle = sign ? 0 : 1 << (bits - 1);
         for (size_t p = 0; p < k; p++) {

@@ -57,6 +57,10 @@ import Testing
     block(
       [40, 300], codes([300, 150], .uint4), [10, 150], [codes([10, 150], .uint4), .w(150)], axis: 0, block: 32),
     // 4-bit floats.
+    block([2, 64], codes([64, 20], .uint4), [2, 20], [.absent, .w(20), .fixed([16], -1, 1)], axis: 0, block: 32),
+    block(
+      [1, 64], codes([20, 64], .uint4), [20, 4], [.absent, .absent, .fixed([16], -1, 1)], axis: 1, block: 16,
+      transB: true),
     bnb4([1, 64], n: 40, block: 32, kind: 0), bnb4([3, 2, 128], n: 33, block: 64, kind: 1),
     bnb4([50, 64], n: 40, block: 16, kind: 1),
   ]
@@ -67,6 +71,39 @@ import Testing
       "MatMulBnb4", [.floats(a, -1, 1), .fixedCodes([n * k / 2], .uint8), .fixed([n * k / block], 0.1, 1)],
       ["K": .int(Int64(k)), "N": .int(Int64(n)), "block_size": .int(Int64(block)), "quant_type": .int(Int64(kind))],
       domain: "com.microsoft", tolerance: 1e-5)
+  }
+
+  /// Many rows, weights that bfloat16 holds exactly.
+  private static let rounded: [KernelCase] = [
+    block([130, 96], codes([96, 70], .int4), [3, 70], axis: 0, block: 32),
+    block(
+      [40, 300], codes([300, 150], .uint4), [10, 150], [codes([10, 150], .uint4), .w(150)], axis: 0, block: 32),
+  ]
+
+  @Test(arguments: rounded) func manyRowsInBfloat16(_ item: KernelCase) throws {
+    for threads in [1, 3] { try item.run(threads, precision: .bf16, named: CPUProvider.bfloat16Kernel) }
+  }
+
+  private static func gather(
+    _ rows: [Int], _ table: KernelCase.Source, _ scales: [Int], _ zeros: [KernelCase.Source] = [], block: Int,
+    bits: Int = 4
+  ) -> KernelCase {
+    KernelCase(
+      "GatherBlockQuantized", [table, .values([rows.count], .int64, rows), .fixed(scales, 0.01, 0.1)] + zeros,
+      ["bits": .int(Int64(bits)), "block_size": .int(Int64(block))], domain: "com.microsoft")
+  }
+
+  private static let gathers: [KernelCase] = [
+    gather([0, 2, -1, 7, 2], codes([5, 50], .int4), [5, 2], block: 32),
+    gather([4, 3], codes([5, 50], .int4), [5, 4], [codes([5, 4], .int4)], block: 16),
+    gather([1], codes([5, 48], .uint4), [5, 3], [codes([5, 3], .uint4)], block: 16),
+    gather([0, -5, -6], .fixedCodes([5, 40], .uint8), [5, 3], [.fixedCodes([5, 3], .uint8)], block: 16, bits: 8),
+    gather([0, 3], .fixedCodes([5, 20], .uint8), [5, 3], [.fixedCodes([5, 2], .uint8)], block: 16),
+    gather([2, 3], .fixedCodes([5, 20], .uint8), [5, 5], block: 16, bits: 2),
+  ]
+
+  @Test(arguments: gathers) func rowsOfTables(_ item: KernelCase) throws {
+    for threads in [1, 3] { try item.run(threads) }
   }
 
   @Test(arguments: cases) func product(_ item: KernelCase) throws {

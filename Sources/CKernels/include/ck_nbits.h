@@ -65,9 +65,9 @@ size_t ck_nbits_most_rows(const ck_nbits *weights);
 /// What computes the product: "vnni" or "float".
 const char *ck_nbits_name(const ck_nbits *weights);
 
-/// The weights of panels [panel_begin, panel_end) as the packed right side of ck_gemm_packed_f32: n is theirs, rounded up to whole
-/// panels of ck_gemm_nr().
-void ck_nbits_unpack(float *out, const ck_nbits *weights, const uint8_t *packed, size_t panel_begin, size_t panel_end);
+/// The weights of panels [panel_begin, panel_end) as floats, in columns of `width` at a time, each k x width row-major: ck_gemm_nr() gives
+/// the packed right side of ck_gemm_packed_f32. `width` is a multiple of 8; `out` has room for whole ones.
+void ck_nbits_unpack(float *out, size_t width, const ck_nbits *weights, const uint8_t *packed, size_t panel_begin, size_t panel_end);
 
 #pragma clang assume_nonnull end
 #endif

@@ -65,7 +65,7 @@ enum BlockProductKernels {
   }
 
   private static func block(_ request: KernelRequest) throws -> PreparedKernel {
-    try request.requireFloat([0, 2, 4])
+    try request.requireFloat([0, 2, 4, 5])
     let (codes, scales) = (try constant(request, 1), try constant(request, 2))
     guard codes.rank == 2, codes.count > 0 else { throw Refusal("weights of the shape \(codes.shape)") }
     let isTransposed = try request.attributes.bool("transB")
@@ -91,6 +91,13 @@ enum BlockProductKernels {
       k: k, n: n, bits: bits, group: group,
       codes: .init(tensor: codes, alongK: isTransposed ? 1 : n, alongN: isTransposed ? k : 1),
       scales: .init(tensor: scales, alongK: alongK, alongN: alongN))
+    if request.input(5) != nil {
+      let book = try constant(request, 5)
+      guard codes.dataType == .uint4, book.count == 16, request.input(3) == nil else {
+        throw Refusal("a code book \(book)")
+      }
+      source.book = try book.elements(as: Float.self)
+    }
     switch codes.dataType {
     case .int8, .int4, .int2: source.isSigned = true
     case .uint8, .uint4, .uint2: break
@@ -116,57 +123,73 @@ enum BlockProductKernels {
     if let bias { try request.requireCount(bias, source.n) }
     let weights = try BlockWeights(request, source)
     let kernel = BlockProductKernel(
-      weights, m: a.count / source.k, bias: bias, threads: request.threads)
+      weights, m: a.count / source.k, bias: bias, threads: request.threads, roundsToBfloat16: request.usesBfloat16)
     return PreparedKernel(
       kernel, scratchBytes: kernel.scratchBytes, unreadInputs: [1, 2] + (source.zeros == nil ? [] : [3]))
   }
 }
 
-/// Few rows: the rows as the kernel reads them, then panels of columns. Many, where the processor multiplies no bytes: some columns at
-/// a time are unpacked into a thread's scratch, for a product of floats.
+/// Few rows: the rows as the kernel reads them, then panels of columns. Many, where the processor's products of floats are faster: some
+/// columns at a time are unpacked into a thread's scratch, for a product of floats, or of bfloat16 where the session allows it.
 private final class BlockProductKernel: Kernel, @unchecked Sendable {
+  private enum Way { case packed, floats, bfloat16 }
+
   private let weights: BlockWeights
   private let m: Int
   private let bias: Int?
-  private let unpacks: Bool
+  private let way: Way
   /// Panels that are unpacked together, and bytes that they take.
   private let tile: Int
   private let tileBytes: Int
+  /// Bytes of all rows in the form of their kernel; elements from one row in bfloat16 to the next.
   private let rowBytes: Int
+  private let pitch: Int
   private let threadBytes: Int
   let scratchBytes: Int
 
-  init(_ weights: BlockWeights, m: Int, bias: Int?, threads: Int) {
+  init(_ weights: BlockWeights, m: Int, bias: Int?, threads: Int, roundsToBfloat16: Bool) {
     (self.weights, self.m, self.bias) = (weights, m, bias)
     var form = weights.form
-    unpacks = m > ck_nbits_most_rows(&form)
-    rowBytes = ck_nbits_row_bytes(&form)
-    let (columns, nr) = (Int(CK_NBITS_COLUMNS), ck_gemm_nr())
+    way = m <= ck_nbits_most_rows(&form) ? .packed : roundsToBfloat16 ? .bfloat16 : .floats
+    let columns = Int(CK_NBITS_COLUMNS)
+    let unit = way == .bfloat16 ? Int(CK_BF16_COLUMNS) : max(ck_gemm_nr(), columns)
     // About 256 KiB of floats, in whole panels of the product.
-    let wanted = max(columns, min(weights.panels * columns, (1 << 16) / form.k))
-    let width = (wanted + max(nr, columns) - 1) / max(nr, columns) * max(nr, columns)
+    let width = (max(1, min(weights.panels * columns, (1 << 16) / form.k)) + unit - 1) / unit * unit
     tile = width / columns
     tileBytes = aligned(form.k * width * 4)
-    threadBytes = tileBytes + aligned(ck_gemm_scratch_bytes(m, form.k, 1))
-    scratchBytes = unpacks ? threads * threadBytes : aligned(m * rowBytes)
-    let name = String(cString: ck_nbits_name(&form))
-    super.init("\(m == 1 ? "gemv" : "gemm") \(form.bits) bits (\(unpacks ? "unpacked" : name))")
+    pitch = ck_bf16_pitch(form.k)
+    switch way {
+    case .packed: (rowBytes, threadBytes) = (aligned(m * ck_nbits_row_bytes(&form)), 0)
+    case .floats: (rowBytes, threadBytes) = (0, tileBytes + aligned(ck_gemm_scratch_bytes(m, form.k, 1)))
+    case .bfloat16:
+      (rowBytes, threadBytes) = (aligned(m * pitch * 2), tileBytes + aligned(ck_bf16_packed_size(form.k, width) * 2))
+    }
+    scratchBytes = rowBytes + threads * threadBytes
+    let product =
+      way == .packed ? String(cString: ck_nbits_name(&form)) : way == .floats ? "unpacked" : CPUProvider.bfloat16Kernel
+    super.init("\(m == 1 ? "gemv" : "gemm") \(form.bits) bits (\(product))")
   }
 
   override func run(_ call: KernelCall) {
     let form = weights.form
-    if unpacks {
-      let count = (weights.panels + tile - 1) / tile
+    let isShort = m * form.k <= 1 << 13
+    switch way {
+    case .packed:
+      if isShort {
+        part(call, phase: 0, begin: 0, end: m, thread: 0)
+      } else {
+        parallel(call, phase: 0, count: m, grain: max(1, (1 << 15) / form.k))
+      }
+      // 32 KiB of weights are worth a thread, or that many multiplications of rows.
       return parallel(
-        call, phase: 2, count: count, grain: max(1, (1 << 18) / max(1, m * form.k * tile * Int(CK_NBITS_COLUMNS))))
+        call, phase: 1, count: weights.panels, grain: max(1, (1 << 15) / (weights.panelBytes * min(m, 16))))
+    case .bfloat16: parallel(call, phase: 2, count: m, grain: max(1, (1 << 15) / form.k))
+    case .floats: break
     }
-    if m * form.k <= 1 << 13 {
-      part(call, phase: 0, begin: 0, end: m, thread: 0)
-    } else {
-      parallel(call, phase: 0, count: m, grain: max(1, (1 << 15) / form.k))
-    }
-    // 32 KiB of weights are worth a thread, or that many multiplications of rows.
-    parallel(call, phase: 1, count: weights.panels, grain: max(1, (1 << 15) / (weights.panelBytes * min(m, 16))))
+    let work = m * form.k * tile * Int(CK_NBITS_COLUMNS)
+    parallel(
+      call, phase: way == .floats ? 3 : 4, count: (weights.panels + tile - 1) / tile,
+      grain: max(1, (1 << 18) / max(1, work)))
   }
 
   override func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int) {
@@ -178,20 +201,45 @@ private final class BlockProductKernel: Kernel, @unchecked Sendable {
     switch phase {
     case 0: ck_nbits_rows(rows, &form, a, form.k, begin, end)
     case 1: ck_nbits_run(&form, weights.base, rows, y, form.n, values, 0, m, begin, end)
+    case 2:
+      let depth = (form.k + Int(CK_BF16_DEPTH) - 1) / Int(CK_BF16_DEPTH) * Int(CK_BF16_DEPTH)
+      ck_bf16_rows(call.scratch.assumingMemoryBound(to: UInt16.self), pitch, depth, a, form.k, 1, form.k, begin, end)
     default:
-      let memory = call.scratch + thread * threadBytes
-      let unpacked = memory.assumingMemoryBound(to: Float.self)
+      let memory = call.scratch + rowBytes + thread * threadBytes
       for number in begin..<end {
         let (first, last) = (number * tile, min(weights.panels, (number + 1) * tile))
         let column = first * Int(CK_NBITS_COLUMNS)
-        ck_nbits_unpack(unpacked, &form, weights.base, first, last)
-        var epilogue = ck_gemm_epilogue()
-        epilogue.alpha = 1
-        epilogue.bias_col = values.map { $0 + column }
-        let columns = min(form.n, last * Int(CK_NBITS_COLUMNS)) - column
-        ck_gemm_packed_f32(
-          y + column, form.n, a, form.k, 1, unpacked, columns, form.k, 0, m, 0, columns, &epilogue, memory + tileBytes)
+        unpacked(
+          call, panels: first..<last, y + column, columns: min(form.n, last * Int(CK_NBITS_COLUMNS)) - column,
+          bias: values.map { $0 + column }, memory)
       }
     }
+  }
+
+  /// The product with the weights of `panels`, unpacked into `memory`.
+  private func unpacked(
+    _ call: KernelCall, panels: Range<Int>, _ y: UnsafeMutablePointer<Float>, columns: Int, bias: UnsafePointer<Float>?,
+    _ memory: UnsafeMutableRawPointer
+  ) {
+    var form = weights.form
+    let floats = memory.assumingMemoryBound(to: Float.self)
+    var epilogue = ck_gemm_epilogue()
+    epilogue.alpha = 1
+    epilogue.bias_col = bias
+    if way == .floats {
+      ck_nbits_unpack(floats, ck_gemm_nr(), &form, weights.base, panels.lowerBound, panels.upperBound)
+      return ck_gemm_packed_f32(
+        y, form.n, call.input(0, Float.self), form.k, 1, floats, columns, form.k, 0, m, 0, columns, &epilogue,
+        memory + tileBytes)
+    }
+    let width = tile * Int(CK_NBITS_COLUMNS)
+    let packed = (memory + tileBytes).assumingMemoryBound(to: UInt16.self)
+    ck_nbits_unpack(floats, width, &form, weights.base, panels.lowerBound, panels.upperBound)
+    ck_bf16_pack_b(
+      packed, floats, width, 1, form.k, columns, 0, (columns + Int(CK_BF16_COLUMNS) - 1) / Int(CK_BF16_COLUMNS))
+    var result = ck_bf16_result(y, .float, ldc: form.n)
+    result.epilogue = epilogue
+    ck_bf16_gemm(
+      &result, call.scratch.assumingMemoryBound(to: UInt16.self), pitch, packed, m, form.k, 0, m, 0, columns)
   }
 }
