@@ -70,7 +70,9 @@ struct ElementwiseChains {
         let shape = isReduction ? reducedShape(id) : try stepShape(id, output)
         guard let shape else { continue }
         if graph[id].is("DequantizeLinear") {
-          dequantize(id, output, shape, position, readers.chains.sorted(), &found)
+          let joined = dequantize(id, output, shape, position, readers.chains.sorted(), &found)
+          // What it reads may follow it into the one chain that reads nothing else of it.
+          if !readers.others, readers.chains.count == 1 { chainOf[id] = joined.first }
           continue
         }
         if !isReduction, !readers.chains.isEmpty {
@@ -97,10 +99,11 @@ struct ElementwiseChains {
   }
 
   /// Puts a DequantizeLinear into every chain that reads it, whoever else does: integers are a quarter of the floats to read, and the
-  /// product of each costs less than that. A chain may broadcast it.
+  /// product of each costs less than that. A chain may broadcast it. Returns the chains that took it.
   private func dequantize(
     _ id: NodeID, _ output: ValueID, _ shape: [Dim], _ position: Int, _ readers: [Int], _ found: inout [Chain]
-  ) {
+  ) -> [Int] {
+    var joined: [Int] = []
     for target in readers {
       let chain = found[target]
       do {
@@ -112,10 +115,12 @@ struct ElementwiseChains {
         found[target].operands.formUnion(operands(id))
         found[target].results.insert(output)
         found[target].positions[id] = position
+        joined.append(target)
       } catch let refusal as Refusal {
         context.refuse(rule, at: id, refusal)
       } catch {}
     }
+    return joined
   }
 
   /// The chains that read a value, and whether something else does.
