@@ -3,6 +3,9 @@
 #include "include/ck_gemm.h"
 #include "internal.h"
 
+/// Columns of a matrix as stored: from how many on rows are read as runs, and how many sums wait meanwhile (64 KiB).
+enum { NARROW = 768, WIDE = 16384 };
+
 #define CK_SELF "gemv.c"
 #include "tiers.h"
 
@@ -43,29 +46,72 @@ static void T(gemv_rows)(float *y, const CK_U(float) *a, size_t lda, const CK_U(
     }
 }
 
-static void T(gemv_cols)(float *y, const CK_U(float) *x, const CK_U(float) *b, size_t ldb, size_t k, size_t begin, size_t end) {
-    size_t j = begin;
-    for (; j + 8 * W <= end; j += 8 * W) {
-        vf acc[8];
-        for (int q = 0; q < 8; q++) acc[q] = VS(0);
-        const CK_U(float) *row = b + j;
-        for (size_t p = 0; p < k; p++, row += ldb) {
-            const vf xp = VS(x[p]);
+/// y[j] += the sum of x[r] b[r * ldb + j] over `rows` rows, in their order, for j in [begin, end).
+static inline __attribute__((always_inline)) void T(add_rows)(const int rows, float *y, const CK_U(float) *x, const CK_U(float) *b,
+                                                              size_t ldb, size_t begin, size_t end) {
+    vf factor[8];
 #pragma clang loop unroll(full)
-            for (int q = 0; q < 8; q++) acc[q] = VFMA(xp, LD(row + q * W), acc[q]);
-        }
-        for (int q = 0; q < 8; q++) ST(y + j + q * W, acc[q]);
+    for (int r = 0; r < rows; r++) factor[r] = VS(x[r]);
+    size_t j = begin;
+    for (; j + W <= end; j += W) {
+        vf sum = LD(y + j);
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) sum = VFMA(factor[r], LD(b + (size_t)r * ldb + j), sum);
+        ST(y + j, sum);
     }
-    for (; j < end; j += W) {
-        const size_t left = ck_min(W, end - j);
-        vf acc = VS(0);
-        const CK_U(float) *row = b + j;
-        for (size_t p = 0; p < k; p++, row += ldb) acc = VFMA(VS(x[p]), left == W ? LD(row) : LDN(row, left), acc);
-        if (left == W) {
-            ST(y + j, acc);
-        } else {
-            STN(y + j, acc, left);
+    if (j == end) return;
+    vf sum = LDN(y + j, end - j);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) sum = VFMA(factor[r], LDN(b + (size_t)r * ldb + j, end - j), sum);
+    STN(y + j, sum, end - j);
+}
+
+/// Eight rows at a time, so that memory is read as eight long runs: strips would touch a page for 8 W columns of each row, and neither
+/// the prefetcher nor the translation of addresses keeps up with that. Sums wait in the second-level cache.
+static void T(gemv_wide)(float *y, const CK_U(float) *x, const CK_U(float) *b, size_t ldb, size_t k, size_t begin, size_t end) {
+    for (size_t j = begin; j < end; j += WIDE) {
+        const size_t to = ck_min(end, j + WIDE);
+        memset(y + j, 0, (to - j) * sizeof *y);
+        size_t p = 0;
+        for (; p + 8 <= k; p += 8) T(add_rows)(8, y, x + p, b + p * ldb, ldb, j, to);
+        for (; p < k; p++) T(add_rows)(1, y, x + p, b + p * ldb, ldb, j, to);
+    }
+}
+
+/// Columns of `vectors` vectors, `left` of the last one, over all rows; the fourth next row is fetched meanwhile.
+static inline __attribute__((always_inline)) void T(strip)(const int vectors, size_t left, float *y, const CK_U(float) *x, const CK_U(float) *b,
+                                                           size_t ldb, size_t k) {
+    const int whole = left == W ? vectors : vectors - 1;
+    vf sum[8];
+#pragma clang loop unroll(full)
+    for (int q = 0; q < vectors; q++) sum[q] = VS(0);
+    for (size_t p = 0; p < k; p++, b += ldb) {
+        const vf factor = VS(x[p]);
+#pragma clang loop unroll(full)
+        for (int q = 0; q < vectors; q++) {
+            if (q % (16 / W) == 0) __builtin_prefetch((const char *)b + (4 * ldb + (size_t)q * W) * sizeof *b);
+            sum[q] = VFMA(factor, q < whole ? LD(b + q * W) : LDN(b + q * W, left), sum[q]);
         }
+    }
+    for (int q = 0; q < whole; q++) ST(y + q * W, sum[q]);
+    if (whole < vectors) STN(y + whole * W, sum[vectors - 1], left);
+}
+
+static void T(gemv_cols)(float *y, const CK_U(float) *x, const CK_U(float) *b, size_t ldb, size_t k, size_t begin, size_t end) {
+    if (end - begin >= NARROW) {
+        T(gemv_wide)(y, x, b, ldb, k, begin, end);
+        return;
+    }
+    size_t j = begin;
+    for (; j + 8 * W <= end; j += 8 * W) T(strip)(8, W, y + j, x, b + j, ldb, k);
+    if (j >= end) return;
+    const size_t vectors = (end - j + W - 1) / W, left = end - j - (vectors - 1) * W;
+    switch (vectors) {
+#define CASE(n) \
+    case n: T(strip)(n, left, y + j, x, b + j, ldb, k); break;
+    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+#undef CASE
+    default: break;
     }
 }
 

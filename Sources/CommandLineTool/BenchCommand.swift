@@ -66,7 +66,7 @@ struct BenchCommand: ParsableCommand {
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
       optimization: optimization, affinity: affinity, precision: runtime.precision,
-      tuning: tuning, quiet: console.quiet)
+      tuning: tuning, quiet: console.quiet, sample: { try tensors.values(for: $0, fills: true) })
     try within("file \(model)") {
       let inputs = try tensors.values(for: prepared.source, fills: true)
       let planning = ContinuousClock.now

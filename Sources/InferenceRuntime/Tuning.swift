@@ -68,16 +68,20 @@ public final class Tuning: Sendable {
     known.withLock { $0 }.sorted { $0.key < $1.key }.map { "\($0.key)\t\($0.value.text)\n" }.joined()
   }
 
-  /// Kernels that were run to find something out.
+  /// Kernels, and rounds of whole models, that were run to find something out.
   public var measurementCount: Int { measurements.load(ordering: .relaxed) }
+
+  func remembered(_ key: String) -> TuningAnswers? { known.withLock { $0[key] } }
+  func remember(_ key: String, _ answers: TuningAnswers) { known.withLock { $0[key] = answers } }
+  func noteMeasurement() { measurements.add(1, ordering: .relaxed) }
 
   /// The answers for a request, measured now where they are not known and may be.
   func answers(_ request: KernelRequest, _ provider: any ExecutionProvider, pool: ThreadPool) -> TuningAnswers {
     guard let key = Tuning.key(request, provider) else { return TuningAnswers() }
-    if let found = known.withLock({ $0[key] }) { return found }
+    if let found = remembered(key) { return found }
     if effort == .cached { return TuningAnswers() }
     let best = measured(request, provider, pool)
-    known.withLock { $0[key] = best }
+    remember(key, best)
     return best
   }
 
@@ -152,7 +156,7 @@ public final class Tuning: Sendable {
   private func time(
     _ request: KernelRequest, _ provider: any ExecutionProvider, _ pool: ThreadPool, _ answers: TuningAnswers
   ) -> Double? {
-    measurements.add(1, ordering: .relaxed)
+    noteMeasurement()
     do {
       let (graph, given) = try Tuning.graph(request)
       var options = SessionOptions()

@@ -38,6 +38,7 @@ int main(void) {
         check_reduce();
         check_rnn();
         check_gemm();
+        check_gemv_columns();
         check_bf16();
         check_bf16_conv();
         check_int8();

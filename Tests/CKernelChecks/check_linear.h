@@ -91,6 +91,26 @@ static void check_gemm(void) {
     report(&t);
 }
 
+/// Columns as stored: narrow and wide ranges, and one of them in parts of which each goes another way.
+static void check_gemv_columns(void) {
+    tally t = {"gemv, columns (to sum |ab|)", 0, 2e-6, 0};
+    for (int round = 0; round < 60; round++) {
+        const size_t n = round % 10 == 0 ? pick(16000, 20000) : pick(1, 2000), k = pick(1, 70), ldb = n + pick(0, 40), cut = pick(0, n);
+        float *x = randoms(k, -1, 1), *b = randoms((k - 1) * ldb + n, -1, 1), *whole = blanks(n), *parts = blanks(n);
+        ck_gemv_cols_f32(whole, x, b, ldb, k, 0, n);
+        ck_gemv_cols_f32(parts, x, b, ldb, k, 0, cut);
+        ck_gemv_cols_f32(parts, x, b, ldb, k, cut, n);
+        for (size_t j = 0; j < n; j++) {
+            double sum = 0, scale = 1e-30;
+            for (size_t p = 0; p < k; p++) sum += (double)x[p] * b[p * ldb + j], scale += fabs((double)x[p] * b[p * ldb + j]);
+            compare(&t, whole[j], sum, scale);
+        }
+        expect(!memcmp(whole, parts, n * sizeof *whole), "gemv depends on the split");
+        free(x), free(b), free(whole), free(parts);
+    }
+    report(&t);
+}
+
 static void check_contract(void) {
     tally t = {"contract, double sums", 0, 1.2e-7, 0}, tf = {"contract f32", 0, 3e-6, 0}, tx = {"contract f64, i32, i64", 0, 1e-13, 0};
     for (int round = 0; round < 200; round++) {

@@ -104,7 +104,7 @@ struct RuntimeArguments: ParsableArguments {
   var precision = Precision.fp32
   @Option(
     help: ArgumentHelp(
-      "Choose between kernels' forms by measuring them: quick or full; cached takes what was measured before.",
+      "Choose between kernels' forms and the model's layouts by measuring them: quick or full; cached takes what was measured before.",
       valueName: "effort"))
   var tune: Tuning.Effort?
   @Option(
@@ -142,7 +142,7 @@ struct RuntimeArguments: ParsableArguments {
   func keep(_ tuning: Tuning?, _ console: OutputArguments) throws {
     guard let tuning, tuning.measurementCount > 0, let path = tuningFile ?? TuningFile.standardPath else { return }
     try TuningFile.save(tuning, to: path)
-    console.note("cameo: \(tuning.measurementCount) kernels were timed, what was found is in \(path)")
+    console.note("cameo: \(tuning.measurementCount) measurements were made, what was found is in \(path)")
   }
 
   func applyMemoryLimit() {
@@ -170,7 +170,7 @@ struct PreparedModel {
     path: String, level: Int, providers: [ProviderChoice], threads: Int, seed: UInt64 = 0,
     optimization: OptimizationArguments = OptimizationArguments.defaults, keeping names: [String] = [],
     pool: ThreadPool? = nil, affinity: [Int] = [], precision: Precision = .fp32, tuning: Tuning? = nil,
-    quiet: Bool = false
+    quiet: Bool = false, sample: (Model) throws -> [String: Value]? = { _ in nil }
   ) throws {
     let start = ContinuousClock.now
     let note: @Sendable (String) -> Void = { if !quiet { Console.note("cameo: \($0)") } }
@@ -199,9 +199,18 @@ struct PreparedModel {
       "file \(path)"
     ) {
       try PreparedModel.keep(names, in: &source)
-      var optimizer = Optimizer(options: optimizing, verification: nil)
-      optimizer.extraPasses = extra
-      let (optimized, report) = runsPasses ? try optimizer.optimizeWatched(source) : (source, OptimizationReport())
+      func optimize(without passes: Set<String>) throws -> (model: Model, report: OptimizationReport) {
+        guard runsPasses else { return (source, OptimizationReport()) }
+        var optimizer = Optimizer(options: optimizing, verification: nil)
+        optimizer.extraPasses = extra
+        optimizer.options.disabled.formUnion(passes)
+        return try optimizer.optimizeWatched(source)
+      }
+      if tuning != nil, let inputs = try sample(source) {
+        let tuned = try LayoutTuning(providers: chosen, options: settings).session(inputs: inputs, optimize: optimize)
+        return (source, tuned.model, tuned.report, tuned.session)
+      }
+      let (optimized, report) = try optimize(without: [])
       return (source, optimized, report, try Session(optimized, providers: chosen, options: settings))
     }
     (self.source, optimized, report, session) = result
