@@ -197,12 +197,11 @@ struct ElementwiseChains {
   /// Throws a refusal where the chain takes no further node.
   private func checkRoom(_ id: NodeID, in chain: Chain) throws {
     let end = chain.nodes[0]
-    guard chain.nodes.count < FuseElementwise.maximumNodes else {
-      throw Refusal("the chain has \(chain.nodes.count) nodes already", at: end)
-    }
-    let outside = chain.operands.union(operands(id)).subtracting(chain.results).count
-    guard outside <= FuseElementwise.maximumInputs else {
-      throw Refusal("the chain would have \(outside) operands, \(FuseElementwise.maximumInputs) at most", at: end)
+    let results = chain.results.union(graph[id].outputs.compactMap { $0 })
+    let outside = chain.operands.union(operands(id)).subtracting(results).count
+    let nodes = chain.nodes.count + 1
+    guard nodes <= FuseElementwise.maximumNodes, outside <= FuseElementwise.maximumInputs else {
+      throw Refusal("the chain would have \(nodes) nodes and \(outside) operands", at: end)
     }
   }
 

@@ -204,19 +204,20 @@ private struct TransposedArea {
         try input.map { owned.contains($0) ? try operand($0, of: node) : .existing($0) }
       }
       var attributes = node.attributes
-      func moved(_ axis: Int) throws -> Int {
+      func moved(_ axis: Int) -> Int? {
         let normal = axis < 0 ? axis + permutation.count : axis
-        guard permutation.indices.contains(normal) else { throw Refusal("axis \(axis) is out of range", at: id) }
-        return permutation[normal]
+        return permutation.indices.contains(normal) ? permutation[normal] : nil
       }
       if Transparency.along.contains(node.type) {
         let fallback = node.type == "Split" ? 0 : -1
-        let axis = try moved(try AttributeReader(node).int("axis", default: fallback))
+        guard let axis = moved(try AttributeReader(node).int("axis", default: fallback)) else { return nil }
         attributes.removeAll { $0.name == "axis" }
         attributes.append(NamedAttribute("axis", .int(Int64(axis))))
       } else if Transparency.reductions.contains(node.type) {
         guard let axes = try context.constant(node.input(1))?.ints() else { return nil }
-        if !axes.isEmpty { inputs[1] = change.constant(try .ints(try axes.map { try moved($0) }.sorted())) }
+        let places = axes.compactMap(moved)
+        guard places.count == axes.count else { return nil }
+        if !axes.isEmpty { inputs[1] = change.constant(try .ints(places.sorted())) }
       }
       let results = change.nodes(
         node.type, inputs, attributes, present: node.outputs.map { $0 != nil }, name: node.name, covers: [id])

@@ -80,7 +80,8 @@ public enum FoldTransposes {
       var inputs: [GraphChange.Ref?] = [.existing(b), .existing(a)]
       if let bias = node.input(2) {
         guard let constant = graph.constant(bias) else { throw Refusal("the bias is not constant", at: producer) }
-        inputs.append(change.constant(try column(constant, producer)))
+        guard let column = try column(constant) else { return nil }
+        inputs.append(change.constant(column))
       }
       // (op(A) op(B))' = op(B)' op(A)'.
       let attributes = FoldTransposes.attributes(node, [flips[1] == 0 ? 1 : 0, flips[0] == 0 ? 1 : 0])
@@ -88,11 +89,11 @@ public enum FoldTransposes {
       return change
     }
 
-    /// The bias with rows and columns exchanged.
-    private func column(_ bias: Tensor, _ id: NodeID) throws -> Tensor {
+    /// The bias with rows and columns exchanged; nil where it has more axes, which Gemm does not take.
+    private func column(_ bias: Tensor) throws -> Tensor? {
       if bias.count == 1 { return bias }
       if bias.rank == 1 { return try bias.reshaped([bias.count, 1]) }
-      guard bias.rank == 2 else { throw Refusal("the bias \(bias) is no matrix", at: id) }
+      guard bias.rank == 2 else { return nil }
       if bias.shape.contains(1) { return try bias.reshaped([bias.shape[1], bias.shape[0]]) }
       return try Movement.transposed(bias)
     }

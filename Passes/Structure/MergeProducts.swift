@@ -77,9 +77,7 @@ public enum MergeProducts {
       var bias: GraphChange.Ref?
       if products.contains(where: { $0.bias != nil }) {
         let type = products.lazy.compactMap(\.bias?.dataType).first ?? first.weight.dataType
-        guard products.allSatisfy({ $0.bias.map { $0.dataType == type } ?? true }) else {
-          throw Refusal("the biases are of different types", at: first.node)
-        }
+        guard products.allSatisfy({ $0.bias.map { $0.dataType == type } ?? true }) else { return nil }
         let parts = try products.map { try $0.bias ?? Tensor.makeRaw(type, [$0.channels]) { _ in } }
         bias = change.constant(try Movement.joined(parts, axis: 0))
       }

@@ -6,11 +6,16 @@ import Testing
 @Suite struct GuardTests {
   static let flaws = Spellings.flaws
 
-  /// A new guard needs a flaw in Breakers+Attention.swift or Breakers+Rotation.swift, or a case of its pass.
-  @Test func everyGuardAroundAttentionIsReached() throws {
+  /// What UseIntegerProducts would say in words that no graph draws out of it: an error inside `try?`, a node without a result.
+  static let silent: Set<String> = ["its bias is dequantized from computed integers", "its result is not there"]
+
+  /// A new guard needs a case of its pass, around attention rather a flaw in Breakers+Attention.swift or Breakers+Rotation.swift.
+  @Test func everyGuardIsReached() throws {
     let coverage = try GuardCoverage()
-    #expect(coverage.lines.count > 90, "the sentences are not found in the source")
-    for line in coverage.lines where line.flaws.isEmpty && line.cases.isEmpty {
+    #expect(coverage.lines.count > 290, "the sentences are not found in the source")
+    let silent = Set(coverage.lines.filter { !$0.isExpected }.map(\.sentence)).intersection(Self.silent)
+    #expect(silent == Self.silent, "these are reached now, or gone")
+    for line in coverage.lines where !line.isExpected && !Self.silent.contains(line.sentence) {
       Issue.record("no flaw and no case expects \"\(line.sentence)\" of \(line.file)")
     }
     #expect(coverage.strays.isEmpty, "no guard says what these expect")
