@@ -91,7 +91,8 @@ import Testing
   private static func convolutions(_ types: (DataType, DataType)) -> [KernelCase] {
     let pads: [String: Attribute] = ["pads": .ints([1, 1, 1, 1])]
     return [
-      convolution([2, 13, 11, 5], [40, 5, 3, 3], types, result: [2, 13, 11, 40], y: .uint8, residual: .uint8, more: pads),
+      convolution(
+        [2, 13, 11, 5], [40, 5, 3, 3], types, result: [2, 13, 11, 40], y: .uint8, residual: .uint8, more: pads),
       convolution(
         [1, 9, 9, 64], [33, 64, 3, 3], types, result: [1, 5, 5, 33], y: types.0, activation: ("Relu", []),
         more: ["pads": .ints([1, 1, 1, 1]), "strides": .ints([2, 2])]),
@@ -105,7 +106,9 @@ import Testing
       convolution(
         [1, 9, 8, 12], [6, 4, 3, 2], types, result: [1, 3, 4, 6], residual: .float, zeros: true,
         more: ["group": .int(3), "strides": .ints([3, 2]), "auto_pad": .string("SAME_UPPER")]),
-      convolution([1, 9, 9, 12], [12, 1, 3, 3], types, result: [1, 9, 9, 12], y: .uint8, more: pads.merging(["group": .int(12)]) { a, _ in a }),
+      convolution(
+        [1, 9, 9, 12], [12, 1, 3, 3], types, result: [1, 9, 9, 12], y: .uint8,
+        more: pads.merging(["group": .int(12)]) { a, _ in a }),
       convolution([1, 9, 9, 12], [8, 3, 1, 1], types, result: [1, 9, 9, 8], y: .int8, more: ["group": .int(4)]),
       convolution([2, 20, 9], [6, 9, 4], types, result: [2, 20, 6], more: ["auto_pad": .string("SAME_LOWER")]),
       convolution([1, 4, 5, 6, 2], [3, 2, 2, 2, 2], types, result: [1, 3, 4, 5, 3], y: .uint8),
@@ -136,7 +139,8 @@ import Testing
       "IntegerMatMul",
       [
         .codes([9, 50], .uint8), .floats([1], 0.01, 0.03), .codes([], .uint8), .fixedCodes([50, 40], .int8),
-        .floats([40], 0.001, 0.01), .codes([40], .int8), .floats([40], -1, 1), .floats([], 0.03, 0.06), .codes([], .int8),
+        .floats([40], 0.001, 0.01), .codes([40], .int8), .floats([40], -1, 1), .floats([], 0.03, 0.06),
+        .codes([], .int8),
         .codes([9, 40], .uint8), .floats([], 0.01, 0.03), .codes([1], .uint8),
       ], domain: "ai.cameo", tolerance: 0)
     for threads in [1, 3] { try given.run(threads) }

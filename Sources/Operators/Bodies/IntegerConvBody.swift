@@ -9,7 +9,8 @@ private let body = FunctionBody("IntegerConv", domain: "ai.cameo") { call in
   let isFirst = try call.attributes.bool("channels_first")
   try call.dequantize("X", at: IntegerEpilogue.Input.a, as: "image")
   try call.dequantize("W", at: IntegerEpilogue.Input.b, axis: 0, as: "weights")
-  try call.write(isFirst ? "first = Identity (image)" : "first = Transpose <perm = \(ChannelsLast.toFirst(rank))> (image)")
+  try call.write(
+    isFirst ? "first = Identity (image)" : "first = Transpose <perm = \(ChannelsLast.toFirst(rank))> (image)")
   // Conv itself takes one bias a channel; one for all is added afterwards.
   let bias = IntegerEpilogue.Input.bias
   let isOne = call.has(bias) && call.shape(bias)?.first?.value ?? 1 == 1

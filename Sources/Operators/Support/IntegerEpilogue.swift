@@ -27,7 +27,9 @@ enum IntegerEpilogue {
       guard shape.count == 1 else {
         throw CameoError.badInput("input \(input) has rank \(shape.count), one element or one a column was expected")
       }
-      if let columns, shape[0].value != nil { _ = try context.unify(shape[0], columns, "input \(input) and the columns") }
+      if let columns, shape[0].value != nil {
+        _ = try context.unify(shape[0], columns, "input \(input) and the columns")
+      }
     }
     guard context.hasInput(Input.yScale) == context.hasInput(Input.yZero) else {
       throw CameoError.badInput("y_scale and y_zero are only given together")

@@ -79,7 +79,9 @@ public struct MagnitudePruning: Pass {
       let tensor = context.graph.constant(value), !kept.contains(id)
     else { return nil }
     let reason: String? =
-      if tensor.rank < 2 { "the weight has rank \(tensor.rank)" } else if ![.float, .float16, .bfloat16].contains(
+      if tensor.rank < 2 {
+        "the weight has rank \(tensor.rank)"
+      } else if ![.float, .float16, .bfloat16].contains(
         tensor.dataType)
       { "the weight is \(tensor.dataType)" } else if tensor.count < minimumElements {
         "the weight has \(tensor.count) numbers, fewer than \(minimumElements)"

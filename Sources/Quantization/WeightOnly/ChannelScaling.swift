@@ -31,7 +31,7 @@ struct ChannelScaling {
   ) throws -> ChannelScaling {
     let graph = context.graph
     guard let region = readers.first.map({ graph[$0].region }) else { return .none }
-    if try fold(value, factors, readers: Set(readers), context, rule: rule) { 
+    if try fold(value, factors, readers: Set(readers), context, rule: rule) {
       return ChannelScaling(divided: nil, factors: factors)
     }
     var change = GraphChange(rule: rule, covers: [], region: region)
