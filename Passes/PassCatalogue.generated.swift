@@ -368,6 +368,7 @@ public enum PassCatalogue {
     - another axis
     - Split swapped
     - Split along another axis: "the parts are put together along another axis"
+    - parts of an unknown rank: "the rank is not known"
 
     ### FoldComputedShapes
 
@@ -497,6 +498,8 @@ public enum PassCatalogue {
     - 16 bits before opset 21: "QuantizeLinear of int16 needs opset 21, the output is limited to 19"
     - along an axis before opset 13: "DequantizeLinear of int8 needs opset 13, the output is limited to 12"
     - unknown scale: "the shape of the scale is not known"
+    - a scale for each index of no axis: "a scale of shape [3] is neither one number nor one for each index of an axis"
+    - integers of an unknown type: "the types are not known"
 
     ## Cleanup
 
@@ -636,6 +639,7 @@ public enum PassCatalogue {
     - HardSwish and Mish of the source
     - preferred
     - for a run
+    - an unknown type: "the element type is not known"
 
     ## ControlFlow
 
@@ -655,6 +659,7 @@ public enum PassCatalogue {
 
     - what can fail and may not run: "the body may never run, and Gather can fail"
     - what changes
+    - what has no known shape: "the shape of what would move is not known"
 
     ### MergeEqualBranches
 
@@ -671,6 +676,7 @@ public enum PassCatalogue {
 
     - another constant
     - random branches: "the branches draw random numbers"
+    - a constant that is handed out: "the branches hand on a value from outside as an output of the graph"
 
     ### UnrollLoops
 
@@ -691,6 +697,11 @@ public enum PassCatalogue {
     - a condition: "the condition is computed in each run"
     - a body with an If: "the body holds a If of its own"
     - a Scan of open length: "the number of rows is not known"
+    - a body that draws numbers: "the body draws random numbers"
+    - many nodes: "8 runs take 264 nodes, 256 are written out at most"
+    - a Loop that may not start: "whether the Loop starts is computed"
+    - no rows of open length: "the shape of a stacked output without rows is not known"
+    - a Scan without rows: "the Scan has no rows"
 
     ## Fusion
 
@@ -718,6 +729,12 @@ public enum PassCatalogue {
     - computed scales: "the scales are computed"
     - a product of integers
     - for other runtimes
+    - integers of 16 bits: "weights of int16 have no product of their own"
+    - computed zero points: "the zero points are computed"
+    - a matrix for each item of the batch: "the weights have 3 axes"
+    - a scale too many: "the scales have shape [3]"
+    - a matrix that is added: "C is no row of the result's width"
+    - weights of a sum: "Add reads these weights as float; a session widens them to 0 MiB"
 
     ### FuseConvScale
 
@@ -743,6 +760,11 @@ public enum PassCatalogue {
     - along two axes: "the constant of shape [2, 1, 2] is not one number for each channel: it varies along further axes, or widens"
     - over the range of half precision: "a weight would be 200000.0, more than float16 holds"
     - not finite: "a scale or offset of Div is not finite"
+    - a computed BatchNormalization: "the parameters of BatchNormalization are not constant"
+    - a factor in front that is read elsewhere: "the output of Mul is also read elsewhere"
+    - weights of two axes: "the weights have rank 2"
+    - groups that do not fit: "the weights float[2, 2, 1, 1] do not fit 3 groups"
+    - a bias that does not fit: "the bias has not one number a channel"
 
     ### FuseElementwise
 
@@ -770,6 +792,9 @@ public enum PassCatalogue {
     - a reduction of another axis
     - a reduction in the middle
     - quantized along an axis: "its scale or zero point is not one constant number"
+    - a dequantization of an open length: "its shape is not the chain's"
+    - an operand of an unknown rank: "its rank is not known"
+    - many operands: "the chain would have 2 nodes and 17 operands"
 
     ### FuseEpilogue
 
@@ -804,6 +829,13 @@ public enum PassCatalogue {
     - the channels are cut up: "Reshape cuts up the channels between the product and Mul"
     - rows: "Mul varies along axis 0, the channels of the product are axis 1"
     - shared weights: "the weights are read elsewhere"
+    - integers: "the weights are int32"
+    - no columns: "the weights have 0 elements"
+    - weights of three axes: "the weights are no matrix"
+    - data of one axis: "the rank of the product is not known"
+    - a bias for each row: "the bias of shape [4, 1] is not one number for each column"
+    - factors in front that are cut up: "Reshape cuts up the channels between Mul and the product"
+    - factors of rows in front: "Mul varies along axis 0 of what the product reads, the channels are axis 1"
 
     ### FusePad
 
@@ -828,6 +860,7 @@ public enum PassCatalogue {
     - ceil_mode: "ceil_mode with padding counts other cells"
     - padding as large as the kernel: "a pool's padding must be smaller than its kernel"
     - computed amounts: "the Pad's amounts are computed"
+    - data of an unknown rank: "the rank is not known"
 
     ### FuseSoftmax
 
@@ -902,6 +935,7 @@ public enum PassCatalogue {
     - a scale for each row: "its sums are scaled by a computed tensor"
     - a zero point for each row: "its data has a zero point for each row"
     - computed weights: "its weights are computed"
+    - stacked weights: "its weights have the shape [2, 3, 2]"
 
     ### UseIntegerProducts
 
@@ -927,6 +961,8 @@ public enum PassCatalogue {
     - the data is transposed: "it transposes the data"
     - the terms are scaled: "it scales its terms"
     - stacked weights: "its weights have the shape [2, 3, 2], not a matrix's"
+    - float data from outside: "its data is float"
+    - a matrix that is added: "its bias has the shape [2, 2], not one number an output channel"
 
     ## Layout
 
@@ -977,6 +1013,9 @@ public enum PassCatalogue {
     - the integers are read elsewhere: "the product is also read elsewhere"
     - half: "ONNX Runtime's MatMulIntegerToFloat is for float, this is float16"
     - another target
+    - a row of integers: "the left operand is no matrix"
+    - a computed zero point of the weights: "the zero point of the right operand is no constant row"
+    - a matrix is added: "what is added is no constant row"
 
     ### FuseEmbedLayerNormalization
 
@@ -1010,6 +1049,8 @@ public enum PassCatalogue {
     - statistics: "the statistics m are read"
     - half: "ONNX Runtime's EmbedLayerNormalization is for float, this is float16"
     - another target
+    - positions alone: "each embedding is the same for all items of the batch"
+    - an open shape that is not asked for: "behind EmbedLayerNormalization ONNX Runtime writes SkipLayerNormalization, which is slower (--enable writes it)"
 
     ### FuseMatMulNBits
 
@@ -1030,6 +1071,8 @@ public enum PassCatalogue {
     - one scale for all: "the weights or their scales are no constant matrix"
     - 8 bits
     - another target
+    - data of one axis: "x is no matrix"
+    - a row of scales too many: "the scales have shape [2, 2]"
 
     ### FuseMicrosoftConv
 
@@ -1071,6 +1114,8 @@ public enum PassCatalogue {
     - double: "ONNX Runtime's QuickGelu is for float, this is double"
     - half bias: "ONNX Runtime's BiasGelu is for float, this is float16"
     - another target
+    - a factor that widens
+    - an unknown type: "the type is not known"
 
     ### FuseMicrosoftGemm
 
@@ -1113,6 +1158,7 @@ public enum PassCatalogue {
     - product read elsewhere: "the product is also read elsewhere"
     - double: "ONNX Runtime's FusedMatMul is for float, this is double"
     - another target
+    - a scaled operand that is read elsewhere: "the scaled operand is also read elsewhere"
 
     ### FuseQuantizedOperators
 
@@ -1170,6 +1216,7 @@ public enum PassCatalogue {
     - a bias that is far too large: "the bias is too large for int32 in steps of the scales' product"
     - an integer bias of one number: "the bias is no constant with one number an output channel"
     - another target
+    - an open number of channels: "the number of channels is not known"
 
     ### FuseSkipNormalization
 
@@ -1194,6 +1241,8 @@ public enum PassCatalogue {
     - statistics: "the statistics m are read"
     - half: "ONNX Runtime's SkipSimplifiedLayerNormalization is for float, this is float16"
     - another target
+    - one scale for all: "a parameter is not one row of the last axis"
+    - an open shape that is not asked for: "ONNX Runtime's SkipLayerNormalization is slower than Add and LayerNormalization (--enable writes it all the same)"
 
     ### UseMultiHeadAttention
 
@@ -1235,6 +1284,7 @@ public enum PassCatalogue {
     - a computed zero point: "the zero point of QuantizeLinear is computed"
     - unsigned already
     - another target
+    - scales of an open number: "the shape of the scale is not known"
 
     ## Rules
 
@@ -1258,6 +1308,7 @@ public enum PassCatalogue {
     - other scale: "the scales differ"
     - other zero point: "the zero points differ"
     - other type: "the integers are of the types uint8 and int8"
+    - a tiny scale: "a scale is out of range"
 
     ### DropQuantizedClamp
 
@@ -1274,6 +1325,7 @@ public enum PassCatalogue {
 
     - Relu that counts: "the integers reach below the zero point"
     - Clip that counts: "the bounds 0.0 and 6.0 are inside the range of the integers"
+    - scales of columns: "scale and zero point are not one number"
 
     ### DropReducedAxes
 
@@ -1314,6 +1366,11 @@ public enum PassCatalogue {
 
     - spatial axes
     - opset too low: "LayerNormalization needs opset 17, the output is limited to 16"
+    - doubles: "LayerNormalization computes in floats, x is of doubles"
+    - half precision of two means: "the difference of two means of float16 is mostly rounding: the fused node would differ"
+    - different axes: "mean and variance are taken over different axes"
+    - an epsilon for each row: "epsilon is not one number"
+    - a scale of the width: "scale and bias are not one number for each channel"
 
     ### FuseElu
 
@@ -1336,6 +1393,10 @@ public enum PassCatalogue {
     - another slope than Celu: "the slope at 0 is 0.5, not 1"
     - many alphas: "alpha is not one number"
     - a runtime that takes longer: "known runtimes take longer for Elu than for its parts (--prefer-standard makes it)"
+    - doubles: "known runtimes have no Elu of doubles"
+    - an alpha that widens: "alpha gives the result another shape"
+    - a runtime that takes longer for Celu: "known runtimes take longer for Celu than for its parts (--prefer-standard makes it)"
+    - a runtime that takes longer for Selu: "known runtimes take longer for Selu than for its parts (--prefer-standard makes it)"
 
     ### FuseGelu
 
@@ -1404,6 +1465,8 @@ public enum PassCatalogue {
     - opset too low: "GroupNormalization needs opset 21, the output is limited to 20"
     - groups not put back: "the groups are not put back"
     - a target that expands it: "known runtimes expand GroupNormalization (--prefer-standard keeps it)"
+    - groups of the batch: "the groups are not those of channels"
+    - a scale of the width: "scale and bias are not one number for each channel"
 
     ### FuseHardSigmoid
 
@@ -1423,6 +1486,8 @@ public enum PassCatalogue {
     - another height: "the gate reaches 2.0, not 1"
     - many slopes: "the line is not the same for all elements"
     - another bound
+    - doubles: "known runtimes have no HardSigmoid of doubles"
+    - a line that widens: "the line gives the result another shape"
 
     ### FuseHardSwish
 
@@ -1443,6 +1508,7 @@ public enum PassCatalogue {
     - another gate
     - another slope: "the slope of the gate is 0.20000000298023224, not 1/6"
     - another offset: "the offset of the gate is 0.25, not 1/2"
+    - doubles: "known runtimes have no HardSwish of doubles"
 
     ### FuseInstanceNormalization
 
@@ -1471,6 +1537,11 @@ public enum PassCatalogue {
     - different axes: "mean and variance are taken over different axes"
     - moments in half precision: "the difference of two means of float16 is mostly rounding: the fused node would differ"
     - open channels: "the number of channels, C, is not known"
+    - doubles: "known runtimes have no InstanceNormalization of doubles"
+    - an epsilon for each channel: "epsilon is not one number"
+    - a scale of the length behind LayerNormalization: "scale and bias are not one number for each channel"
+    - a summand of the width: "the summand is not one number for each channel"
+    - channels last: "scale or bias give the result another shape"
 
     ### FuseLayerNormalization
 
@@ -1503,6 +1574,13 @@ public enum PassCatalogue {
     - scaled before rounding: "the scale is applied before the result is rounded"
     - scale of rows: "the factor varies along other axes than the normalised ones"
     - bias of rows: "the summand varies along other axes than the normalised ones"
+    - doubles: "LayerNormalization computes in floats, x is of doubles"
+    - half precision of two means: "the difference of two means of float16 is mostly rounding: the fused node would differ"
+    - an epsilon for each row: "epsilon is not one number"
+    - sums in the place of means: "a ReduceSum stands where a ReduceMean was expected"
+    - a folded scale of rows: "scale or bias vary along other axes than the normalised ones"
+    - another result type: "the result is cast to another type than the input's"
+    - integers in floats: "it is not half precision computed in floats"
 
     ### FuseLeakyRelu
 
@@ -1522,6 +1600,7 @@ public enum PassCatalogue {
     - a slope above 1: "the slope 1.5 is not from 0 to 1"
     - many slopes: "the slope is not one number"
     - doubles: "known runtimes have no LeakyRelu of doubles"
+    - a slope that widens: "the slope gives the result another shape"
 
     ### FuseLogSoftmax
 
@@ -1614,6 +1693,7 @@ public enum PassCatalogue {
     - slopes that widen: "the slopes give the result another shape"
     - one slope
     - a runtime that takes longer: "known runtimes take longer for PRelu than for its parts (--prefer-standard makes it)"
+    - doubles: "known runtimes have no PRelu of doubles"
 
     ### FuseRMSNormalization
 
@@ -1641,6 +1721,10 @@ public enum PassCatalogue {
     - another result type: "the result is cast to another type than the input's"
     - open dimension: "the normalised dimensions are not known"
     - a sum of squares: "a ReduceSum of the squares stands where their ReduceMean was expected"
+    - integers in floats: "it is not half precision computed in floats"
+    - doubles: "RMSNormalization computes in floats, x is of doubles"
+    - an epsilon for each row: "epsilon is not one number"
+    - a factor of rows: "the factor varies along other axes than the normalised ones"
 
     ### FuseReduction
 
@@ -1664,6 +1748,8 @@ public enum PassCatalogue {
     - no axes
     - a runtime that takes longer
     - ReduceSumSquare over another number
+    - the mean of squares of another number: "the factor is not one over the number of elements"
+    - a mean of squares that widens: "the factor gives the result another shape"
 
     ### FuseRelu
 
@@ -1775,6 +1861,7 @@ public enum PassCatalogue {
     - rising exponent: "the exponent grows with x"
     - a gate of something else
     - read elsewhere: "the value s inside the pattern is also read elsewhere"
+    - a slope that widens: "the slope of the gate gives it another shape"
 
     ### FuseTanh
 
@@ -1811,6 +1898,8 @@ public enum PassCatalogue {
 
     - many thresholds: "the threshold is not one number"
     - another rest
+    - doubles: "known runtimes have no ThresholdedRelu of doubles"
+    - a threshold that widens: "the threshold gives the result another shape"
 
     ### MergeCasts
 
@@ -1847,6 +1936,8 @@ public enum PassCatalogue {
     - many bounds: "a bound is not one number"
     - integers
     - a bound that widens: "a bound gives the result another shape"
+    - a negative upper bound: "the upper bound is not one number from 0 upwards"
+    - two Clips: "the bounds cross"
 
     ### MergePads
 
@@ -1881,6 +1972,7 @@ public enum PassCatalogue {
     - summands: "sums of floats are rounded one by one"
     - too small
     - columns: "a factor is not one number"
+    - a factor that widens: "a factor gives the result another shape"
 
     ### MergeSlices
 
@@ -2006,6 +2098,7 @@ public enum PassCatalogue {
     - a reader that does not broadcast
     - a Tile of rows: "the Tile repeats more than lengths of 1"
     - a length that may be 1: "whether A or F is the length of axis 0 is not known"
+    - an operand of an unknown rank: "the shape of another operand is not known"
 
     ### FoldTransposes
 
@@ -2091,6 +2184,7 @@ public enum PassCatalogue {
     - a type without kernel: "runtimes have no SpaceToDepth of int32"
     - an unknown number of channels: "the number of channels is not known"
     - rows that end early
+    - a Conv of other channels: "the Conv's weights have 3 input channels, not 4"
 
     ### LiftSplits
 
@@ -2117,6 +2211,9 @@ public enum PassCatalogue {
     - longer parts: "a part is 2 long: its Transpose would stay"
     - read elsewhere: "the Reshape is also read elsewhere"
     - a Reshape that mixes axes
+    - parts of computed sizes: "the sizes of the parts are not known"
+    - a Reshape that also cuts the next axis: "the Reshape does not cut one axis into the parts' axis and others"
+    - open lengths that move: "a Reshape cannot name the shape of the parts"
 
     ### MergeProducts
 
@@ -2142,6 +2239,7 @@ public enum PassCatalogue {
     - groups
     - kernels of two sizes
     - a bias of rows: "the bias has not one number an output channel"
+    - images in a file: "ONNX Runtime runs these convolutions in a blocked layout, which the Split would leave (--enable merges them)"
 
     ### NarrowMovement
 
