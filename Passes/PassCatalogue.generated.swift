@@ -2184,7 +2184,6 @@ public enum PassCatalogue {
     - a type without kernel: "runtimes have no SpaceToDepth of int32"
     - an unknown number of channels: "the number of channels is not known"
     - rows that end early
-    - a Conv of other channels: "the Conv's weights have 3 input channels, not 4"
 
     ### LiftSplits
 
