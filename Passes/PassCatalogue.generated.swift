@@ -735,6 +735,7 @@ public enum PassCatalogue {
     - a scale too many: "the scales have shape [3]"
     - a matrix that is added: "C is no row of the result's width"
     - weights of a sum: "Add reads these weights as float; a session widens them to 0 MiB"
+    - a code book with a scale for each code: "the scales [4, 2] of codes [4, 2] are no blocks of one axis"
 
     ### FuseConvScale
 
