@@ -735,6 +735,7 @@ public enum PassCatalogue {
     - a scale too many: "the scales have shape [3]"
     - a matrix that is added: "C is no row of the result's width"
     - weights of a sum: "Add reads these weights as float; a session widens them to 0 MiB"
+    - a code book with a scale for each code: "the scales [4, 2] of codes [4, 2] are no blocks of one axis"
 
     ### FuseConvScale
 
@@ -2184,7 +2185,6 @@ public enum PassCatalogue {
     - a type without kernel: "runtimes have no SpaceToDepth of int32"
     - an unknown number of channels: "the number of channels is not known"
     - rows that end early
-    - a Conv of other channels: "the Conv's weights have 3 input channels, not 4"
 
     ### LiftSplits
 

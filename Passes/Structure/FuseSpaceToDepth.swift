@@ -59,7 +59,7 @@ public enum FuseSpaceToDepth {
       {
         let sources = places.indices.map { place in places.firstIndex(of: place) ?? 0 }
         let order = sources.flatMap { source in (0..<channels).map { source * channels + $0 } }
-        let moved = try FuseSpaceToDepth.gathered(weight, order)
+        guard let moved = try FuseSpaceToDepth.gathered(weight, order) else { return nil }
         change.covers.append(conv)
         let inputs: [GraphChange.Ref?] = [fused, change.constant(moved, name: graph[weights].name + "_ordered")]
         let rest = graph[conv].inputs.dropFirst(2).map { $0.map { GraphChange.Ref.existing($0) } }
@@ -133,11 +133,10 @@ public enum FuseSpaceToDepth {
     }
   }
 
-  /// Weights with input channel i taken from channel order[i].
-  static func gathered(_ weight: Tensor, _ order: [Int]) throws -> Tensor {
+  /// Weights with input channel i taken from channel order[i]; nil where they have not as many.
+  static func gathered(_ weight: Tensor, _ order: [Int]) throws -> Tensor? {
     guard weight.rank >= 2, weight.shape[1] == order.count, weight.dataType.bitWidth % 8 == 0 else {
-      throw Refusal(
-        "the Conv's weights have \(weight.rank >= 2 ? weight.shape[1] : 0) input channels, not \(order.count)")
+      return nil
     }
     let bytes = weight.shape[2...].reduce(weight.dataType.bitWidth / 8, *)
     return try Tensor.makeRaw(weight.dataType, weight.shape) { out in
