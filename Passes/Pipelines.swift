@@ -117,7 +117,8 @@ public enum Pipelines {
       PassManager.Stage(layout), PassManager.Stage(cleanup, rounds: 4), PassManager.Stage(microsoft, rounds: 4),
       PassManager.Stage(machine + passes(placed, at: .machine), rounds: 2),
       PassManager.Stage(images + imageTidying, rounds: 2), PassManager.Stage(movement, rounds: 4),
-      PassManager.Stage(integers),
+      // Weights that an integer product read and a float one still reads are floats now.
+      PassManager.Stage(integers + [FoldConstants()], rounds: 2),
       PassManager.Stage(passes(placed, at: .last), rounds: 4), PassManager.Stage(legalization),
       PassManager.Stage(programs),
       PassManager.Stage(requested),
