@@ -42,14 +42,17 @@ public struct DynamicQuantization: Pass {
   ) throws {
     let graph = context.graph
     let node = graph[product.node]
-    guard let output = node.output(0), let weights = graph.constant(product.weights) else { return }
+    // What the node reads now: products in front of it have been rewritten.
+    guard let output = node.output(0), let data = node.input(0), let weights = graph.constant(node.input(1)) else {
+      return
+    }
     let isConv = node.is("Conv")
     let matrix = !isConv && product.channelAxis == 0 ? try weights.transposedMatrix() : weights
     let axis = isConv ? 0 : 1
     let codes = try WeightCodes(matrix, as: options.weights, axis: options.isPerChannel ? axis : nil)
     var change = GraphChange(rule: name, covers: [product.node], isFusion: true)
-    let known = shared[product.data]
-    let quantized = known ?? change.nodes("DynamicQuantizeLinear", [.existing(product.data)], outputs: 3, covers: [])
+    let known = shared[data]
+    let quantized = known ?? change.nodes("DynamicQuantizeLinear", [.existing(data)], outputs: 3, covers: [])
     var inputs = [quantized[0], change.constant(codes.codes), quantized[2]]
     if options.weights == .uint8 {
       if isConv && codes.zeros.count > 1 {
@@ -76,7 +79,7 @@ public struct DynamicQuantization: Pass {
     change.replace(output, with: result)
     let applied = try context.apply(change)
     if known == nil, let made = applied.added.first(where: { context.graph[$0].is("DynamicQuantizeLinear") }) {
-      shared[product.data] = context.graph[made].outputs.compactMap { $0.map { .existing($0) } }
+      shared[data] = context.graph[made].outputs.compactMap { $0.map { .existing($0) } }
     }
   }
 }
