@@ -728,7 +728,7 @@ public enum PassCatalogue {
     - half floats: "products with such weights are of float, this is float16"
     - computed scales: "the scales are computed"
     - a product of integers
-    - for other runtimes
+    - for ONNX Runtime
     - integers of 16 bits: "weights of int16 have no product of their own"
     - computed zero points: "the zero points are computed"
     - a matrix for each item of the batch: "the weights have 3 axes"

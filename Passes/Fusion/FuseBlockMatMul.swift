@@ -38,7 +38,7 @@ public enum FuseBlockMatMul {
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let graph = context.graph
       let node = graph[id]
-      guard context.options.target == .cameo, let data = node.input(0), let operand = node.input(1),
+      guard context.options.target != .ort, let data = node.input(0), let operand = node.input(1),
         let output = node.output(0), !isDequantized(data, context),
         let form = try BlockWeightForm.find(operand, context)
       else { return nil }
@@ -108,7 +108,7 @@ public enum FuseBlockMatMul {
       guard let output = graph[id].output(0), let a = graph[id].input(0), let b = graph[id].input(1) else { return nil }
       for (data, bias) in [(a, b), (b, a)] {
         guard let product = graph.producer(data), graph[product].region == graph[id].region, graph.hasSingleUse(data),
-          context.options.target == .cameo, context.shape(data) == context.shape(output),
+          context.options.target != .ort, context.shape(data) == context.shape(output),
           graph.constant(bias) != nil, isRow(bias, context.shape(output)?.last, context)
         else { continue }
         let node = graph[product]
@@ -137,7 +137,7 @@ public enum FuseBlockMatMul {
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let graph = context.graph
-      guard context.options.target == .cameo, let weights = graph.constant(graph[id].input(0)),
+      guard context.options.target != .ort, let weights = graph.constant(graph[id].input(0)),
         weights.count >= 1 << 16,
         let value = graph[id].output(0)
       else { return nil }

@@ -21,7 +21,7 @@ public enum GatherQuantizedRows {
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let graph = context.graph
       let node = graph[id]
-      guard context.options.target == .cameo, let table = node.input(0), let rows = node.input(1),
+      guard context.options.target != .ort, let table = node.input(0), let rows = node.input(1),
         let output = node.output(0), let producer = graph.producer(table), graph[producer].is("DequantizeLinear")
       else { return nil }
       let source = graph[producer]

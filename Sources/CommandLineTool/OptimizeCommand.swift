@@ -122,7 +122,9 @@ struct OptimizeCommand: ParsableCommand {
     }
     var options = settings
     // Level 3 is for running; a file has ai.cameo where it may.
-    if options.target != .cameo { options.disabled.insert("FuseElementwise") }
+    if options.target != .cameo {
+      options.disabled.formUnion(["FuseElementwise", "FuseBlockMatMul", "GatherQuantizedRows"])
+    }
     options.inputTypes = try within("file \(model)") { try inputTypes(of: source) }
 
     var optimizer = Optimizer(options: options, verification: verification(of: source, options))
