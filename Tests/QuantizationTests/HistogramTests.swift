@@ -61,7 +61,7 @@ import Testing
       [.greatestFiniteMagnitude, -.leastNonzeroMagnitude, 1], [-.greatestFiniteMagnitude])
     #expect(histogram.count == 4 && histogram.zeros == 0)
     #expect(histogram.negative.last == 1 && histogram.positive.last == 1 && histogram.negative[0] == 1)
-    let tiny = try Self.histogram([.leastNonzeroMagnitude, 3e-40])
+    let tiny = try Self.histogram([.leastNonzeroMagnitude, 0x1p-131])
     #expect(tiny.positive.reduce(0, +) == 2)
     for scheme in [Self.signed, Self.unsigned] {
       for method in [RangeMethod.percentile(99.9), .entropy, .mse, .minmax] {

@@ -27,11 +27,11 @@ public struct GuardCoverage: Sendable {
   /// The breakers whose flaws each state a guard's whole sentence; those of the rules' spellings state what patterns say, too.
   private static let breakers = ["break-attention", "break-rope"]
 
-  /// The files of the passes that are written in Swift. Those under Rules hold texts, whose guards are no `Refusal`.
+  /// The files of the passes, those that hold rule texts among them.
   private static func files() throws -> [String] {
     let root = "Passes"
     let folders = try FileManager.default.contentsOfDirectory(atPath: Repository.root.appending(path: root).path)
-    return try folders.sorted().filter { !$0.contains(".") && $0 != "Examples" && $0 != "Rules" }.flatMap { folder in
+    return try folders.sorted().filter { !$0.contains(".") && $0 != "Examples" }.flatMap { folder in
       let path = "\(root)/\(folder)"
       return try FileManager.default.contentsOfDirectory(atPath: Repository.root.appending(path: path).path)
         .filter { $0.hasSuffix(".swift") }.sorted().map { "\(path)/\($0)" }
