@@ -29,6 +29,19 @@ void ck_histogram_f32(uint64_t *positive, uint64_t *negative, uint32_t *scratch,
     }
 }
 
+double ck_histogram_error(const uint64_t *counts, size_t bins, double sign, double width, double step, double low, double high) {
+    const double inverse = 1 / step, inside = step * step / 12;
+    const int is_wide = width >= step;
+    double sum = 0;
+    for (size_t i = 0; i < bins; i++) {
+        if (!counts[i]) continue;
+        const double x = sign * ((double)i + 0.5) * width, rounded = __builtin_rint(x * inverse);
+        const double code = rounded < low ? low : rounded > high ? high : rounded, error = x - code * step;
+        sum += (double)counts[i] * (is_wide && code > low && code < high ? inside : error * error);
+    }
+    return sum;
+}
+
 #else
 
 static void T(summary)(ck_summary *restrict summary, const CK_U(float) *restrict in, size_t n) {

@@ -9,7 +9,8 @@ import Testing
 
   @Test func helpAndVersion() throws {
     #expect(try Cameo.run("--version").output == "0.1.0\n")
-    for command in ["inspect", "optimize", "run", "bench", "compare", "passes", "providers", "conformance"] {
+    for command in ["inspect", "optimize", "quantize", "run", "bench", "compare", "passes", "providers", "conformance"]
+    {
       let help = try Cameo.run(command, "--help")
       #expect(help.status == 0)
       #expect(help.output.contains("EXAMPLE"), "\(command)")

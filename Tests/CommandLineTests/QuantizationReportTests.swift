@@ -29,8 +29,8 @@ import Testing
       .init(name: "exact", ownSQNR: .infinity, outputSQNR: .infinity, isInteger: true),
     ]
     report.exceptions = [
-      .init(node: "n1", reason: "rare"), .init(node: "n2", reason: "two values"),
-      .init(node: "n3", reason: "two values"),
+      .init(nodes: ["n1"], type: "MatMul", reason: "rare"), .init(nodes: ["n2"], type: "Conv", reason: "two values"),
+      .init(nodes: ["n3"], type: "Conv", reason: "two values"),
     ]
     return report
   }

@@ -36,7 +36,8 @@ import Testing
     change(&quantizer)
     let source = try model(text)
     let calibrated = try quantizer.calibrate(source, over: set)
-    let (result, placement) = try quantizer.quantize(calibrated)
+    let quantized = try quantizer.quantize(calibrated)
+    let (result, placement) = (quantized.model, quantized.placement)
     return (result, placement, source)
   }
 

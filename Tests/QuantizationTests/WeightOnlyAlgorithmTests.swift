@@ -27,7 +27,7 @@ import Testing
   }
 
   private static func statistics(seed: UInt64 = 3) throws -> ActivationStatistics {
-    let (gram, channels) = (GramObserver(), ChannelObserver())
+    let (gram, channels) = (GramObserver(), ChannelMoments(axis: -1))
     for part in 0..<4 {
       let tensor = try Tensor.of(activations(64, seed: seed + UInt64(part)), .float, shape: [4, 16, depth])
       try gram.observe(tensor)

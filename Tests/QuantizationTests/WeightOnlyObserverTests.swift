@@ -6,7 +6,7 @@ import Testing
   @Test func theGramMatrixIsTheMeanOfAllRows() throws {
     var draw = Draw(1)
     let observer = GramObserver()
-    let channels = ChannelObserver()
+    let channels = ChannelMoments(axis: -1)
     let width = 70
     var rows: [[Float]] = []
     for count in [3, 1, 40] {
@@ -25,14 +25,15 @@ import Testing
       }
     }
     #expect(worst < 1e-5)
+    let summary = try #require(channels.summary)
     for index in 0..<width {
-      #expect((channels.means[index] - rows.reduce(0) { $0 + $1[index].magnitude } / 44).magnitude < 1e-5)
-      #expect(channels.maxima[index] == rows.map { $0[index].magnitude }.max())
+      #expect((summary.meanMagnitude[index] - rows.reduce(0) { $0 + $1[index].magnitude } / 44).magnitude < 1e-5)
+      #expect(summary.magnitude[index] == rows.map { $0[index].magnitude }.max())
     }
   }
 
   @Test func nothingIsTakenThatCannotBe() throws {
-    for observer in [GramObserver(), ChannelObserver()] as [any ValueObserver] {
+    for observer in [GramObserver(), ChannelMoments(axis: -1)] as [any ValueObserver] {
       try observer.observe(.of([1, 2, 3] as [Float], .float))
       #expect(throws: CameoError.self) { try observer.observe(.of([1, 2] as [Float], .float)) }
       #expect(throws: CameoError.self) { try observer.observe(.of([1, .nan, 3] as [Float], .float)) }

@@ -51,7 +51,7 @@ final class BlockWeights: @unchecked Sendable {
       + "\(source.codes.alongK) \(source.codes.alongN) \(source.isSigned) \(source.isHighFirst), scales and zeros \(others)"
     let panels = panels
     storage = try request.packed(source.codes.tensor, name, byteCount: ck_nbits_packed_bytes(&form)) { target in
-      try withExtendedLifetime((scales, zeros?.tensor)) {
+      withExtendedLifetime((scales, zeros?.tensor)) {
         var from = ck_nbits_source(
           codes: source.codes.tensor.baseAddress.assumingMemoryBound(to: UInt8.self), code_k: source.codes.alongK,
           code_n: source.codes.alongN, is_signed: source.isSigned, high_first: source.isHighFirst,

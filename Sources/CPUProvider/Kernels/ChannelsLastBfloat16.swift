@@ -8,7 +8,7 @@ enum ChannelsLastBfloat16 {
   static func make(
     _ request: KernelRequest, _ shape: ChannelsLastKernels.Shape, _ weights: Tensor
   ) throws -> PreparedKernel {
-    let (channels, n, groups, taps) = (shape.channels, shape.outChannels, shape.groups, shape.window.taps)
+    let (channels, n, groups) = (shape.channels, shape.outChannels, shape.groups)
     // A product reads the image in place where each position is a row of it.
     let isMatrix = shape.window.isPointwise && groups == 1
     let padded = isMatrix ? channels : (channels + 1) & ~1
@@ -93,7 +93,7 @@ enum ChannelsLastBfloat16 {
     _ request: KernelRequest, _ weights: Tensor, _ shape: ChannelsLastKernels.Shape, padded: Int, pitch: Int,
     perGroup: Int
   ) throws -> TensorStorage {
-    let (channels, n, groups, taps) = (shape.channels, shape.outChannels, shape.groups, shape.window.taps)
+    let (channels, n, groups) = (shape.channels, shape.outChannels, shape.groups)
     return try request.packed(
       weights, "bf16 channels-last conv, groups \(groups), channels \(padded), pitch \(pitch)",
       byteCount: groups * perGroup * 2

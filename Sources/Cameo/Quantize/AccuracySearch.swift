@@ -18,13 +18,11 @@ struct AccuracySearch {
   let format: (Model) throws -> Model
   let progress: ((String) -> Void)?
 
-  /// What stays float, by the name of its result, with the reason for the report; and the ranking.
-  func kept(drop limit: Double, over set: CalibrationSet) throws -> (
-    kept: [String: String], ranking: [SensitivityRanking.Entry]
-  ) {
+  /// The products by falling cost.
+  func ranking(over set: CalibrationSet) throws -> [SensitivityRanking.Entry] {
     let nodes = calibrated.placement.products.map(\.node)
-    let names = Dictionary(uniqueKeysWithValues: nodes.map { ($0, result($0)) })
-    let ranking = try SensitivityRanking(calibrated.model, providers: Providers.all(), options: session).rank(
+    let names = Dictionary(uniqueKeysWithValues: nodes.map { ($0, calibrated.resultName($0)) })
+    return try SensitivityRanking(calibrated.model, providers: Providers.all(), options: session).rank(
       nodes, over: set, progress: { progress?("ranking \($0) of \($1)") }
     ) { node in
       let others = names.filter { $0.key != node }.values
@@ -33,6 +31,10 @@ struct AccuracySearch {
         keepingFloat: Dictionary(others.map { ($0, "it is not the one looked at") }, uniquingKeysWith: { a, _ in a })
       ).model
     }
+  }
+
+  /// What stays float, by the name of its result, with the reason for the report.
+  func kept(drop limit: Double, _ ranking: [SensitivityRanking.Entry]) throws -> [String: String] {
     func reason(_ entry: SensitivityRanking.Entry) -> String {
       let loss = (entry.outputs.sqnrDecibel * 10).rounded() / 10
       return "quantized alone it leaves \(loss) dB at the outputs: kept for the accuracy asked for"
@@ -56,11 +58,7 @@ struct AccuracySearch {
       let rest = chosen.filter { $0.node != entry.node }
       if try drop(rest) <= limit { chosen = rest }
     }
-    return (Dictionary(chosen.map { ($0.value, reason($0)) }, uniquingKeysWith: { a, _ in a }), ranking)
-  }
-
-  private func result(_ node: NodeID) -> String {
-    calibrated.model.graph[node].output(0).map { calibrated.model.graph[$0].name } ?? ""
+    return Dictionary(chosen.map { ($0.value, reason($0)) }, uniquingKeysWith: { a, _ in a })
   }
 
   /// Of the products, for the first sample's shapes.

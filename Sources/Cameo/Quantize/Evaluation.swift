@@ -3,20 +3,27 @@ public import InferenceRuntime
 import Operators
 import PassKit
 public import Quantization
-public import Tensors
+import Tensors
 
 /// Samples that a quantized model is compared with the float model on.
 ///
-/// The float model's outputs are computed once and kept; memory: they, and one sample.
+/// The float model's outputs are computed once and kept, up to `keptBytes`; those of further samples are computed again each time.
 public final class Evaluation {
   /// Sizes that the first sample gives to the inputs' symbols.
   public private(set) var bindings: [String: Int] = [:]
+  /// The first sample, and how the float model runs, for comparisons of speed.
+  public private(set) var example: CalibrationSample?
+  private static let keptBytes = 256 << 20
   private let set: CalibrationSet
   private let limit: Int?
   private let session: SessionOptions
   private let outputs: [String]
+  /// Of the first samples.
   private var expected: [[String: Tensor]] = []
+  /// What computes the others.
+  private var float: Session?
   private var labels: [[Int]] = []
+  public var samples: Int { labels.count }
   private let floatTop1: Double?
 
   /// Runs `model`, optimized for this machine, over `set`. An array `label` or `labels` beside the inputs counts top-1.
@@ -32,23 +39,34 @@ public final class Evaluation {
     var bindings: [String: Int] = [:]
     var expected: [[String: Tensor]] = []
     var labels: [[Int]] = []
+    var example: CalibrationSample?
+    var bytes = 0
     let outputs = outputs
     try set.forEach(limit: limit) { sample in
-      if expected.isEmpty { bindings = Evaluation.bindings(model, sample) }
-      let found = try within(sample.name) { try runner.run(values: sample.inputs) }
-      expected.append(found.compactMapValues(\.tensor).filter { outputs.contains($0.key) })
+      if labels.isEmpty { (example, bindings) = (sample, Evaluation.bindings(model, sample)) }
+      let found = try Evaluation.outputs(outputs, of: runner, sample)
+      bytes += found.values.reduce(0) { $0 + $1.byteCount }
+      if bytes <= Self.keptBytes || expected.isEmpty { expected.append(found) }
       labels.append(try (sample.others["label"] ?? sample.others["labels"])?.ints() ?? [])
-      if let logits = outputs.first.flatMap({ expected[expected.count - 1][$0] }) {
-        try counted.count(logits, labels[labels.count - 1])
-      }
+      if let logits = outputs.first.flatMap({ found[$0] }) { try counted.count(logits, labels[labels.count - 1]) }
     }
+    if expected.count < labels.count { float = runner }
+    self.example = example
     self.bindings = bindings
     self.expected = expected
     self.labels = labels
     floatTop1 = counted.share
   }
 
-  private static func session(_ model: Model, _ options: SessionOptions) throws -> Session {
+  private static func outputs(
+    _ names: [String], of session: Session, _ sample: CalibrationSample
+  ) throws -> [String: Tensor] {
+    let found = try within(sample.name) { try session.run(values: sample.inputs) }
+    return found.compactMapValues(\.tensor).filter { names.contains($0.key) }
+  }
+
+  /// A session as `cameo run` would make it.
+  static func session(_ model: Model, _ options: SessionOptions) throws -> Session {
     var settings = OptimizationOptions()
     settings.level = 3
     let optimized = try Optimizer(options: settings, verification: nil).optimize(model).model
@@ -75,12 +93,15 @@ public final class Evaluation {
     var counted = Top1()
     var index = 0
     try set.forEach(limit: limit) { sample in
-      let found = try within(sample.name) { try runner.run(values: sample.inputs) }
+      let found = try Evaluation.outputs(outputs, of: runner, sample)
+      let reference =
+        index < expected.count
+        ? expected[index] : try float.map { try Evaluation.outputs(outputs, of: $0, sample) } ?? [:]
       for name in outputs {
-        guard let a = expected[index][name], let b = found[name]?.tensor else { continue }
+        guard let a = reference[name], let b = found[name] else { continue }
         try sums[name, default: OutputSums()].add(a, b)
       }
-      if let logits = outputs.first.flatMap({ found[$0]?.tensor }) { try counted.count(logits, labels[index]) }
+      if let logits = outputs.first.flatMap({ found[$0] }) { try counted.count(logits, labels[index]) }
       index += 1
     }
     return Accuracy(
@@ -88,100 +109,3 @@ public final class Evaluation {
       top1: counted.share)
   }
 }
-
-/// How a quantized model's outputs compare with the float model's over all samples.
-public struct Accuracy: Sendable {
-  public struct Output: Sendable {
-    public let name: String
-    public let cosine: Double
-    /// The least of one sample.
-    public let leastCosine: Double
-    public let sqnrDecibel: Double
-    /// The share of rows (along the last axis) whose greatest number stands in the same place.
-    public let argmaxAgreement: Double
-  }
-
-  public let samples: Int
-  public let outputs: [Output]
-  /// Shares of 1, where the samples have labels.
-  public let floatTop1: Double?
-  public let top1: Double?
-
-  /// Points of top-1 lost where there are labels, else 1 - cosine of the worst output.
-  public var drop: Double? {
-    if let floatTop1, let top1 { return (floatTop1 - top1) * 100 }
-    return outputs.map { 1 - $0.cosine }.max()
-  }
-}
-
-/// Sums over samples of one output.
-private struct OutputSums {
-  private var (dot, a, b, noise) = (0.0, 0.0, 0.0, 0.0)
-  private var least = 1.0
-  private var (agreeing, rows) = (0, 0)
-
-  mutating func add(_ expected: Tensor, _ found: Tensor) throws {
-    guard expected.shape == found.shape else {
-      throw CameoError(.invariant, "an output has the shape \(found.shape), it was \(expected.shape)")
-    }
-    let (x, y) = (try ElementView<Float>(expected), try ElementView<Float>(found))
-    var (dot, a, b) = (0.0, 0.0, 0.0)
-    for index in 0..<x.count {
-      let (p, q) = (Double(x[index]), Double(y[index]))
-      dot += p * q
-      a += p * p
-      b += q * q
-      noise += (p - q) * (p - q)
-    }
-    least = min(least, Self.cosine(dot, a, b))
-    self.dot += dot
-    self.a += a
-    self.b += b
-    guard let width = expected.shape.last, width > 1 else { return }
-    for row in 0..<x.count / width {
-      let range = row * width..<(row + 1) * width
-      rows += 1
-      if Top1.place(x, range) == Top1.place(y, range) { agreeing += 1 }
-    }
-  }
-
-  private static func cosine(_ dot: Double, _ a: Double, _ b: Double) -> Double {
-    a == 0 && b == 0 ? 1 : a == 0 || b == 0 ? 0 : dot / (a * b).squareRoot()
-  }
-
-  func result(_ name: String) -> Accuracy.Output {
-    Accuracy.Output(
-      name: name, cosine: Self.cosine(dot, a, b), leastCosine: least,
-      sqnrDecibel: noise == 0 ? .infinity : 10 * log10(a / noise),
-      argmaxAgreement: rows == 0 ? 1 : Double(agreeing) / Double(rows))
-  }
-}
-
-/// Counts rows of logits whose greatest number is at the label.
-private struct Top1 {
-  private var (right, all) = (0, 0)
-  var share: Double? { all == 0 ? nil : Double(right) / Double(all) }
-
-  mutating func count(_ logits: Tensor, _ labels: [Int]) throws {
-    guard !labels.isEmpty, let width = logits.shape.last, width > 1 else { return }
-    guard logits.count == labels.count * width else {
-      throw CameoError.badInput("\(labels.count) labels for \(logits.count / width) rows of output")
-    }
-    let view = try ElementView<Float>(logits)
-    for (row, label) in labels.enumerated() {
-      all += 1
-      if Self.place(view, row * width..<(row + 1) * width) == label { right += 1 }
-    }
-  }
-
-  /// The index of the first greatest number of a row.
-  static func place(_ view: ElementView<Float>, _ row: Range<Int>) -> Int {
-    var best = row.lowerBound
-    for index in row where view[index] > view[best] { best = index }
-    return best - row.lowerBound
-  }
-}
-
-#if canImport(Glibc)
-  import Glibc
-#endif

@@ -1,6 +1,6 @@
 public import GraphIR
 import Operators
-public import PassKit
+import PassKit
 import Tensors
 
 /// Which products and convolutions of a model run on integers, told from the graph that Cameo would run.
@@ -16,10 +16,13 @@ public struct IntegerCoverage: Sendable {
     public let multiplyAdds: Int?
     public let isInteger: Bool
     /// Why it is not.
-    public let reason: String?
+    public fileprivate(set) var reason: String?
+    let origins: Origins
+    /// How many products of the source it stands for.
+    public let sourceProducts: Int
   }
 
-  public let products: [Product]
+  public private(set) var products: [Product]
 
   private static let integers: Set<String> = [
     "IntegerMatMul", "IntegerConv", "QLinearMatMul", "QLinearConv", "MatMulInteger", "ConvInteger", "QGemm",
@@ -56,7 +59,19 @@ public struct IntegerCoverage: Sendable {
       return Product(
         names: origins.map { optimized.sourceLabel($0) }, type: node.type, multiplyAdds: count?.value,
         isInteger: isInteger,
-        reason: isInteger ? nil : origins.lazy.compactMap { reasons[Int($0)] }.first ?? "its numbers are floats")
+        reason: isInteger ? nil : origins.lazy.compactMap { reasons[Int($0)] }.first ?? "its numbers are floats",
+        origins: node.origins, sourceProducts: max(1, origins.count { optimized.isProduct($0) }))
+    }
+  }
+
+  /// Why source nodes stayed float, from whoever left them so: that is said instead of what was found here.
+  mutating func explain(_ reasons: [(origins: Origins, reason: String)]) {
+    var known: [UInt32: String] = [:]
+    for (origins, reason) in reasons { for index in origins.indices { known[index] = reason } }
+    for place in products.indices where !products[place].isInteger {
+      if let reason = products[place].origins.indices.lazy.compactMap({ known[$0] }).first {
+        products[place].reason = reason
+      }
     }
   }
 
@@ -69,16 +84,30 @@ public struct IntegerCoverage: Sendable {
   }
 
   public var integerCount: Int { products.count { $0.isInteger } }
+  /// As the source counts them, before products of one operand were merged.
+  public var sourceCount: Int { products.reduce(0) { $0 + $1.sourceProducts } }
+  public var integerSourceCount: Int { products.reduce(0) { $0 + ($1.isInteger ? $1.sourceProducts : 0) } }
   /// Of those whose shapes are known.
   public var multiplyAdds: Int { products.reduce(0) { $0 + ($1.multiplyAdds ?? 0) } }
   public var integerMultiplyAdds: Int { products.reduce(0) { $0 + ($1.isInteger ? $1.multiplyAdds ?? 0 : 0) } }
 
-  /// `53 of 54 products (98.1 %), 99.9 % of the multiply-adds`.
+  /// `53 of 54 products (98.1 %), 99.9 % of the multiply-adds`; `24 of 24 products (100 %; 36 of 36 in the source), …`.
   public var summary: String {
     func percent(_ part: Int, _ whole: Int) -> String {
       whole == 0 ? "-" : "\((Double(part) / Double(whole) * 1000).rounded() / 10) %"
     }
-    return "\(integerCount) of \(products.count) products (\(percent(integerCount, products.count))), "
+    let source = sourceCount == products.count ? "" : "; \(integerSourceCount) of \(sourceCount) in the source"
+    return "\(integerCount) of \(products.count) products (\(percent(integerCount, products.count))\(source)), "
       + "\(percent(integerMultiplyAdds, multiplyAdds)) of the multiply-adds"
+  }
+}
+
+extension Model {
+  private static let products: Set<String> = [
+    "MatMul", "Gemm", "Conv", "ConvTranspose", "MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv",
+  ]
+
+  fileprivate func isProduct(_ index: UInt32) -> Bool {
+    Int(index) < sourceNodes.count && Self.products.contains(sourceNodes[Int(index)].operatorName.name)
   }
 }

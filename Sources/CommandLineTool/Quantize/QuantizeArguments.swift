@@ -135,6 +135,7 @@ struct AccuracyArguments: ParsableArguments {
       "Samples to compare with the float model on; an array `label` (or `labels`) counts top-1. Default: the calibration set.",
       valueName: "dir|file"))
   var evaluate: String?
+  @Flag(help: "Quantize each product alone and rank them by what that costs, for the report.") var sensitivity = false
 
   func apply(to run: inout QuantizationRun) throws {
     run.smoothing = smoothQuant?.smoothing
@@ -143,6 +144,7 @@ struct AccuracyArguments: ParsableArguments {
     run.outlierThreshold = outliers
     run.accuracyDrop = accuracyDrop
     run.evaluationPath = evaluate
+    run.ranksLayers = sensitivity
   }
 }
 
@@ -269,6 +271,8 @@ struct QuantizedFileArguments: ParsableArguments {
   )
   var opset: Int?
   @Option(help: ArgumentHelp("Threads that run the samples (default: one a core).", valueName: "n")) var threads = 0
+  @Flag(help: "Do not time the result against the float model, and leave no product float for being slower.")
+  var noTiming = false
   @Option(help: ArgumentHelp("Write a report: FILE.html, .json or .md. Repeatable.", valueName: "file")) var report:
     [String] = []
   @Flag(help: "Write the tensors beside the file, to OUT.data.") var externalData = false
@@ -276,5 +280,8 @@ struct QuantizedFileArguments: ParsableArguments {
 
   func validate() throws {
     guard (0...2).contains(level) else { throw ValidationError("--level is 0 to 2") }
+    for path in report where (try? ReportFormat(path: path)) == nil {
+      throw ValidationError("--report is FILE.html, FILE.json or FILE.md, not \(path)")
+    }
   }
 }

@@ -10,12 +10,14 @@ struct QuantizeSummary {
   private let output: String
   private let result: QuantizationRun.Result
   private let written: ONNXExporter.Summary
+  let report: QuantizationReport
 
   init(source: String, output: String, _ result: QuantizationRun.Result, _ written: ONNXExporter.Summary) {
     self.source = source
     self.output = output
     self.result = result
     self.written = written
+    report = QuantizationReport(result, model: source, output: output, opset: written.opset)
   }
 
   var text: String {
@@ -25,7 +27,7 @@ struct QuantizeSummary {
       "  weights   \(Figures.bytes(result.bytesBefore)) -> \(Figures.bytes(result.bytesAfter)) "
         + "(\(Figures.change(result.bytesBefore, result.bytesAfter)))",
     ]
-    if isIntegerForm { lines.append("  integer   \(result.coverage.summary)") }
+    if report.coverage != nil { lines.append("  integer   \(result.coverage.summary)") }
     if let accuracy = result.accuracy {
       for output in accuracy.outputs {
         lines.append(
@@ -57,67 +59,22 @@ struct QuantizeSummary {
       let (before, after) = pruned.channels.reduce((0, 0)) { ($0.0 + $1.before, $0.1 + $1.after) }
       if before > 0 { lines.append("  pruned    \(before - after) of \(before) channels") }
     }
-    let floats = !isIntegerForm ? [] : result.coverage.products.filter { !$0.isInteger }
-    if !floats.isEmpty {
-      lines.append("  float     \(floats.count) products:")
-      for (reason, members) in Dictionary(grouping: floats, by: { $0.reason ?? "" }).sorted(by: {
-        $0.value.count > $1.value.count
-      }) {
-        let names = members.flatMap(\.names)
-        let shown = names.prefix(3).joined(separator: ", ") + (names.count > 3 ? " and \(names.count - 3) more" : "")
-        lines.append("            \(members.count)  \(reason): \(shown)")
-      }
-    }
+    if let speed = result.speed { lines.append("  speed     \(speed.summary)") }
+    lines += floats
     return lines.joined(separator: "\n")
   }
 
-  /// True where products were to become integer products.
-  private var isIntegerForm: Bool {
-    result.weights.isEmpty && result.floats == nil && result.coverage.integerCount > 0
-      || result.pruned == nil && result.weights.isEmpty && result.floats == nil
-  }
-
-  var json: JSON {
-    let coverage = result.coverage
-    return .object([
-      ("model", .string(source)), ("output", .string(output)), ("opset", .int(written.opset)),
-      ("bytes_before", .int(result.bytesBefore)), ("bytes_after", .int(result.bytesAfter)),
-      (
-        "coverage",
-        .object([
-          ("products", .int(coverage.products.count)), ("integer", .int(coverage.integerCount)),
-          ("multiply_adds", .int(coverage.multiplyAdds)), ("integer_multiply_adds", .int(coverage.integerMultiplyAdds)),
-        ])
-      ),
-      (
-        "float",
-        .array(
-          coverage.products.filter { !$0.isInteger }.map {
-            .object([("nodes", JSON($0.names)), ("operator", .string($0.type)), ("reason", JSON($0.reason))])
-          })
-      ),
-      ("accuracy", result.accuracy.map(accuracy) ?? .null),
-    ])
-  }
-
-  private func accuracy(_ accuracy: Accuracy) -> JSON {
-    .object([
-      ("samples", .int(accuracy.samples)), ("float_top1", JSON(accuracy.floatTop1)), ("top1", JSON(accuracy.top1)),
-      (
-        "outputs",
-        .array(
-          accuracy.outputs.map {
-            .object([
-              ("name", .string($0.name)), ("cosine", .double($0.cosine)), ("least_cosine", .double($0.leastCosine)),
-              ("sqnr_db", .double($0.sqnrDecibel)), ("argmax_agreement", .double($0.argmaxAgreement)),
-            ])
-          })
-      ),
-    ])
-  }
-
-  /// FILE.json, else text.
-  func write(to path: String) throws {
-    try ReportWriter.writeFile(path.hasSuffix(".json") ? json.text() : text, to: path)
+  /// The products that stay float, by reason.
+  private var floats: [String] {
+    if report.coverage == nil { return [] }
+    let floats = result.coverage.products.filter { !$0.isInteger }
+    if floats.isEmpty { return [] }
+    let groups = Dictionary(grouping: floats, by: { $0.reason ?? "" }).sorted { $0.value.count > $1.value.count }
+    return ["  float     \(floats.count) products:"]
+      + groups.map { reason, members in
+        let names = members.flatMap(\.names)
+        let shown = names.prefix(3).joined(separator: ", ") + (names.count > 3 ? " and \(names.count - 3) more" : "")
+        return "            \(members.count)  \(reason): \(shown)"
+      }
   }
 }

@@ -58,6 +58,18 @@ public struct DifferenceSums: Sendable {
     return true
   }
 
+  /// Takes over another's pairs.
+  public mutating func merge(_ other: DifferenceSums) {
+    count += other.count
+    peak = max(peak, other.peak)
+    maxAbs = max(maxAbs, other.maxAbs)
+    signal += other.signal
+    noise += other.noise
+    dot += other.dot
+    self.other += other.other
+    isComparable = isComparable && other.isComparable
+  }
+
   /// Of all pairs as one tensor.
   public var closeness: Closeness {
     var result = Closeness()

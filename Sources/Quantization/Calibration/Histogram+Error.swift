@@ -1,3 +1,5 @@
+internal import CKernels
+
 extension Histogram {
   /// The range with the least expected squared error after quantization and back: what is lost to rounding inside it and to clipping
   /// outside; nil where nothing was seen. Zeros cost nothing. O(bins) for each of about 100 ends, three times that where both ends move.
@@ -17,20 +19,12 @@ extension Histogram {
     let step = Double(parameters.scale)
     let low = Double(parameters.codes.lowerBound - parameters.zeroPoint)
     let high = Double(parameters.codes.upperBound - parameters.zeroPoint)
-    let (inverse, width) = (1 / step, binWidth)
-    var sum = 0.0
-    func add(_ counts: [UInt64], _ sign: Double) {
-      for (index, number) in counts.enumerated() where number > 0 {
-        let x = sign * (Double(index) + 0.5) * width
-        let code = min(max((x * inverse).rounded(.toNearestOrEven), low), high)
-        let error = x - code * step
-        let isInside = code > low && code < high
-        sum += Double(number) * (isInside && width >= step ? step * step / 12 : error * error)
+    func error(_ counts: [UInt64], _ sign: Double) -> Double {
+      counts.withUnsafeBufferPointer { counts in
+        counts.baseAddress.map { ck_histogram_error($0, counts.count, sign, binWidth, step, low, high) } ?? 0
       }
     }
-    add(positive, 1)
-    add(negative, -1)
-    return sum
+    return error(positive, 1) + error(negative, -1)
   }
 
   /// The sum of squares of all numbers, each in the middle of its bin.

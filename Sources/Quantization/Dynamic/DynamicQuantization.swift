@@ -47,7 +47,7 @@ public struct DynamicQuantization: Pass {
       return
     }
     let isConv = node.is("Conv")
-    let matrix = !isConv && product.channelAxis == 0 ? try weights.transposedMatrix() : weights
+    let matrix = !isConv && product.channelAxis == 0 ? try WeightColumns.of([weights]) : weights
     let axis = isConv ? 0 : 1
     let codes = try WeightCodes(matrix, as: options.weights, axis: options.isPerChannel ? axis : nil)
     var change = GraphChange(rule: name, covers: [product.node], isFusion: true)
@@ -80,17 +80,6 @@ public struct DynamicQuantization: Pass {
     let applied = try context.apply(change)
     if known == nil, let made = applied.added.first(where: { context.graph[$0].is("DynamicQuantizeLinear") }) {
       shared[data] = context.graph[made].outputs.compactMap { $0.map { .existing($0) } }
-    }
-  }
-}
-
-extension Tensor {
-  /// The transposed matrix.
-  func transposedMatrix() throws -> Tensor {
-    let view = try ElementView<Float>(self)
-    let (rows, columns) = (shape[0], shape[1])
-    return try Tensor.make(.float, [columns, rows], as: Float.self) { out in
-      for i in 0..<rows { for j in 0..<columns { out[j * rows + i] = view[i * columns + j] } }
     }
   }
 }

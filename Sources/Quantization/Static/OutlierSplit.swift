@@ -16,18 +16,14 @@ public struct OutlierSplit: Pass {
   private let products: [QuantizationPlacement.Product]
   private let moments: [ValueID: ChannelSummary]
   private let threshold: Float
-  /// The products of outliers, by the name of the value that they make: they are to stay float.
-  public final class Record: @unchecked Sendable {
-    public fileprivate(set) var results: [String] = []
-    public init() {}
-  }
-  private let record: Record
+  private let journal: OutlierJournal?
 
   /// A channel is an outlier where its magnitude is more than `threshold` times the median channel's.
   public init(
-    _ placement: QuantizationPlacement, _ moments: [ValueID: ChannelSummary], threshold: Float = 6, record: Record
+    _ placement: QuantizationPlacement, _ moments: [ValueID: ChannelSummary], threshold: Float = 6,
+    journal: OutlierJournal? = nil
   ) {
-    self.record = record
+    self.journal = journal
     products = placement.products
     self.moments = moments
     self.threshold = threshold
@@ -76,7 +72,17 @@ public struct OutlierSplit: Pass {
     change.replace(output, with: change.node("Add", [main, rest], covers: []))
     let made = try context.apply(change).added.filter { context.graph[$0].is("MatMul") }
     if made.count == 2, let value = context.graph[made[1]].output(0) {
-      record.results.append(context.graph[value].name)
+      journal?.note(context.graph[value].name)
     }
   }
+}
+
+/// Takes down the products of outliers: they are to stay float.
+public final class OutlierJournal: Sendable {
+  private let names = Mutex<[String]>([])
+
+  public init() {}
+  /// By the name of the value that each makes.
+  public var results: [String] { names.withLock { $0 } }
+  func note(_ result: String) { names.withLock { $0.append(result) } }
 }

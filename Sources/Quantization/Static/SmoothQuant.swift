@@ -72,7 +72,7 @@ public struct SmoothQuant: Pass {
   static func factors(_ data: [Float], _ weights: [Float], _ alpha: Float) -> [Float] {
     zip(data, weights).map { x, w in
       guard x > 1e-6, w > 1e-6 else { return 1 }
-      return min(max(raised(x, alpha) / raised(w, 1 - alpha), 1e-4), 1e4)
+      return min(max(power(x, alpha) / power(w, 1 - alpha), 1e-4), 1e4)
     }
   }
 
@@ -140,9 +140,6 @@ public struct SmoothQuant: Pass {
   }
 }
 
-/// x^y for x > 0.
-private func raised(_ x: Float, _ y: Float) -> Float { Float(exp(Double(y) * log(Double(x)))) }
-
 /// The weights of a product, seen as rows of the data's channels.
 private struct ProductWeights {
   private let tensor: Tensor
@@ -189,7 +186,3 @@ private struct ProductWeights {
     }
   }
 }
-
-#if canImport(Glibc)
-  import Glibc
-#endif

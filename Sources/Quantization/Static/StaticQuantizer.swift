@@ -3,7 +3,7 @@ public import InferenceRuntime
 import ONNXFormat
 import Operators
 public import PassKit
-public import Tensors
+import Tensors
 
 /// Static quantization from a float model and samples to a model with QuantizeLinear and DequantizeLinear.
 ///
@@ -49,6 +49,19 @@ public struct StaticQuantizer {
     let means: [ValueID: [Float]]
     /// Products that stay float beside those that the caller named.
     let kept: [String: String]
+
+    /// The name of the value that a product makes.
+    public func resultName(_ node: NodeID) -> String {
+      model.graph[node].output(0).map { model.graph[$0].name } ?? ""
+    }
+  }
+
+  /// A model with QuantizeLinear and DequantizeLinear.
+  public struct Quantized {
+    public let model: Model
+    public let placement: QuantizationPlacement
+    /// By the group of a placed value.
+    public let parameters: [QuantizationParameters]
   }
 
   /// Prepares and observes: everything that does not depend on which products are quantized in the end.
@@ -62,9 +75,9 @@ public struct StaticQuantizer {
       let moments = try observeMoments(model, placement, set)
       // The split first: what is taken out needs no smoothing.
       if let outlierThreshold {
-        let record = OutlierSplit.Record()
-        misses += try run([OutlierSplit(placement, moments, threshold: outlierThreshold, record: record)], on: &model)
-        for result in record.results { options.kept[result] = "it multiplies outlying channels" }
+        let journal = OutlierJournal()
+        misses += try run([OutlierSplit(placement, moments, threshold: outlierThreshold, journal: journal)], on: &model)
+        for result in journal.results { options.kept[result] = "it multiplies outlying channels" }
       } else if let smoothing {
         var alpha: Float?
         if case .alpha(let given) = smoothing { alpha = given }
@@ -108,7 +121,7 @@ public struct StaticQuantizer {
   /// The quantized model. Products whose result `float` names stay float, each for the reason given.
   public func quantize(
     _ calibrated: Calibrated, keepingFloat float: [String: String] = [:]
-  ) throws -> (model: Model, placement: QuantizationPlacement) {
+  ) throws -> Quantized {
     var options = options
     options.kept = calibrated.kept.merging(float) { a, _ in a }
     var model = calibrated.model
@@ -124,7 +137,7 @@ public struct StaticQuantizer {
     let parameters = try ranges.map { try QuantizationParameters($0 ?? ValueRange(0, 0), scheme) }
     _ = try run(
       [InsertQuantization(placement, parameters, options, means: calibrated.means)], on: &model)
-    return (model, placement)
+    return Quantized(model: model, placement: placement, parameters: parameters)
   }
 
   /// The caller's ranges, if they are of this model.

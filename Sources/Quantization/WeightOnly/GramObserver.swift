@@ -58,44 +58,6 @@ public final class GramObserver: ValueObserver {
   }
 }
 
-/// Mean and greatest magnitude of each channel along a value's last axis.
-public final class ChannelObserver: ValueObserver {
-  private var sums: [Double] = []
-  /// max |x| of each channel; empty before the first sample.
-  public private(set) var maxima: [Float] = []
-  /// Rows seen.
-  public private(set) var count = 0
-
-  public init() {}
-
-  /// mean |x| of each channel.
-  public var means: [Float] { sums.map { count == 0 ? 0 : Float($0 / Double(count)) } }
-
-  /// Throws `.badInput` for a scalar, another number of channels than before, and numbers that are not finite.
-  public func observe(_ tensor: Tensor) throws {
-    let width = try LastAxis.depth(of: tensor, after: count == 0 ? nil : maxima.count)
-    let rows = width == 0 ? 0 : tensor.count / width
-    if rows == 0 { return }
-    let view = try LastAxis.finite(tensor)
-    if count == 0 {
-      sums = [Double](repeating: 0, count: width)
-      maxima = [Float](repeating: 0, count: width)
-    }
-    sums.withUnsafeMutableBufferPointer { sums in
-      maxima.withUnsafeMutableBufferPointer { maxima in
-        for row in 0..<rows {
-          for index in 0..<width {
-            let magnitude = view.base[row * width + index].magnitude
-            sums[index] += Double(magnitude)
-            maxima[index] = max(maxima[index], magnitude)
-          }
-        }
-      }
-    }
-    count += rows
-  }
-}
-
 enum LastAxis {
   /// The length of the last axis. Throws `.badInput` for what is no float tensor with one, or where `known` says
   /// another.
@@ -135,8 +97,8 @@ public struct ActivationStatistics: Sendable {
   /// From observers that saw the value; nil where they saw nothing.
   public init?(_ observers: [any ValueObserver]) {
     let grams = observers.compactMap { $0 as? GramObserver }
-    let channels = observers.compactMap { $0 as? ChannelObserver }
-    guard let gram = grams.first, let channel = channels.first, gram.count > 0, channel.count > 0 else { return nil }
-    self.init(gram: gram.gram, magnitudes: channel.means)
+    let channels = observers.compactMap { $0 as? ChannelMoments }
+    guard let gram = grams.first, gram.count > 0, let channel = channels.first?.summary else { return nil }
+    self.init(gram: gram.gram, magnitudes: channel.meanMagnitude)
   }
 }

@@ -129,7 +129,7 @@ struct WeightMatrix: Sendable {
       signal += Double(a) * Double(a)
       noise += (Double(a) - Double(b)) * (Double(a) - Double(b))
     }
-    return Decibels.ratio(signal, noise)
+    return Closeness.decibel(signal: signal, noise: noise)
   }
 
   var hasOnlyFiniteNumbers: Bool { values.allSatisfy(\.isFinite) }

@@ -46,7 +46,7 @@ public struct WeightOnlyQuantizer: Pass {
       guard let site = try? WeightSite.find(id, in: graph), let value = site.activation, result[value] == nil,
         case .format = options.choice(site), site.tensor.count >= options.minimumElements
       else { continue }
-      result[value] = [GramObserver(), ChannelObserver()]
+      result[value] = [GramObserver(), ChannelMoments(axis: -1)]
     }
     return result
   }

@@ -8,6 +8,15 @@ enum QuantizationHTML {
       body += HTMLPage.section(
         "Accuracy", "Outputs against the float model's, over \(accuracy.samples) samples.", outputs(accuracy))
     }
+    if !report.weights.isEmpty {
+      body += HTMLPage.section(
+        "Weights",
+        "In fewer bits, those that lose most first; the error of a product's result where its data was observed.",
+        weights(report.weights))
+    }
+    if !report.prunedWeights.isEmpty || !report.removedChannels.isEmpty {
+      body += HTMLPage.section("Pruned", "Numbers that are 0 now, and channels that are gone.", pruned(report))
+    }
     if !report.layers.isEmpty {
       body += HTMLPage.section(
         "Sensitivity",
@@ -34,13 +43,15 @@ enum QuantizationHTML {
   private static func header(_ report: QuantizationReport) -> String {
     var out = "<h1>\(HTMLText.escape(report.model))</h1>"
     out +=
-      "<p class=\"sub\">\(HTMLText.escape((report.settings + ["\(report.samples) samples"]).joined(separator: " · ")))</p>"
+      "<p class=\"sub\">\(HTMLText.escape((report.settings + (report.samples > 0 ? ["\(report.samples) samples"] : [])).joined(separator: " · ")))</p>"
     if !report.output.isEmpty { out += "<p class=\"sub mono\">→ \(HTMLText.escape(report.output))</p>" }
     out += "<div class=\"tiles\">"
     if let coverage = report.coverage, coverage.nodes > 0 {
       out += HTMLPage.tile(
         "integer products", Figures.share(Double(coverage.integerNodes) / Double(coverage.nodes)),
-        "\(coverage.integerNodes) of \(coverage.nodes)")
+        "\(coverage.integerNodes) of \(coverage.nodes)"
+          + (coverage.sourceNodes == coverage.nodes
+            ? "" : ", \(coverage.integerSourceNodes) of \(coverage.sourceNodes) in the source"))
       if coverage.multiplyAdds > 0 {
         out += HTMLPage.tile(
           "integer multiply-adds", Figures.share(Double(coverage.integerMultiplyAdds) / Double(coverage.multiplyAdds)),
@@ -50,6 +61,12 @@ enum QuantizationHTML {
     if let before = report.bytesBefore, let after = report.bytesAfter {
       out += HTMLPage.tile(
         "weights", "<small>\(Figures.bytes(before)) →</small> \(Figures.bytes(after))", Figures.change(before, after))
+    }
+    if let speed = report.speed {
+      out += HTMLPage.tile(
+        "speed",
+        "<small>\(Figures.milliseconds(speed.floatMilliseconds)) →</small> \(Figures.milliseconds(speed.milliseconds))",
+        "\(Figures.fixed(speed.ratio, 2)) × the float model, \(speed.threads) thread\(speed.threads == 1 ? "" : "s")")
     }
     if let accuracy = report.accuracy {
       if let before = accuracy.floatTop1, let after = accuracy.top1 {
@@ -63,14 +80,54 @@ enum QuantizationHTML {
   }
 
   private static func outputs(_ accuracy: Accuracy) -> String {
-    let rows = accuracy.outputs.map {
-      "<tr><td><code>\(HTMLText.escape($0.name))</code></td><td class=\"r\">\(Figures.fixed($0.cosine, 5))</td>"
-        + "<td class=\"r\">\(Figures.fixed($0.leastCosine, 5))</td><td class=\"r\">\(Figures.fixed($0.sqnrDecibel, 1))</td>"
-        + "<td class=\"r\">\(Figures.share($0.argmaxAgreement))</td></tr>"
+    table(
+      ["output", "cosine", "least of a sample", "SQNR dB", "argmax agrees"],
+      accuracy.outputs.map {
+        [
+          $0.name, Figures.fixed($0.cosine, 5), Figures.fixed($0.leastCosine, 5), Figures.fixed($0.sqnrDecibel, 1),
+          Figures.share($0.argmaxAgreement),
+        ]
+      })
+  }
+
+  private static func table(_ heads: [String], _ rows: [[String]]) -> String {
+    func row(_ cells: [String], _ tag: String) -> String {
+      "<tr>"
+        + cells.enumerated().map { "<\(tag)\($0 == 0 ? "" : " class=\"r\"")>\(HTMLText.escape($1))</\(tag)>" }.joined()
+        + "</tr>"
     }
-    return
-      "<div class=\"panel\"><table><tr><th>output</th><th class=\"r\">cosine</th><th class=\"r\">least of a sample</th>"
-      + "<th class=\"r\">SQNR dB</th><th class=\"r\">argmax agrees</th></tr>\(rows.joined())</table></div>"
+    return "<div class=\"panel\"><table>" + row(heads, "th") + rows.map { row($0, "td") }.joined() + "</table></div>"
+  }
+
+  private static func weights(_ weights: [QuantizedWeight]) -> String {
+    let sorted = weights.sorted { $0.signalToNoise < $1.signalToNoise }
+    return table(
+      ["node", "format", "before", "after", "SQNR dB", "error of its result"],
+      sorted.map {
+        [
+          $0.label, $0.format.text, Figures.bytes($0.bytesBefore), Figures.bytes($0.bytesAfter),
+          Figures.fixed($0.signalToNoise, 1), $0.relativeOutputError.map(Figures.share) ?? "–",
+        ]
+      })
+  }
+
+  private static func pruned(_ report: QuantizationReport) -> String {
+    var out = ""
+    if !report.prunedWeights.isEmpty {
+      out += table(
+        ["node", "numbers", "zeros", "kept of the squares"],
+        report.prunedWeights.map {
+          [
+            $0.label, Figures.count($0.elements), Figures.share(Double($0.zeros) / Double(max($0.elements, 1))),
+            Figures.share($0.keptEnergy),
+          ]
+        })
+    }
+    if !report.removedChannels.isEmpty {
+      out += table(
+        ["node", "channels", "left"], report.removedChannels.map { [$0.label, "\($0.before)", "\($0.after)"] })
+    }
+    return out
   }
 
   private static func card(_ value: QuantizationReport.Value) -> String {
@@ -84,7 +141,13 @@ enum QuantizationHTML {
     return "<div class=\"card\"><header><h3 class=\"mono\">\(HTMLText.escape(value.name))</h3>"
       + "<span class=\"by\">\(value.parameters.type.name)</span></header><div class=\"panel\" style=\"border:0;margin:0\">"
       + HistogramPicture.svg(value)
-      + "<p class=\"sub\">observed \(ends(value.observed)), kept \(ends(kept))<br>\(facts.joined(separator: " · "))</p></div></div>"
+      + "<p class=\"sub\">\(readers(value))observed \(ends(value.observed)), kept \(ends(kept))<br>\(facts.joined(separator: " · "))</p></div></div>"
+  }
+
+  private static func readers(_ value: QuantizationReport.Value) -> String {
+    if value.readers.isEmpty { return "" }
+    let shown = value.readers.prefix(3).map { "<code>\(HTMLText.escape($0))</code>" }.joined(separator: ", ")
+    return "read by \(shown)\(value.readers.count > 3 ? " and \(value.readers.count - 3) more" : "")<br>"
   }
 
   private static func exceptions(_ report: QuantizationReport) -> String {

@@ -5,14 +5,17 @@ import Quantization
 enum QuantizationJSON {
   static func document(_ report: QuantizationReport) -> JSON {
     .object([
-      ("model", .string(report.model)), ("output", .string(report.output)), ("settings", JSON(report.settings)),
+      ("model", .string(report.model)), ("output", .string(report.output)), ("opset", JSON(report.opset)),
+      ("settings", JSON(report.settings)),
       ("samples", .int(report.samples)), ("bytes_before", JSON(report.bytesBefore)),
       ("bytes_after", JSON(report.bytesAfter)),
       (
         "coverage",
         report.coverage.map {
           .object([
-            ("products", .int($0.nodes)), ("integer", .int($0.integerNodes)), ("multiply_adds", .int($0.multiplyAdds)),
+            ("products", .int($0.nodes)), ("integer", .int($0.integerNodes)),
+            ("source_products", .int($0.sourceNodes)), ("source_integer", .int($0.integerSourceNodes)),
+            ("multiply_adds", .int($0.multiplyAdds)),
             ("integer_multiply_adds", .int($0.integerMultiplyAdds)),
           ])
         } ?? .null
@@ -30,9 +33,47 @@ enum QuantizationJSON {
       ),
       (
         "float",
-        .array(report.exceptions.map { .object([("node", .string($0.node)), ("reason", .string($0.reason))]) })
+        .array(
+          report.exceptions.map {
+            .object([("nodes", JSON($0.nodes)), ("operator", .string($0.type)), ("reason", .string($0.reason))])
+          })
       ),
+      ("weights", .array(report.weights.map(weight))), ("pruned", pruned(report)),
+      ("converted_nodes", JSON(report.convertedNodes)), ("speed", report.speed.map(speed) ?? .null),
     ])
+  }
+
+  private static func speed(_ speed: SpeedComparison) -> JSON {
+    .object([
+      ("float_ms", .double(speed.floatMilliseconds)), ("ms", .double(speed.milliseconds)),
+      ("threads", .int(speed.threads)),
+    ])
+  }
+
+  private static func weight(_ weight: QuantizedWeight) -> JSON {
+    .object([
+      ("node", .string(weight.label)), ("format", .string(weight.format.text)),
+      ("bytes_before", .int(weight.bytesBefore)),
+      ("bytes_after", .int(weight.bytesAfter)), ("sqnr_db", .double(weight.signalToNoise)),
+      ("relative_output_error", JSON(weight.relativeOutputError)),
+    ])
+  }
+
+  private static func pruned(_ report: QuantizationReport) -> JSON {
+    let weights = report.prunedWeights.map { weight -> JSON in
+      .object([
+        ("node", .string(weight.label)), ("numbers", .int(weight.elements)), ("zeros", .int(weight.zeros)),
+        ("kept_energy", .double(weight.keptEnergy)),
+      ])
+    }
+    let channels = report.removedChannels.map { removed -> JSON in
+      .object([
+        ("node", .string(removed.label)), ("before", .int(removed.before)), ("after", .int(removed.after)),
+        ("readers", JSON(removed.readers)),
+      ])
+    }
+    return weights.isEmpty && channels.isEmpty
+      ? .null : .object([("weights", .array(weights)), ("channels", .array(channels))])
   }
 
   private static func accuracy(_ accuracy: Accuracy) -> JSON {
@@ -54,7 +95,7 @@ enum QuantizationJSON {
   private static func value(_ value: QuantizationReport.Value) -> JSON {
     func ends(_ range: ValueRange) -> JSON { .array([.double(Double(range.minimum)), .double(Double(range.maximum))]) }
     return .object([
-      ("name", .string(value.name)), ("type", .string(value.parameters.type.name)),
+      ("name", .string(value.name)), ("readers", JSON(value.readers)), ("type", .string(value.parameters.type.name)),
       ("scale", .double(Double(value.parameters.scale))), ("zero_point", .int(value.parameters.zeroPoint)),
       ("observed", ends(value.observed)), ("range", ends(value.parameters.range)),
       ("clipped", JSON(value.clippedShare)), ("sqnr_db", JSON(value.sqnrDecibel)),

@@ -17,21 +17,26 @@ enum QuantizationMarkdown {
       lines += [
         "## Coverage", "", "| | integer | all | share |", "|---|---:|---:|---:|",
         row("products", coverage.integerNodes, coverage.nodes),
+        row("products in the source", coverage.integerSourceNodes, coverage.sourceNodes),
         row("multiply-adds", coverage.integerMultiplyAdds, coverage.multiplyAdds), "",
       ]
     }
+    if let speed = report.speed { lines += ["Speed: \(speed.summary).", ""] }
     if let accuracy = report.accuracy { lines += self.accuracy(accuracy) }
     if !report.values.isEmpty {
       lines += [
-        "## Values", "", "| value | type | observed | kept | clipped | SQNR dB |", "|---|---|---:|---:|---:|---:|",
+        "## Values", "", "| value | read by | type | observed | kept | clipped | SQNR dB |",
+        "|---|---|---|---:|---:|---:|---:|",
       ]
       lines += report.values.map { value in
-        "| \(ReportMarkdown.escape(value.name)) | \(value.parameters.type.name) | \(ends(value.observed)) | "
+        "| \(ReportMarkdown.escape(value.name)) | \(value.readers.map(ReportMarkdown.escape).joined(separator: ", ")) | "
+          + "\(value.parameters.type.name) | \(ends(value.observed)) | "
           + "\(ends(value.parameters.range)) | \(value.clippedShare.map(Figures.share) ?? "–") | "
           + "\(value.sqnrDecibel.map { Figures.fixed($0, 1) } ?? "–") |"
       }
       lines.append("")
     }
+    lines += weights(report) + pruned(report)
     if !report.layers.isEmpty {
       lines += [
         "## Sensitivity", "", "Each node quantized alone, the most sensitive first.", "",
@@ -53,6 +58,37 @@ enum QuantizationMarkdown {
       lines.append("")
     }
     return lines.joined(separator: "\n")
+  }
+
+  private static func weights(_ report: QuantizationReport) -> [String] {
+    if report.weights.isEmpty { return [] }
+    var lines = [
+      "## Weights", "", "| node | format | bytes | SQNR dB | error of its result |", "|---|---|---:|---:|---:|",
+    ]
+    lines += report.weights.map { weight in
+      "| \(ReportMarkdown.escape(weight.label)) | \(weight.format.text) | \(Figures.bytes(weight.bytesBefore)) → "
+        + "\(Figures.bytes(weight.bytesAfter)) | \(Figures.fixed(weight.signalToNoise, 1)) | "
+        + "\(weight.relativeOutputError.map(Figures.share) ?? "–") |"
+    }
+    return lines + [""]
+  }
+
+  private static func pruned(_ report: QuantizationReport) -> [String] {
+    var lines: [String] = []
+    if !report.prunedWeights.isEmpty {
+      lines += ["## Pruned", "", "| node | numbers | zeros | kept of the squares |", "|---|---:|---:|---:|"]
+      lines += report.prunedWeights.map {
+        "| \(ReportMarkdown.escape($0.label)) | \(Figures.count($0.elements)) | "
+          + "\(Figures.share(Double($0.zeros) / Double(max($0.elements, 1)))) | \(Figures.share($0.keptEnergy)) |"
+      }
+      lines.append("")
+    }
+    if !report.removedChannels.isEmpty {
+      lines += ["## Removed channels", "", "| node | before | after |", "|---|---:|---:|"]
+      lines += report.removedChannels.map { "| \(ReportMarkdown.escape($0.label)) | \($0.before) | \($0.after) |" }
+      lines.append("")
+    }
+    return lines
   }
 
   private static func row(_ name: String, _ part: Int, _ all: Int) -> String {

@@ -5,13 +5,19 @@ public struct QuantizationReport: Sendable {
   /// A value that is kept in integers.
   public struct Value: Sendable {
     public var name: String
+    /// Source nodes that read the integers.
+    public var readers: [String]
     /// Its ends over the calibration set.
     public var observed: ValueRange
     public var parameters: QuantizationParameters
     public var histogram: Histogram?
 
-    public init(name: String, observed: ValueRange, parameters: QuantizationParameters, histogram: Histogram? = nil) {
+    public init(
+      name: String, readers: [String] = [], observed: ValueRange, parameters: QuantizationParameters,
+      histogram: Histogram? = nil
+    ) {
       self.name = name
+      self.readers = readers
       self.observed = observed
       self.parameters = parameters
       self.histogram = histogram
@@ -45,11 +51,14 @@ public struct QuantizationReport: Sendable {
 
   /// What stayed float.
   public struct Exception: Sendable {
-    public var node: String
+    /// Source nodes, by name.
+    public var nodes: [String]
+    public var type: String
     public var reason: String
 
-    public init(node: String, reason: String) {
-      self.node = node
+    public init(nodes: [String], type: String, reason: String) {
+      self.nodes = nodes
+      self.type = type
       self.reason = reason
     }
   }
@@ -58,12 +67,20 @@ public struct QuantizationReport: Sendable {
   public struct Coverage: Sendable {
     public var integerNodes: Int
     public var nodes: Int
+    /// As the source counts them, before products of one operand were merged.
+    public var integerSourceNodes: Int
+    public var sourceNodes: Int
     public var integerMultiplyAdds: Int
     public var multiplyAdds: Int
 
-    public init(integerNodes: Int, nodes: Int, integerMultiplyAdds: Int, multiplyAdds: Int) {
+    public init(
+      integerNodes: Int, nodes: Int, integerSourceNodes: Int? = nil, sourceNodes: Int? = nil,
+      integerMultiplyAdds: Int, multiplyAdds: Int
+    ) {
       self.integerNodes = integerNodes
       self.nodes = nodes
+      self.integerSourceNodes = integerSourceNodes ?? integerNodes
+      self.sourceNodes = sourceNodes ?? nodes
       self.integerMultiplyAdds = integerMultiplyAdds
       self.multiplyAdds = multiplyAdds
     }
@@ -72,6 +89,8 @@ public struct QuantizationReport: Sendable {
   /// The float file and the one that was written; "" where none was.
   public var model: String
   public var output = ""
+  /// Of the written file.
+  public var opset: Int?
   /// How it was quantized, in a few words each: "uint8 data", "entropy".
   public var settings: [String] = []
   public var samples = 0
@@ -82,6 +101,15 @@ public struct QuantizationReport: Sendable {
   public var values: [Value] = []
   public var layers: [Layer] = []
   public var exceptions: [Exception] = []
+  /// Weights that were written in fewer bits.
+  public var weights: [QuantizedWeight] = []
+  /// What was pruned before.
+  public var prunedWeights: [PrunedWeight] = []
+  public var removedChannels: [RemovedChannels] = []
+  /// Nodes that compute in a narrower floating-point type; nil where none were to.
+  public var convertedNodes: Int?
+  /// How long a run takes, against the float model's on the same machine.
+  public var speed: SpeedComparison?
 
   public init(model: String) { self.model = model }
 
@@ -96,7 +124,7 @@ public struct QuantizationReport: Sendable {
     var groups: [String: [String]] = [:]
     for exception in exceptions {
       if groups[exception.reason] == nil { order.append(exception.reason) }
-      groups[exception.reason, default: []].append(exception.node)
+      groups[exception.reason, default: []] += exception.nodes
     }
     return order.enumerated().map { ($0, $1, groups[$1] ?? []) }.sorted { (-$0.2.count, $0.0) < (-$1.2.count, $1.0) }
       .map { ($0.1, $0.2) }

@@ -1,0 +1,45 @@
+import GraphIR
+import InferenceRuntime
+import Quantization
+
+/// Leaves products float that cost more as integers, where the whole model would be slower than the float one.
+///
+/// A model that is faster is left as it is: what it holds then does not depend on the clock.
+struct SpeedSearch {
+  let measurement: SpeedMeasurement
+  /// Products that may stay float, with what they stand for in the source.
+  let products: [NodeID: Origins]
+  /// The name of each one's result.
+  let names: [NodeID: String]
+  /// The model with the named results made in float.
+  let quantize: ([String: String]) throws -> Model
+  let progress: ((String) -> Void)?
+
+  /// What has to stay float, by the name of its result, with the reason for the report; and how fast the model is then. At most three
+  /// models are timed.
+  func kept(from model: Model) throws -> (kept: [String: String], speed: SpeedComparison) {
+    progress?("timing")
+    let first = try measurement.compare(model)
+    guard first.ratio < 1, !products.isEmpty else { return ([:], first) }
+    progress?("looking for what is slower as integers")
+    let costs = try measurement.costs(model, of: products)
+    // What stands for no product (conversions between floats and integers) is shared by all.
+    let shared = max(0, first.milliseconds - costs.values.reduce(0) { $0 + $1.quantized })
+    let each = shared / Double(products.count)
+    var best: (kept: [String: String], speed: SpeedComparison) = ([:], first)
+    for extra in [0, each] {
+      let slower = costs.filter { $0.value.quantized + extra > $0.value.float }
+      if slower.isEmpty { continue }
+      var kept: [String: String] = [:]
+      for (node, cost) in slower { kept[names[node] ?? ""] = Self.reason(cost.float, cost.quantized + extra) }
+      progress?("timing with \(kept.count) products in float")
+      let speed = try measurement.compare(try quantize(kept))
+      if speed.ratio > best.speed.ratio { best = (kept, speed) }
+    }
+    return best
+  }
+
+  private static func reason(_ float: Double, _ quantized: Double) -> String {
+    "it is no faster as an integer product here (\(Figures.milliseconds(quantized)), float \(Figures.milliseconds(float)))"
+  }
+}
