@@ -289,6 +289,9 @@ enum OptimizeSummary {
       lines.append(
         "  \(mark) max|a-b| / max|a| \(Figures.short(verification.maxRel)) over \(verification.cases.count) input sets "
           + "in \(Figures.milliseconds(verification.milliseconds))")
+      if let most = verification.outputs.compactMap(\.allowed).max() {
+        lines.append("           the source quantizes: its own rounding allows up to \(Figures.short(most))")
+      }
       if let compared = verification.comparedValues {
         lines.append(
           "           \(compared) values compared where they changed"

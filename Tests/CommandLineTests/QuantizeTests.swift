@@ -96,6 +96,26 @@ import Testing
     }
   }
 
+  @Test(arguments: ["default", "each"])
+  func aQuantizedModelIsPreparedForThisMachineAndVerified(_ verify: String) throws {
+    try Self.inFolder { folder in
+      for model in [Self.cnn, Self.transformer] {
+        let (quantized, out) = ("\(folder)/quantized.onnx", "\(folder)/out.onnx")
+        let arguments = ["quantize", model, "-o", quantized, "--samples", "8", "--no-timing", "--method", "minmax"]
+        try Cameo.run(arguments + Self.calibration)
+        let flags = verify == "each" ? ["--verify", "each"] : []
+        let result = try Cameo.run(
+          ["optimize", quantized, "-o", out, "--level", "3", "--target", "cameo", "--json"] + flags)
+        #expect(result.status == 0, "\(result.error)")
+        let document = try result.json()
+        #expect(document["verified"] as? Bool == true)
+        let passes = try #require(document["passes"] as? [[String: Any]])
+        let applied = passes.first { $0["name"] as? String == "UseIntegerProducts" }?["applied"] as? Int
+        #expect(applied ?? 0 >= 8, "\(model)")
+      }
+    }
+  }
+
   /// Whatever the clock says here: a model that is slower says so, and names what it left float for that.
   @Test func speedIsSaid() throws {
     try Self.inFolder { folder in

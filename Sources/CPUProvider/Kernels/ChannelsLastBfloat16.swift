@@ -93,7 +93,7 @@ enum ChannelsLastBfloat16 {
     _ request: KernelRequest, _ weights: Tensor, _ shape: ChannelsLastKernels.Shape, padded: Int, pitch: Int,
     perGroup: Int
   ) throws -> TensorStorage {
-    let (channels, n, groups) = (shape.channels, shape.outChannels, shape.groups)
+    let (channels, n, groups, taps) = (shape.channels, shape.outChannels, shape.groups, shape.window.taps)
     return try request.packed(
       weights, "bf16 channels-last conv, groups \(groups), channels \(padded), pitch \(pitch)",
       byteCount: groups * perGroup * 2

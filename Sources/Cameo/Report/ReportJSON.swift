@@ -56,6 +56,7 @@ public enum ReportJSON {
                 verification.outputs.map {
                   .object([
                     ("name", .string($0.name)), ("max_abs", .double($0.maxAbs)), ("max_rel", .double($0.maxRel)),
+                    ("allowed", JSON($0.allowed)),
                   ])
                 })
             ),

@@ -111,6 +111,8 @@ public struct VerificationRecord: Sendable, Codable {
     public var maxAbs: Double
     /// max|a-b| / max|a|
     public var maxRel: Double
+    /// What `maxRel` may be where that is more than the tolerance: the source quantizes, and its own rounding makes so much.
+    public var allowed: Double?
 
     public init(name: String, maxAbs: Double, maxRel: Double) {
       self.name = name

@@ -156,7 +156,7 @@ enum HTMLReport {
       "<div class=\"panel\"><table><tr><th>output</th><th class=\"r\">max |a−b|</th><th class=\"r\">max|a−b| / max|a|</th></tr>"
     let worst = verification.outputs.sorted { $0.maxRel > $1.maxRel }
     for output in worst.prefix(40) {
-      let z = output.maxRel > verification.tolerance ? " style=\"color:var(--bad)\"" : ""
+      let z = output.maxRel > output.allowed ?? verification.tolerance ? " style=\"color:var(--bad)\"" : ""
       out +=
         "<tr><td class=\"mono\"\(z)>\(HTMLText.escape(output.name))</td><td class=\"r\"\(z)>\(Figures.short(output.maxAbs))</td>"
         + "<td class=\"r\"\(z)>\(Figures.short(output.maxRel))</td></tr>"
@@ -171,6 +171,9 @@ enum HTMLReport {
     }
     let hint =
       "Source and result ran on the same seeded inputs through the portable evaluation; allowed is \(Figures.short(verification.tolerance)) per output."
+      + (verification.outputs.compactMap(\.allowed).max().map {
+        " The source quantizes: where float32's own rounding changes an output by more, four times that, at most \(Figures.short($0))."
+      } ?? "")
       + (verification.culprit.map { " Left out because it changes the result: \($0)." } ?? "")
     return HTMLPage.section("Verification", hint, out)
   }
