@@ -13,7 +13,7 @@ struct QuantizationRule: RewriteRule {
     let view = LayoutView(id, context)
     let node = view.node
     guard let source = view.source(node.input(0)), let rank = context.rank(source),
-      let parameters = try QuantizationParameters(id, context)
+      let parameters = try QuantizationNode(id, context)
     else { return nil }
     var change = view.change(name)
     var inputs: [GraphChange.Ref?] = node.inputs.map { $0.map { .existing($0) } }

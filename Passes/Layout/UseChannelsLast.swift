@@ -60,7 +60,7 @@ struct LayoutView {
   /// A dequantized value with its channels last: the integers are moved.
   private func narrow(_ value: ValueID, rank: Int, _ change: inout GraphChange) -> GraphChange.Ref? {
     guard let producer = context.graph.producer(value),
-      let parameters = try? QuantizationParameters(producer, context), parameters.isDequantize, parameters.axis == nil,
+      let parameters = try? QuantizationNode(producer, context), parameters.isDequantize, parameters.axis == nil,
       let integers = parameters.node.input(0)
     else { return nil }
     let moved = change.node(

@@ -28,7 +28,7 @@ public enum NarrowMovement {
   ]
 
   /// True where the node does to integers what it does to the numbers that they stand for.
-  static func movesIntegers(_ id: NodeID, _ parameters: QuantizationParameters, _ context: PassContext) throws -> Bool {
+  static func movesIntegers(_ id: NodeID, _ parameters: QuantizationNode, _ context: PassContext) throws -> Bool {
     let node = context.graph[id]
     let reader = AttributeReader(node)
     switch node.type {
@@ -44,7 +44,7 @@ public enum NarrowMovement {
 
   /// The node's inputs with `data` in the place of the first; what Pad writes is 0, so the zero point.
   static func inputs(
-    _ id: NodeID, _ data: GraphChange.Ref, _ parameters: QuantizationParameters, _ context: PassContext,
+    _ id: NodeID, _ data: GraphChange.Ref, _ parameters: QuantizationNode, _ context: PassContext,
     _ change: inout GraphChange
   ) throws -> [GraphChange.Ref?]? {
     let node = context.graph[id]
@@ -70,7 +70,7 @@ public enum NarrowMovement {
       let graph = context.graph
       let node = graph[id]
       guard context.options.level >= 3, let data = node.input(0), let producer = graph.producer(data),
-        graph[producer].region == node.region, let parameters = try QuantizationParameters(producer, context),
+        graph[producer].region == node.region, let parameters = try QuantizationNode(producer, context),
         parameters.isDequantize, parameters.isBytes, let integers = parameters.node.input(0),
         let axis = try axis(node, id, parameters, context),
         try NarrowMovement.movesIntegers(id, parameters, context)
@@ -95,7 +95,7 @@ public enum NarrowMovement {
 
     /// Where the axis of the scales stands behind the node; nil where it would have no place.
     private func axis(
-      _ node: Node, _ id: NodeID, _ parameters: QuantizationParameters, _ context: PassContext
+      _ node: Node, _ id: NodeID, _ parameters: QuantizationNode, _ context: PassContext
     ) throws -> (place: Int?, Void)? {
       guard let axis = parameters.axis else { return (nil, ()) }
       guard let place = try Movement.permutation(id, context)?.firstIndex(of: axis) else { return nil }
@@ -110,7 +110,7 @@ public enum NarrowMovement {
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let graph = context.graph
-      guard context.options.level >= 3, let parameters = try QuantizationParameters(id, context),
+      guard context.options.level >= 3, let parameters = try QuantizationNode(id, context),
         parameters.axis == nil, parameters.isBytes, let moved = parameters.node.input(0),
         let output = parameters.node.output(0), let mover = graph.producer(moved), graph.hasSingleUse(moved),
         graph[mover].region == parameters.node.region, NarrowMovement.keepers.contains(graph[mover].type),
@@ -136,7 +136,7 @@ public enum NarrowMovement {
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let graph = context.graph
-      guard let parameters = try QuantizationParameters(id, context), parameters.axis == nil, parameters.isBytes,
+      guard let parameters = try QuantizationNode(id, context), parameters.axis == nil, parameters.isBytes,
         let joined = parameters.node.input(0), let output = parameters.node.output(0),
         let concat = graph.producer(joined), graph[concat].is("Concat"), graph[concat].region == parameters.node.region
       else { return nil }
@@ -145,7 +145,7 @@ public enum NarrowMovement {
       var parts: [GraphChange.Ref?] = []
       for (index, part) in graph[concat].inputs.enumerated() {
         guard let part else { return nil }
-        if let producer = graph.producer(part), let own = try QuantizationParameters(producer, context),
+        if let producer = graph.producer(part), let own = try QuantizationNode(producer, context),
           own.isDequantize, own.areEqual(parameters, context), let integers = own.node.input(0)
         {
           parts.append(.existing(integers))

@@ -4,7 +4,7 @@ import PassKit
 import Tensors
 
 /// How a QuantizeLinear or DequantizeLinear goes over its tensor: by one scale, or by one for each index of an axis.
-struct QuantizationParameters {
+struct QuantizationNode {
   let node: Node
   /// Of 8 bits where `isBytes`.
   let integer: DataType?
@@ -42,7 +42,7 @@ struct QuantizationParameters {
   }
 
   /// True where both quantize by the same constants: one scale and one zero point each, in one type.
-  func areEqual(_ other: QuantizationParameters, _ context: PassContext) -> Bool {
+  func areEqual(_ other: QuantizationNode, _ context: PassContext) -> Bool {
     guard axis == nil, other.axis == nil, integer != nil, integer == other.integer,
       let scale = context.uniform(node.input(1)), scale == context.uniform(other.node.input(1)), scale > 1e-30,
       scale < 1e30
