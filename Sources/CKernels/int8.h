@@ -27,6 +27,9 @@ static inline const int32_t *int8_sums(const ck_int8_weights *w) {
 /// 1 for each row of B that is no padding.
 static inline const uint8_t *int8_mask(const ck_int8_weights *w) { return (const uint8_t *)(int8_sums(w) + ck_round_up(w->n, NR)); }
 
+/// Rows [begin, begin + rows) of a tile of sums, whose product's `to` is an int8_target, to rows `row` on of C.
+void ck_int8_put(const ck_done *d, size_t begin, size_t rows, size_t row);
+
 void ck_int8_product(const ck_int8_result *c, const ck_blocks *a, bool is_signed, const ck_int8_weights *b, size_t m_begin, size_t m_end,
                      size_t n_begin, size_t n_end);
 

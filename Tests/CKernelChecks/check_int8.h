@@ -159,12 +159,57 @@ static void check_int8_convolution(void) {
     free(in), free(filters), free(packed), free(places);
 }
 
+static void check_int8_depthwise(void) {
+    ck_window w = random_window(2);
+    if (rnd() % 2) w.dilation[1] = w.dilation[2] = 1;
+    const bool xs = rnd() % 2, ws = rnd() % 2, has_zeros = rnd() % 2;
+    if (!ck_int8_is_depthwise(&w)) return;
+    const size_t ni = product3(w.in), no = product3(w.out), taps = product3(w.kernel), batch = pick(1, 2);
+    int8_case c = {.m = batch * no, .n = pick(1, 150), .k = taps};
+    fill_int8_case(&c);
+    const size_t n = c.n, pitch = n + (rnd() % 3 ? 0 : pick(0, 5)), size = (batch * ni - 1) * pitch + n;
+    uint8_t *in = bytes(size), *filters = bytes(n * taps);
+    float *places = blanks(ni);
+    if (rnd() % 2) for (size_t j = 0; j < n; j++) c.b_zero[j] = 0;
+    if (rnd() % 4 == 0) memset(in, xs ? 0x80 : 255, size), memset(filters, ws ? 0x80 : 255, n * taps);
+    const int32_t x_zero = (int32_t)(rnd() % 256) - (xs ? 128 : 0);
+    ck_int8_weights f = ck_int8_depthwise_filters(&w, n);
+    void *packed = raw(ck_int8_packed_bytes(&f));
+    ck_int8_pack_depthwise(packed, &f, filters, ws, has_zeros ? c.b_zero : NULL, &w);
+    f.packed = packed;
+    ck_int8_corrections(c.add, &f, taps, x_zero, has_zeros ? c.b_zero : NULL, c.bias_int);
+    c.to.add = c.add, c.to.b_zero = has_zeros ? c.b_zero : NULL;
+    c.sums = raw(c.m * n * sizeof *c.sums);
+    for (size_t row = 0; row < c.m; row++) {
+        for (size_t j = 0; j < n; j++) {
+            const int32_t w_zero = (ws ? 0 : 128) + (has_zeros ? c.b_zero[j] : 0);
+            int64_t sum = 0;
+            for (size_t tap = 0; tap < taps; tap++) {
+                const float *at = under(&w, places, (ptrdiff_t)(row % no), (ptrdiff_t)tap);
+                if (!at) continue;
+                const size_t x = (row / no * ni + (size_t)(at - places)) * pitch + j;
+                sum += (eight(in, x, xs) - x_zero) * (eight(filters, j * taps + tap, ws) - w_zero);
+            }
+            c.sums[row * n + j] = sum;
+        }
+    }
+    const ck_int8_image image = {in, pitch, 1, ni * pitch, xs, (uint8_t)x_zero, w};
+    const size_t lines = batch * (size_t)w.out[1], mid = pick(0, lines);
+    void *scratch = raw(ck_int8_depthwise_scratch_bytes(&w));
+    ck_int8_depthwise(&c.to, &image, &f, 0, mid, scratch);
+    ck_int8_depthwise(&c.to, &image, &f, mid, lines, scratch);
+    check_int8_results(&c);
+    free_int8_case(&c);
+    free(in), free(filters), free(packed), free(places), free(scratch);
+}
+
 static void check_int8(void) {
     for (int32_t kernel = CK_INT8_AMX; kernel >= 0; kernel--) {
         if (ck_int8_select(kernel) != kernel) continue;
         const int before = failures;
         for (int round = 0; round < 400; round++) check_int8_product();
         for (int round = 0; round < 150; round++) check_int8_convolution();
+        for (int round = 0; round < 300; round++) check_int8_depthwise();
         printf("%-8s int8 products, %s%s\n", ck_isa_name(), ck_int8_name(), failures == before ? "" : "  FAILED");
     }
     ck_int8_select(-1);

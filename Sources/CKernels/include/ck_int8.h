@@ -101,5 +101,17 @@ size_t ck_int8_conv_scratch_bytes(const ck_window *window, size_t channels, size
 void ck_int8_conv(const ck_int8_result *c, const ck_int8_image *image, const ck_int8_weights *filters, size_t m_begin, size_t m_end,
                   size_t n_begin, size_t n_end, void *scratch);
 
+/// Convolutions with one filter of one plane a channel. `b_zero`, in the numbers as ck_int8_pack keeps them, is part of the packed form: the result
+/// has none. False where the window has a third axis or too many rows.
+bool ck_int8_is_depthwise(const ck_window *window);
+ck_int8_weights ck_int8_depthwise_filters(const ck_window *window, size_t channels);
+/// Packs filters [channels][taps]. `ck_int8_corrections` takes the result, with `b_zero`.
+void ck_int8_pack_depthwise(void *packed, const ck_int8_weights *weights, const void *filters, bool is_signed,
+                            const CK_U(int32_t) *_Nullable b_zero, const ck_window *window);
+size_t ck_int8_depthwise_scratch_bytes(const ck_window *window);
+/// Output lines [begin, end) of N * out[1], all channels.
+void ck_int8_depthwise(const ck_int8_result *c, const ck_int8_image *image, const ck_int8_weights *filters, size_t begin, size_t end,
+                       void *scratch);
+
 #pragma clang assume_nonnull end
 #endif

@@ -60,6 +60,23 @@ final class IntegerWeights: @unchecked Sendable {
     }
   }
 
+  /// Constant filters [channels, 1, taps], one a channel. `zeros`: in the numbers as they are packed.
+  init(_ request: KernelRequest, _ constant: Tensor, depthwise window: Window, channels: Int, zeros: [Int32]?) throws {
+    var geometry = window.c
+    form = ck_int8_depthwise_filters(&geometry, channels)
+    (matrices, type, strides) = (1, constant.dataType, (0, 0, 0))
+    var form = form
+    matrixBytes = aligned(ck_int8_packed_bytes(&form))
+    guard type == .int8 || type == .uint8 else { throw Refusal("weights of \(type)") }
+    let isSigned = type == .int8
+    let places = "kernel \(geometry.kernel), stride \(geometry.stride), dilation \(geometry.dilation)"
+    storage = try request.packed(
+      constant, "int8 depthwise, \(places), zeros \(zeros ?? [])", byteCount: matrixBytes
+    ) { target in
+      ck_int8_pack_depthwise(target, &form, constant.baseAddress, isSigned, zeros, &geometry)
+    }
+  }
+
   var isConstant: Bool { storage != nil }
   var scratchBytes: Int { isConstant ? 0 : matrices * matrixBytes }
 
@@ -91,6 +108,8 @@ final class IntegerKernel: Kernel, @unchecked Sendable {
     let offsets: [Int]
     /// nil: rows as they stand in memory.
     var image: (window: Window, item: Int)?
+    /// One filter a channel: `m` counts output lines.
+    var isDepthwise = false
     /// Images [batch, channels, plane] that are to be read channels last.
     var moves: (batch: Int, channels: Int, plane: Int)?
     /// All numbers, where they are float and have to be quantized first.
@@ -140,7 +159,9 @@ final class IntegerKernel: Kernel, @unchecked Sendable {
     packedOffset =
       resultOffset + (right.moves.map { aligned($0.batch * $0.channels * $0.plane * $0.width) } ?? 0)
     threadOffset = packedOffset + aligned(weights.scratchBytes)
-    if let image = left.image {
+    if let image = left.image, left.isDepthwise {
+      threadBytes = withUnsafePointer(to: image.window.c) { aligned(ck_int8_depthwise_scratch_bytes($0)) }
+    } else if let image = left.image {
       threadBytes = withUnsafePointer(to: image.window.c) { [tiles] in
         aligned(ck_int8_conv_scratch_bytes($0, left.k, left.pitch, min(left.m, tiles.rows)))
       }
@@ -170,7 +191,11 @@ final class IntegerKernel: Kernel, @unchecked Sendable {
     } else if !parameters.isFixed {
       for matrix in 0..<weights.matrices { parameters.correct(call, matrix, weights.matrix(matrix, scratch: nil)) }
     }
-    parallel(call, phase: 3, count: tiles.count * aOffsets.count, grain: grain)
+    if left.isDepthwise {
+      parallel(call, phase: 3, count: left.m, grain: lineGrain)
+    } else {
+      parallel(call, phase: 3, count: tiles.count * aOffsets.count, grain: grain)
+    }
     if let moves = right.moves {
       parallel(call, phase: 4, count: moves.batch * moves.plane * moves.channels, grain: max(moves.plane, 1 << 16))
     }
@@ -179,6 +204,12 @@ final class IntegerKernel: Kernel, @unchecked Sendable {
   /// Products of many small matrices go several at a time.
   private var grain: Int {
     tiles.count > 1 ? 1 : max(1, (1 << 19) / max(1, left.m * weights.form.n * weights.form.depth))
+  }
+
+  /// Output lines of some 10 microseconds, with one filter a channel.
+  private var lineGrain: Int {
+    guard let window = left.image?.window else { return 1 }
+    return max(1, (1 << 20) / max(1, weights.form.n * window.c.out.2 * (window.taps + 8)))
   }
 
   /// DynamicQuantizeLinear's scale and zero point of A, which go to the first bytes behind the parameters.
@@ -215,6 +246,7 @@ final class IntegerKernel: Kernel, @unchecked Sendable {
         weights.pack(matrix, call.input(roles.b), scratch: scratch)
         parameters.correct(call, matrix, weights.matrix(matrix, scratch: scratch))
       }
+    case 3 where left.isDepthwise: filter(call, begin, end, thread)
     case 3: for index in begin..<end { multiply(call, index, thread) }
     default:
       guard let moves = right.moves else { return }
@@ -222,6 +254,18 @@ final class IntegerKernel: Kernel, @unchecked Sendable {
         call.output(), call.scratch + resultOffset, moves.width, 3, [moves.batch, moves.plane, moves.channels],
         [0, 2, 1], begin, end)
     }
+  }
+
+  /// Output lines [begin, end) with one filter a channel.
+  private func filter(_ call: KernelCall, _ begin: Int, _ end: Int, _ thread: Int) {
+    guard let image = left.image else { return }
+    var matrix = weights.matrix(0, scratch: nil)
+    let out = right.moves == nil ? call.output() : call.scratch + resultOffset
+    var result = parameters.result(call, to: out, matrix: 0, first: 0, ldc: right.ldc)
+    var source = ck_int8_image(
+      in: left.moves == nil ? call.input(roles.a) : UnsafeRawPointer(call.scratch + codesOffset), pitch: left.pitch,
+      channels: 1, item: image.item, is_signed: isSigned, pad: parameters.padding(call), window: image.window.c)
+    ck_int8_depthwise(&result, &source, &matrix, begin, end, call.scratch + threadOffset + thread * threadBytes)
   }
 
   private func multiply(_ call: KernelCall, _ index: Int, _ thread: Int) {
