@@ -21,7 +21,7 @@ public enum PassCatalogue {
     - **Cleanup**: [EliminateCommonSubexpressions](#eliminatecommonsubexpressions), [EliminateDeadNodes](#eliminatedeadnodes), [EliminateIdentity](#eliminateidentity), [ExpandOperators](#expandoperators), [FoldConstants](#foldconstants), [InlineConstantIf](#inlineconstantif), [InlineFunctions](#inlinefunctions), [LegalizeActivations](#legalizeactivations)
     - **ControlFlow**: [HoistInvariants](#hoistinvariants), [MergeEqualBranches](#mergeequalbranches), [UnrollLoops](#unrollloops)
     - **Fusion**: [FuseBlockMatMul](#fuseblockmatmul), [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseSoftmax](#fusesoftmax), [GatherQuantizedRows](#gatherquantizedrows)
-    - **Integer**: [UseDynamicProducts](#usedynamicproducts), [UseIntegerProducts](#useintegerproducts)
+    - **Integer**: [ExplainQuantization](#explainquantization), [UseDynamicProducts](#usedynamicproducts), [UseIntegerProducts](#useintegerproducts)
     - **Layout**: [UseChannelsLast](#usechannelslast)
     - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseEmbedLayerNormalization](#fuseembedlayernormalization), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseQuantizedOperators](#fusequantizedoperators), [FuseQuantizedProducts](#fusequantizedproducts), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention), [UseUnsignedQuantization](#useunsignedquantization)
     - **Rules**: [CancelQuantization](#cancelquantization), [DropQuantizedClamp](#dropquantizedclamp), [DropReducedAxes](#dropreducedaxes), [FuseChannelNormalization](#fusechannelnormalization), [FuseElu](#fuseelu), [FuseGelu](#fusegelu), [FuseGemmTranspose](#fusegemmtranspose), [FuseGroupNormalization](#fusegroupnormalization), [FuseHardSigmoid](#fusehardsigmoid), [FuseHardSwish](#fusehardswish), [FuseInstanceNormalization](#fuseinstancenormalization), [FuseLayerNormalization](#fuselayernormalization), [FuseLeakyRelu](#fuseleakyrelu), [FuseLogSoftmax](#fuselogsoftmax), [FuseLpNormalization](#fuselpnormalization), [FuseMatMulBias](#fusematmulbias), [FuseMish](#fusemish), [FusePRelu](#fuseprelu), [FuseRMSNormalization](#fusermsnormalization), [FuseReduction](#fusereduction), [FuseRelu](#fuserelu), [FuseSigmoid](#fusesigmoid), [FuseSoftplus](#fusesoftplus), [FuseSoftsign](#fusesoftsign), [FuseSwiGLU](#fuseswiglu), [FuseSwish](#fuseswish), [FuseTanh](#fusetanh), [FuseThresholdedRelu](#fusethresholdedrelu), [MergeCasts](#mergecasts), [MergeClips](#mergeclips), [MergePads](#mergepads), [MergeScalars](#mergescalars), [MergeSlices](#mergeslices), [MoveQuantization](#movequantization), [SimplifyArithmetic](#simplifyarithmetic), [SimplifyLogic](#simplifylogic), [SimplifyPowers](#simplifypowers)
@@ -910,6 +910,19 @@ public enum PassCatalogue {
 
     ## Integer
 
+    ### ExplainQuantization
+
+    Names what keeps quantized numbers from being used as integers. Level 3, stage: programs.
+
+    ```
+    ```
+
+    Left alone:
+
+    - a normalization reads them: "LayerNormalization reads these numbers as floats"
+    - a normalization makes them: "LayerNormalization gives floats, which are quantized in a step of their own"
+    - the model's own floats
+
     ### UseDynamicProducts
 
     Scales the sums of integer products where they are made. Level 3, stage: integers.
@@ -1638,6 +1651,7 @@ public enum PassCatalogue {
     - a bound: "the norm is kept from falling below 0.5, LpNormalization has no such bound"
     - a bound by Clip: "the norm is kept from falling below 0.5, LpNormalization has no such bound"
     - in negative units: "the unit of the norm is not one positive number"
+    - in a unit that widens: "the unit gives the result another shape"
 
     ### FuseMatMulBias
 
@@ -1971,7 +1985,8 @@ public enum PassCatalogue {
     Left alone:
 
     - summands: "sums of floats are rounded one by one"
-    - too small
+    - too small: "the product 9.99999936531046e-41 of the factors is out of range"
+    - too small for a half: "the product 6.103515625e-05 of the factors is out of range"
     - columns: "a factor is not one number"
     - a factor that widens: "a factor gives the result another shape"
 
@@ -2008,6 +2023,11 @@ public enum PassCatalogue {
     - scales along an axis: "the scales go along an axis"
     - mixed pixels
     - the place of the largest of several scales: "the scales go along an axis"
+    - another type: "the integers are of the types uint8 and int8"
+    - another zero point: "the zero points 3.0 and 4.0 differ"
+    - a scale whose numbers vanish: "the scale 9.999999350456404e-39 is out of range"
+    - the place of the largest of 16 bits: "the integers are of the type int16"
+    - the place of the largest of numbers that vanish: "the scale 9.999999350456404e-39 is out of range"
 
     ### SimplifyArithmetic
 

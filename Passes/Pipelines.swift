@@ -85,7 +85,7 @@ public enum Pipelines {
   private static var integers: [any Pass] { [UseIntegerProducts.pass, UseDynamicProducts.pass] }
 
   /// What takes the nodes that no other form has taken.
-  private static var programs: [any Pass] { [FuseElementwise()] }
+  private static var programs: [any Pass] { [FuseElementwise(), ExplainQuantization.pass] }
 
   /// What only runs when it is asked for by name, after everything else.
   private static var requested: [any Pass] { [ExpandOperators()] }

@@ -21,17 +21,22 @@ struct QuantizedValue {
   var isPlain: Bool { scales.count == 1 && zeros.count <= 1 }
 
   /// What the float value `value` is dequantized from, in its reader's region; nil where a DequantizeLinear does not make it.
-  static func dequantized(_ value: ValueID?, in region: RegionID, _ context: PassContext) throws -> QuantizedValue? {
+  /// `types`: integers that are taken.
+  static func dequantized(
+    _ value: ValueID?, in region: RegionID, _ context: PassContext, types: Set<DataType> = bytes
+  ) throws -> QuantizedValue? {
     guard let value, let node = context.graph.producer(value), context.graph[node].is("DequantizeLinear"),
       context.graph[node].region == region, let data = context.graph[node].input(0)
     else { return nil }
-    return try QuantizedValue(node, data, context)
+    return try QuantizedValue(node, data, context, types: types)
   }
 
-  /// nil where the integers are not of 8 bits, their scales are in blocks, or the floats are not of type float.
-  init?(_ id: NodeID, _ data: ValueID, _ context: PassContext) throws {
+  static let bytes: Set<DataType> = [.uint8, .int8]
+
+  /// nil where the integers are not of the given types, their scales are in blocks, or the floats are not of type float.
+  init?(_ id: NodeID, _ data: ValueID, _ context: PassContext, types: Set<DataType> = bytes) throws {
     let node = context.graph[id]
-    guard let type = context.dataType(data), type == .uint8 || type == .int8, let scale = node.input(1),
+    guard let type = context.dataType(data), types.contains(type), let scale = node.input(1),
       context.dataType(scale) == .float
     else { return nil }
     let reader = AttributeReader(node)

@@ -9,7 +9,7 @@ import Tensors
 /// After: `ai.cameo.IntegerConv<activation="Relu">(x, s, z, W, w, , b, t, u)`. `FusedMatMul`, `MatMul` and `Gemm` become
 /// `ai.cameo.IntegerMatMul`. A product that nothing quantizes afterwards, or that is read as floats, too, gives floats.
 ///
-/// Sums of integers are exact: the result differs from the product of the dequantized floats by that one's rounding. It runs after
+/// Constant weights of 4 bits are widened. Sums of integers are exact: the result differs from the product of the dequantized floats by that one's rounding. It runs after
 /// layouts are chosen and epilogues are fused, in Cameo only.
 public enum UseIntegerProducts {
   public static let pass = RewritePass(
@@ -65,7 +65,8 @@ private struct IntegerOperands {
     self.id = id
     self.context = context
     let data = try QuantizedValue.dequantized(node.input(0), in: node.region, context)
-    let weights = try QuantizedValue.dequantized(node.input(1), in: node.region, context)
+    let weights = try QuantizedValue.dequantized(
+      node.input(1), in: node.region, context, types: [.int8, .uint8, .int4, .uint4])
     if data == nil && weights == nil { return nil }
     guard let data else {
       // Weights alone are another matter: they are widened where they are multiplied.
@@ -139,9 +140,20 @@ private struct IntegerOperands {
       value.zeros.allSatisfy { $0 == 0 } ? nil : value.zero.map { .existing($0) }
     }
     return [
-      .existing(data.data), .existing(data.scale), zero(data), .existing(weights.data), .existing(weights.scale),
-      zero(weights),
+      .existing(data.data), .existing(data.scale), zero(data), try bytes(weights.data, &change),
+      .existing(weights.scale), weights.zeros.allSatisfy { $0 == 0 } ? nil : try bytes(weights.zero, &change),
     ]
+  }
+
+  /// Codes of 4 bits, each in a byte of its own.
+  private func bytes(_ value: ValueID?, _ change: inout GraphChange) throws -> GraphChange.Ref? {
+    guard let value else { return nil }
+    guard weights.type.bitWidth < 8, let codes = context.constant(value) else { return .existing(value) }
+    let view = try ElementView<Int64>(codes)
+    let wide = try Tensor.make(weights.type == .int4 ? .int8 : .uint8, codes.shape, as: Int64.self) { out in
+      for index in 0..<view.count { out[index] = view[index] }
+    }
+    return change.constant(wide)
   }
 
   /// The bias as floats in a row.

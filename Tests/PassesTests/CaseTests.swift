@@ -24,12 +24,15 @@ enum Cases {
     for problem in try item.problems(of: pass) { Issue.record("\(item): \(problem)") }
   }
 
+  /// Passes that change nothing: they say why others did not.
+  private static let explaining: Set<String> = ["ExplainQuantization"]
+
   @Test(arguments: Cases.passes.map(\.name))
   func everyPassHasCases(_ name: String) {
     let cases = Cases.of(name)
     #expect(
-      cases.contains { if case .becomes = $0.expectation { true } else { false } },
-      "\(name) has no case that is rewritten")
+      cases.contains { if case .becomes = $0.expectation { true } else { false } } != Self.explaining.contains(name),
+      "\(name) has no case that is rewritten, or changes nothing and has one")
     #expect(
       cases.contains { if case .unchanged = $0.expectation { true } else { false } }, "\(name) has no case that stays")
   }
