@@ -914,9 +914,6 @@ public enum PassCatalogue {
 
     Names what keeps quantized numbers from being used as integers. Level 3, stage: programs.
 
-    ```
-    ```
-
     Left alone:
 
     - a normalization reads them: "LayerNormalization reads these numbers as floats"

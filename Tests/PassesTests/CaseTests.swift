@@ -25,7 +25,7 @@ enum Cases {
   }
 
   /// Passes that change nothing: they say why others did not.
-  private static let explaining: Set<String> = ["ExplainQuantization"]
+  static let explaining: Set<String> = ["ExplainQuantization"]
 
   @Test(arguments: Cases.passes.map(\.name))
   func everyPassHasCases(_ name: String) {

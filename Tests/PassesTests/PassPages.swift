@@ -45,17 +45,17 @@ enum PassPages {
     let kind = pass is RulePass ? "; written in the rule language" : ""
     let first = pass.summary.prefix(1).uppercased() + pass.summary.dropFirst()
     var lines = ["\(first). Level \(pass.level), stage: \(stage)\(kind)."]
-    lines += ["", "```"]
+    var block: [String] = []
     if let rules = pass as? RulePass {
-      lines += rules.text.split(separator: "\n").prefix { $0.hasPrefix("#") }.map(String.init)
+      block += rules.text.split(separator: "\n").prefix { $0.hasPrefix("#") }.map(String.init)
     } else if pass.documentation != pass.summary {
-      lines += pass.documentation.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) + [""]
+      block += pass.documentation.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) + [""]
     }
     let rewritten = cases.first { if case .becomes = $0.expectation { true } else { false } }
     if let rewritten, case .becomes(let after) = rewritten.expectation {
-      lines += try drawing(rewritten.before, after)
+      block += try drawing(rewritten.before, after)
     }
-    lines.append("```")
+    if !block.isEmpty { lines += ["", "```"] + block + ["```"] }
     let kept = cases.compactMap { item -> String? in
       guard case .unchanged(let sentence) = item.expectation else { return nil }
       return "- " + item.name + (sentence.map { ": \"\($0)\"" } ?? "")
