@@ -9,11 +9,14 @@ import Tensors
 /// After: `ai.cameo.IntegerConv<activation="Relu">(x, s, z, W, w, , b, t, u)`. `FusedMatMul`, `MatMul` and `Gemm` become
 /// `ai.cameo.IntegerMatMul`. A product that nothing quantizes afterwards, or that is read as floats, too, gives floats.
 ///
-/// Constant weights of 4 bits are widened. Sums of integers are exact: the result differs from the product of the dequantized floats by that one's rounding. It runs after
-/// layouts are chosen and epilogues are fused, in Cameo only.
+/// An Add of a value of the result's shape goes into a product that gives floats and has no activation: the same sum, rounded as before.
+///
+/// Constant weights of 4 bits are widened. Sums of integers are exact: the result differs from the product of the dequantized floats by
+/// that one's rounding. It runs after layouts are chosen and epilogues are fused, in Cameo only.
 public enum UseIntegerProducts {
   public static let pass = RewritePass(
-    "UseIntegerProducts", level: 3, summary: "multiplies quantized numbers as integers", rules: [Rule()])
+    "UseIntegerProducts", level: 3, summary: "multiplies quantized numbers as integers",
+    rules: [Rule(), IntegerResidual()])
 
   struct Rule: RewriteRule {
     let name = "IntegerProduct"

@@ -13,6 +13,7 @@ typedef struct T(columns) {
     vi zero, z_zero;
     vf z_scale;
     int32_t op;               ///< CK_UNARY_NONE where it is a clamp
+    bool is_tame;             ///< no finite sum becomes a NaN
 } T(columns);
 _Static_assert(sizeof(T(columns)) <= sizeof(((int8_panel *)0)->columns), "columns of a panel");
 
@@ -57,6 +58,10 @@ static void T(set_columns)(T(columns) * c, const ck_int8_result *to, size_t col,
         c->b_zero[v] = to->b_zero ? T(load)(to->b_zero + at, n) : (vu)0;
         c->scale[v] = to->scale ? T(load)(to->scale + at, n) : VS(1);
         c->bias[v] = to->bias ? T(load)(to->bias + at, n) : VS(-0.0f);  // x + -0 is x, whatever its sign
+    }
+    c->is_tame = fabsf(to->residual_scale) < 0x1p100f && to->inverse < 0x1p100f;
+    for (size_t j = 0; j < cols; j++) {
+        c->is_tame &= (!to->scale || fabsf(to->scale[col + j]) < 0x1p90f) && (!to->bias || fabsf(to->bias[col + j]) < 0x1p120f);
     }
     float low = op == CK_UNARY_RELU ? 0 : op == CK_UNARY_CLIP ? to->act.p0 : -INFINITY, high = op == CK_UNARY_CLIP ? to->act.p1 : INFINITY;
     const float least = (float)((is_signed ? -128 : 0) - to->zero), most = (float)((is_signed ? 127 : 255) - to->zero);
@@ -204,6 +209,70 @@ INL void T(put_all)(const int32_t type, const int32_t residual, const bool is_pl
     }
 }
 
+#if CK_TIER == 2
+/// Whole tiles to 8 bits behind a clamp where there is no NaN: narrowing that saturates does for the bounds of the type. Residuals of 8 bits
+/// (2: less a zero point) or none (0); `has_low`: a bound above the type's; `shifts`: a zero point or a sign. Known to the compiler.
+INL void T(put_bytes)(const int residual, const bool has_low, const bool shifts, const T(columns) * c, const ck_done *d, size_t begin,
+                      size_t rows, size_t row) {
+    const ck_int8_result *to = ((const int8_target *)d->product->to)->to;
+    const vi add0 = (vi)c->add[0], add1 = (vi)c->add[1], z_zero = c->z_zero + (vi)(to->residual_type == CK_INT8_INT8 ? 128 : 0);
+    const vf scale0 = c->scale[0], scale1 = c->scale[1], bias0 = c->bias[0], bias1 = c->bias[1];
+    const vf low = c->low, high = c->high, inverse = c->inverse, z_scale = c->z_scale;
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i flip = _mm512_set1_epi8(to->type == CK_INT8_INT8 ? (char)0x80 : 0);
+    const __m512i zero = _mm512_set1_epi16((int16_t)(to->zero + (to->type == CK_INT8_INT8 ? 128 : 0)));
+    const __m128i z_flip = _mm_set1_epi8(to->residual_type == CK_INT8_INT8 ? (char)0x80 : 0);
+    const int32_t *sums = (const int32_t *)d->sums + begin * NR;
+    uint8_t *out = (uint8_t *)to->c + row * to->ldc + d->col;
+    const uint8_t *z = (const uint8_t *)to->residual + row * to->residual_stride + d->col;
+    for (size_t i = 0; i < rows; i += 2) {
+        const size_t next = i + 1 < rows;  // the last row of an odd number is put twice
+        __m512i codes[4];
+#pragma clang loop unroll(full)
+        for (int v = 0; v < 4; v++) {
+            const size_t r = v / 2 * next;
+            vf x = __builtin_convertvector(LDI(sums + r * NR + v % 2 * W) + (v % 2 ? add1 : add0), vf);
+            x = x * (v % 2 ? scale1 : scale0);
+            x = x + (v % 2 ? bias1 : bias0);
+            if (residual) {
+                __m128i given = _mm_loadu_si128((const __m128i *)(const void *)(z + r * to->residual_stride + v % 2 * W));
+                if (residual == 2) given = _mm_xor_si128(given, z_flip);
+                vi whole = (vi)_mm512_cvtepu8_epi32(given);
+                if (residual == 2) whole -= z_zero;
+                vf y = __builtin_convertvector(whole, vf);
+                y = y * z_scale;
+                x = x + y;
+            }
+            x = x * inverse;
+            if (has_low) x = (vf)_mm512_max_ps((__m512)x, (__m512)low);
+            codes[v] = _mm512_cvtps_epi32(_mm512_min_ps((__m512)x, (__m512)high));
+        }
+        __m512i a = _mm512_packs_epi32(codes[0], codes[1]), b = _mm512_packs_epi32(codes[2], codes[3]);
+        if (shifts) a = _mm512_adds_epi16(a, zero), b = _mm512_adds_epi16(b, zero);
+        __m512i bytes = _mm512_packus_epi16(a, b);
+        if (shifts) bytes = _mm512_xor_si512(bytes, flip);
+        bytes = _mm512_permutexvar_epi32(order, bytes);
+        _mm256_storeu_si256((__m256i *)(void *)out, _mm512_castsi512_si256(bytes));
+        _mm256_storeu_si256((__m256i *)(void *)(out + next * to->ldc), _mm512_extracti64x4_epi64(bytes, 1));
+        sums += 2 * NR, out += 2 * to->ldc, z += 2 * to->residual_stride;
+    }
+}
+
+/// True where it was that.
+static bool T(put_as_bytes)(const T(columns) * c, const ck_done *d, size_t begin, size_t rows, size_t row) {
+    const ck_int8_result *to = ((const int8_target *)d->product->to)->to;
+    if (to->type == CK_INT8_FLOAT || to->type == CK_INT8_INT32 || to->residual_type == CK_INT8_FLOAT || d->cols != NR || !c->is_tame) return false;
+    const bool has_low = c->low[0] > c->least[0], shifts = to->type == CK_INT8_INT8 || to->zero != 0;
+    const int residual = to->residual_type == CK_INT8_NONE ? 0 : to->residual_type == CK_INT8_UINT8 && to->residual_zero == 0 ? 1 : 2;
+    switch (residual * 4 + has_low * 2 + shifts) {
+#define CASE(n) case n: T(put_bytes)(n / 4, n / 2 % 2, n % 2, c, d, begin, rows, row); break;
+    CASE(0) CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) default: CASE(11)
+#undef CASE
+    }
+    return true;
+}
+#endif
+
 static void T(finish)(const ck_done *d, size_t begin, size_t rows, size_t row) {
     const int8_target *target = d->product->to;
     const ck_int8_result *to = target->to;
@@ -211,6 +280,9 @@ static void T(finish)(const ck_done *d, size_t begin, size_t rows, size_t row) {
     if (target->panel->col != d->col) T(set_columns)(columns, to, d->col, d->cols);
     target->panel->col = d->col;
     const bool is_plain = !to->b_zero && columns->op == CK_UNARY_NONE;
+#if CK_TIER == 2
+    if (is_plain && T(put_as_bytes)(columns, d, begin, rows, row)) return;
+#endif
 #define PUT(type, residual)                                                                            \
     if (is_plain) return T(put_all)(type, residual, true, columns, d, begin, rows, row);              \
     return T(put_all)(type, residual, false, columns, d, begin, rows, row)

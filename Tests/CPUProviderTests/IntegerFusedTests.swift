@@ -117,6 +117,41 @@ import Testing
     ]
   }
 
+  /// One filter a channel.
+  private static func channelFilters(_ types: (DataType, DataType)) -> [KernelCase] {
+    func form(_ group: Int, _ more: [String: Attribute]) -> [String: Attribute] {
+      more.merging(["group": .int(Int64(group))]) { a, _ in a }
+    }
+    return [
+      convolution(
+        [2, 15, 17, 70], [70, 1, 3, 3], types, result: [2, 15, 17, 70], y: .uint8, residual: .uint8,
+        activation: ("HardSwish", []), more: form(70, ["pads": .ints([1, 1, 1, 1])])),
+      convolution(
+        [1, 14, 30, 33], [33, 1, 5, 5], types, result: [1, 7, 15, 33], y: .int8, residual: .float, zeros: true,
+        more: form(33, ["pads": .ints([2, 2, 2, 2]), "strides": .ints([2, 2])])),
+      convolution(
+        [1, 40, 19, 64], [64, 1, 5, 5], types, result: [1, 40, 19, 64], activation: ("Relu", []),
+        more: form(64, ["pads": .ints([2, 2, 2, 2])])),
+      convolution(
+        [1, 12, 20, 8], [8, 1, 3, 3], types, result: [1, 6, 18, 8], y: types.0,
+        more: form(8, ["pads": .ints([1, 0, 1, 0]), "strides": .ints([2, 1])])),
+      convolution(
+        [1, 12, 20, 96], [96, 1, 3, 2], types, result: [1, 8, 7, 96], y: .uint8, zeros: true,
+        more: form(96, ["dilations": .ints([2, 1]), "strides": .ints([1, 3]), "pads": .ints([0, 1, 0, 0])])),
+      convolution(
+        [2, 23, 20], [20, 1, 7], types, result: [2, 23, 20], y: .uint8, more: form(20, ["pads": .ints([3, 3])])),
+      convolution(
+        [1, 20, 9, 11], [20, 1, 3, 3], types, result: [1, 9, 11, 20], y: .uint8,
+        more: form(20, ["channels_first": .int(1), "pads": .ints([1, 1, 1, 1])])),
+      convolution(
+        [1, 4, 5, 6, 6], [6, 1, 2, 2, 2], types, result: [1, 3, 4, 5, 6], y: .uint8, more: form(6, [:])),
+    ]
+  }
+
+  @Test(arguments: types.flatMap { channelFilters($0) }) func depthwise(_ item: KernelCase) throws {
+    for threads in [1, 3] { try item.run(threads) }
+  }
+
   @Test(arguments: types.flatMap { convolutions($0) }) func convolution(_ item: KernelCase) throws {
     for threads in [1, 3] { try item.run(threads) }
   }

@@ -48,7 +48,8 @@ enum IntegerConvKernels {
     let zeros = roles.bZero.flatMap { request.input($0) }
     var geometry = window.c
     let isDepthwise =
-      groups == all && n == 1 && groups > 1 && ck_int8_is_depthwise(&geometry) && (zeros.map { $0.constant != nil } ?? true)
+      groups == all && n == 1 && groups > 1 && ck_int8_is_depthwise(&geometry)
+      && (zeros.map { $0.constant != nil } ?? true)
     let weights: IntegerWeights
     if isDepthwise {
       weights = try IntegerWeights(
@@ -81,7 +82,8 @@ enum IntegerConvKernels {
     if first.image { left.moves = (batch, all, window.inputCount) }
     if first.result { right.moves = (batch, w.shape[0], window.outputCount, y.type.bitWidth / 8) }
     let kernel = try IntegerKernel(
-      isDepthwise ? "depthwise" : window.isPointwise ? "pointwise" : "conv", request, roles, weights, parameters, left, right)
+      isDepthwise ? "depthwise" : window.isPointwise ? "pointwise" : "conv", request, roles, weights, parameters, left,
+      right)
     return PreparedKernel(
       kernel, scratchBytes: kernel.scratchBytes,
       inPlaceInputs: residual?.type == y.type ? [roles.z].compactMap { $0 } : [], unreadInputs: [roles.b])
