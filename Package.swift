@@ -64,6 +64,8 @@ let package = Package(
     .target(name: "CKernels"),
     .target(name: "CBLAS"),
     .target(name: "CImage"),
+    // The kernels are text within the program: sources.c embeds them.
+    .target(name: "CCUDA", exclude: ["Kernels"]),
     .target(
       name: "CONNX",
       cxxSettings: [.define("ONNX_NAMESPACE", to: "onnx"), .define("ONNX_ML", to: "1")],

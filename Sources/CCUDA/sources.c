@@ -1,0 +1,54 @@
+// The kernels' text inside the program: nothing has to be found at run time.
+#include "include/CCUDA.h"
+
+#include <string.h>
+
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+static const char attention_common[] = {
+#embed "Kernels/attention_common.cuh" suffix(, 0)
+};
+static const char online_softmax[] = {
+#embed "Kernels/online_softmax.cuh" suffix(, 0)
+};
+static const char bulk_copy[] = {
+#embed "Kernels/bulk_copy.cuh" suffix(, 0)
+};
+static const char wgmma[] = {
+#embed "Kernels/wgmma.cuh" suffix(, 0)
+};
+static const char matrix_sync[] = {
+#embed "Kernels/matrix_sync.cuh" suffix(, 0)
+};
+static const char attention_sm90[] = {
+#embed "Kernels/attention_sm90.cu" suffix(, 0)
+};
+static const char attention_portable[] = {
+#embed "Kernels/attention_portable.cu" suffix(, 0)
+};
+static const char attention_decode[] = {
+#embed "Kernels/attention_decode.cu" suffix(, 0)
+};
+
+#define SOURCE(name, ending) {#name "." #ending, name, sizeof name - 1}
+static const struct {
+    const char *name, *text;
+    size_t size;
+} sources[] = {
+    SOURCE(attention_common, cuh), SOURCE(online_softmax, cuh), SOURCE(bulk_copy, cuh),
+    SOURCE(wgmma, cuh),            SOURCE(matrix_sync, cuh),    SOURCE(attention_sm90, cu),
+    SOURCE(attention_portable, cu), SOURCE(attention_decode, cu),
+};
+enum { COUNT = sizeof sources / sizeof *sources };
+
+const char *cameo_cuda_source_name(size_t index) { return index < COUNT ? sources[index].name : NULL; }
+
+const char *cameo_cuda_source(const char *name, size_t *size) {
+    for (size_t i = 0; i < COUNT; i++) {
+        if (strcmp(sources[i].name, name)) continue;
+        *size = sources[i].size;
+        return sources[i].text;
+    }
+    *size = 0;
+    return NULL;
+}
