@@ -19,8 +19,8 @@ let package = Package(
     .target(
       name: "Cameo",
       dependencies: [
-        "Quantization", "Passes", "CPUProvider", "InferenceRuntime", "PassKit", "ONNXFormat", "Operators", "GraphIR",
-        "Tensors",
+        "Quantization", "Passes", "CPUProvider", "CUDAProvider", "InferenceRuntime", "PassKit", "ONNXFormat",
+        "Operators", "GraphIR", "Tensors",
       ]),
     // Prints plans, times and differences of one model: the runtime's own workbench.
     .executableTarget(
@@ -40,6 +40,7 @@ let package = Package(
       name: "CPUProvider",
       dependencies: ["InferenceRuntime", "PassKit", "Operators", "GraphIR", "Tensors", "CKernels", "CBLAS"],
       plugins: [.plugin(name: "KernelDigest")]),
+    .target(name: "CUDAProvider", dependencies: ["InferenceRuntime", "Tensors", "CCUDA"]),
     .plugin(name: "KernelDigest", capability: .buildTool(), path: "Tools/KernelDigest"),
     // L5
     .target(name: "InferenceRuntime", dependencies: ["PassKit", "Operators", "GraphIR", "Tensors"]),
@@ -87,6 +88,9 @@ let package = Package(
         "CPUProvider", "InferenceRuntime", "Operators", "GraphIR", "Tensors", "MallocCounter", "CKernels",
         "KernelReference",
       ]),
+    .testTarget(
+      name: "CUDAProviderTests", dependencies: ["TestSupport", "CUDAProvider", "InferenceRuntime", "Tensors"],
+      exclude: ["Fixtures"]),
     .testTarget(
       name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"], exclude: ["Fixtures"]),
     .testTarget(

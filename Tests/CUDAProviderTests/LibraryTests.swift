@@ -1,0 +1,62 @@
+import CUDAProvider
+import Foundation
+import Tensors
+import TestSupport
+import Testing
+
+@Suite struct LibraryTests {
+  private func reason<T>(_ result: Result<T, CameoError>) -> String {
+    switch result {
+    case .success: "it is there"
+    case .failure(let error): "\(error.kind): \(error)"
+    }
+  }
+
+  @Test func aMissingLibraryIsNamed() {
+    let libraries = CUDALibraries(
+      folders: "/nowhere::/", driver: "libcuda-none.so.1", compiler: "libnvrtc-none.so.2:libnvrtc-none.so.1")
+    #expect(reason(libraries.driver) == "system: libcuda-none.so.1 is not there")
+    #expect(reason(libraries.compiler) == "system: neither libnvrtc-none.so.2 nor libnvrtc-none.so.1 is there")
+    let probe = CUDAProbe(libraries)
+    #expect(probe.devices.isEmpty)
+    #expect(probe.findings.map(\.what) == ["CUDA driver", "NVRTC"])
+    #expect(probe.findings.allSatisfy { !$0.isFound })
+    #expect(
+      probe.obstacle
+        == "libcuda-none.so.1 is not there; neither libnvrtc-none.so.2 nor libnvrtc-none.so.1 is there")
+  }
+
+  @Test func aMissingFunctionIsNamed() {
+    let libraries = CUDALibraries(driver: "libc.so.6", compiler: "libnvrtc-none.so.1:libc.so.6")
+    #expect(reason(libraries.driver) == "system: libc.so.6 has no cuInit")
+    #expect(reason(libraries.compiler) == "system: libc.so.6 has no nvrtcVersion")
+  }
+
+  @Test func whatIsNoLibraryIsNotTakenForAMissingOne() throws {
+    try withFolder { folder in
+      try Array("not a library".utf8).withUnsafeBytes { bytes in
+        let file = try FileOutput(path: folder + "/libbroken.so")
+        try file.write(bytes)
+        try file.commit()
+      }
+      let text = reason(CUDALibraries(folders: folder, driver: "libbroken.so").driver)
+      #expect(text.hasPrefix("system: libbroken.so cannot be loaded: "), "\(text)")
+    }
+  }
+
+  @Test func sourcesAreCarriedWithin() throws {
+    let names = KernelSource.embeddedNames
+    let folder = Repository.root.appending(path: "Sources/CCUDA/Kernels")
+    #expect(names.count == 8)
+    for name in names {
+      let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
+      #expect(try KernelSource.embedded(name).text == text, "\(name)")
+    }
+    #expect(throws: CameoError.self) { try KernelSource.embedded("none.cu") }
+  }
+
+  @Test func continuousIntegrationHasNVRTC() {
+    #expect(
+      Toolkit.isThere || !Repository.isCI, "\(reason(Toolkit.libraries.compiler)): Tools/setup models installs it")
+  }
+}
