@@ -1,12 +1,9 @@
 import ArgumentParser
 import CPUProvider
+import CUDAProvider
 import Cameo
 import InferenceRuntime
 import Tensors
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// `cameo providers`: what was found on this machine.
 struct ProvidersCommand: ParsableCommand {
@@ -21,9 +18,11 @@ struct ProvidersCommand: ParsableCommand {
   @OptionGroup var output: OutputArguments
 
   func run() throws {
+    let cuda = CUDAProbe()
     let providers: [(name: String, findings: [ProviderFinding])] = [
-      ("cpu", CPUProvider().probe()), ("reference", ReferenceProvider().probe()), ("cuda", [cuda()]),
+      ("cpu", CPUProvider().probe()), ("reference", ReferenceProvider().probe()), ("cuda", cuda.findings),
     ]
+    let why = cuda.obstacle ?? "this version of cameo runs no models on CUDA devices"
     let threads = ThreadPool(threads: 0).threads
     if output.json {
       let document = JSON.object([
@@ -34,6 +33,7 @@ struct ProvidersCommand: ParsableCommand {
             providers.map { name, findings in
               .object([
                 ("name", .string(name)), ("usable", .bool(name != "cuda")),
+                ("reason", name == "cuda" ? .string(why) : .null),
                 (
                   "findings",
                   .array(
@@ -53,23 +53,16 @@ struct ProvidersCommand: ParsableCommand {
     Console.out("\(threads) threads, memory limit \(Figures.bytes(MemoryBudget.shared.limit))")
     for (name, findings) in providers {
       Console.out("\n" + Console.styled(name, .bold))
+      // What is missing of CUDA stands in that one line.
+      let isCUDA = name == "cuda"
+      if isCUDA { Console.out("CUDA: no: \(why)") }
       var table = Table(alignments: [.left, .left, .left])
-      for finding in findings {
+      for finding in findings where finding.isFound || !isCUDA {
         table.add(
           finding.isFound ? Console.styled("found", .green) : Console.styled("not found", .yellow), finding.what,
           finding.detail)
       }
-      Console.out(table.isEmpty ? "  nothing is looked for" : table.text())
+      if !table.isEmpty { Console.out(table.text()) } else if !isCUDA { Console.out("  nothing is looked for") }
     }
-  }
-
-  /// Says what the machine has; this version has no CUDA provider.
-  private func cuda() -> ProviderFinding {
-    guard let handle = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) else {
-      return ProviderFinding(
-        "CUDA driver", isFound: false, "libcuda.so.1: \(dlerror().map { String(cString: $0) } ?? "not found")")
-    }
-    dlclose(handle)
-    return ProviderFinding("CUDA driver", isFound: true, "libcuda.so.1; this version of cameo has no CUDA kernels")
   }
 }

@@ -32,6 +32,19 @@ import Testing
     #expect(try differs.json()["equal"] as? Bool == false)
   }
 
+  @Test func providersSayWhatStandsInTheWayOfCUDA() throws {
+    let document = try Cameo.run("providers", "--json").json()
+    let providers = try #require(document["providers"] as? [[String: Any]])
+    let cuda = try #require(providers.first { $0["name"] as? String == "cuda" })
+    let reason = try #require(cuda["reason"] as? String)
+    #expect(cuda["usable"] as? Bool == false)
+    let findings = try #require(cuda["findings"] as? [[String: Any]])
+    #expect(Set(findings.compactMap { $0["what"] as? String }).isSuperset(of: ["CUDA driver", "NVRTC"]))
+    let text = try Cameo.run("providers").output.split(separator: "\n")
+    #expect(text.filter { $0.hasPrefix("CUDA: ") } == ["CUDA: no: \(reason)"])
+    #expect(try Cameo.run("run", transformer, "--provider", "cuda").status == 64)
+  }
+
   @Test func errorsAreOneLine() throws {
     let folder = try Cameo.folder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
