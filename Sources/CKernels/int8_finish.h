@@ -211,13 +211,14 @@ INL void T(put_all)(const int32_t type, const int32_t residual, const bool is_pl
 
 #if CK_TIER == 2
 /// Whole tiles to 8 bits behind a clamp where there is no NaN: narrowing that saturates does for the bounds of the type. Residuals of 8 bits
-/// (2: less a zero point) or none (0); `has_low`: a bound above the type's; `shifts`: a zero point or a sign. Known to the compiler.
-INL void T(put_bytes)(const int residual, const bool has_low, const bool shifts, const T(columns) * c, const ck_done *d, size_t begin,
+/// (2: less a zero point) or none (0); `has_low`: a bound above the type's; `shifts`: a zero point or a sign; `swishes`: HardSwish instead of a
+/// clamp. Known to the compiler.
+INL void T(put_bytes)(const int residual, const bool has_low, const bool shifts, const bool swishes, const T(columns) * c, const ck_done *d, size_t begin,
                       size_t rows, size_t row) {
     const ck_int8_result *to = ((const int8_target *)d->product->to)->to;
     const vi add0 = (vi)c->add[0], add1 = (vi)c->add[1], z_zero = c->z_zero + (vi)(to->residual_type == CK_INT8_INT8 ? 128 : 0);
     const vf scale0 = c->scale[0], scale1 = c->scale[1], bias0 = c->bias[0], bias1 = c->bias[1];
-    const vf low = c->low, high = c->high, inverse = c->inverse, z_scale = c->z_scale;
+    const vf low = c->low, high = swishes ? c->most : c->high, inverse = c->inverse, z_scale = c->z_scale;
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const __m512i flip = _mm512_set1_epi8(to->type == CK_INT8_INT8 ? (char)0x80 : 0);
     const __m512i zero = _mm512_set1_epi16((int16_t)(to->zero + (to->type == CK_INT8_INT8 ? 128 : 0)));
@@ -243,6 +244,11 @@ INL void T(put_bytes)(const int residual, const bool has_low, const bool shifts,
                 y = y * z_scale;
                 x = x + y;
             }
+            if (swishes) {
+                vf y = T(sixth)(x);
+                y = y + VS(0.5f);
+                x = x * T(bound)(y, VS(0), VS(1));
+            }
             x = x * inverse;
             if (has_low) x = (vf)_mm512_max_ps((__m512)x, (__m512)low);
             codes[v] = _mm512_cvtps_epi32(_mm512_min_ps((__m512)x, (__m512)high));
@@ -262,11 +268,12 @@ INL void T(put_bytes)(const int residual, const bool has_low, const bool shifts,
 static bool T(put_as_bytes)(const T(columns) * c, const ck_done *d, size_t begin, size_t rows, size_t row) {
     const ck_int8_result *to = ((const int8_target *)d->product->to)->to;
     if (to->type == CK_INT8_FLOAT || to->type == CK_INT8_INT32 || to->residual_type == CK_INT8_FLOAT || d->cols != NR || !c->is_tame) return false;
-    const bool has_low = c->low[0] > c->least[0], shifts = to->type == CK_INT8_INT8 || to->zero != 0;
+    const bool swishes = c->op == CK_UNARY_HARD_SWISH, has_low = !swishes && c->low[0] > c->least[0], shifts = to->type == CK_INT8_INT8 || to->zero != 0;
     const int residual = to->residual_type == CK_INT8_NONE ? 0 : to->residual_type == CK_INT8_UINT8 && to->residual_zero == 0 ? 1 : 2;
-    switch (residual * 4 + has_low * 2 + shifts) {
-#define CASE(n) case n: T(put_bytes)(n / 4, n / 2 % 2, n % 2, c, d, begin, rows, row); break;
-    CASE(0) CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) default: CASE(11)
+    if (swishes && residual) return false;
+    switch (swishes * 12 + residual * 4 + has_low * 2 + shifts) {
+#define CASE(n) case n: T(put_bytes)(n / 4 % 3, n / 2 % 2, n % 2, n / 12, c, d, begin, rows, row); break;
+    CASE(0) CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) default: CASE(13)
 #undef CASE
     }
     return true;
@@ -281,7 +288,8 @@ static void T(finish)(const ck_done *d, size_t begin, size_t rows, size_t row) {
     target->panel->col = d->col;
     const bool is_plain = !to->b_zero && columns->op == CK_UNARY_NONE;
 #if CK_TIER == 2
-    if (is_plain && T(put_as_bytes)(columns, d, begin, rows, row)) return;
+    const bool is_fast = !to->b_zero && (columns->op == CK_UNARY_NONE || columns->op == CK_UNARY_HARD_SWISH);
+    if (is_fast && T(put_as_bytes)(columns, d, begin, rows, row)) return;
 #endif
 #define PUT(type, residual)                                                                            \
     if (is_plain) return T(put_all)(type, residual, true, columns, d, begin, rows, row);              \
