@@ -16,12 +16,32 @@ public struct EliminateCommonSubexpressions: Pass {
   /// products (scales, biases) often differs and can be put into each.
   public init(comparesLarge: Bool = true) { self.comparesLarge = comparesLarge }
 
-  private struct Key: Hashable {
+  /// What two nodes that compute the same have in common at a glance.
+  private struct Outline: Hashable {
     let operatorName: OperatorName
     let region: RegionID
+    /// Without constants, which may be equal and yet two values.
+    let inputs: [ValueID?]
+    let outputs: [Bool]
+
+    init(_ node: Node, _ graph: Graph) {
+      operatorName = node.operatorName
+      region = node.region
+      inputs = node.inputs.map { input in input.flatMap { graph[$0].isConstant ? nil : $0 } }
+      outputs = node.outputs.map { $0 != nil }
+    }
+  }
+
+  /// The rest, which says whether they do.
+  private struct Key: Hashable {
     let inputs: [Input]
     let attributes: [String]
-    let outputs: Int
+  }
+
+  /// Nodes of one outline. Few have another beside them, so keys are made when a second one comes.
+  private struct Bucket {
+    let first: NodeID
+    var keys: [Key: NodeID]?
   }
 
   private enum Input: Hashable {
@@ -66,17 +86,26 @@ public struct EliminateCommonSubexpressions: Pass {
   }
 
   public func run(_ context: PassContext) throws {
-    var seen: [Key: NodeID] = [:]
+    var seen: [Outline: Bucket] = [:]
     var large = LargeConstants()
     for id in context.graph.allNodes where context.graph[id].isAlive {
       let node = context.graph[id]
       guard let op = OperatorRegistry[node.operatorName], op.traits.isDisjoint(with: [.random, .controlFlow]),
-        node.regions.isEmpty, let key = key(node, context, &large)
+        !node.ownsRegions
       else { continue }
-      guard let first = seen[key] else {
-        seen[key] = id
+      let outline = Outline(node, context.graph)
+      guard var bucket = seen[outline] else {
+        seen[outline] = Bucket(first: id)
         continue
       }
+      var keys = bucket.keys ?? [:]
+      if bucket.keys == nil, let key = key(context.graph[bucket.first], context, &large) { keys[key] = bucket.first }
+      let key = key(node, context, &large)
+      let known = key.flatMap { keys[$0] }
+      if let key, known == nil { keys[key] = id }
+      bucket.keys = keys
+      seen[outline] = bucket
+      guard let first = known else { continue }
       guard !node.outputs.contains(where: { output in output.map { context.graph.isRegionOutput($0) } ?? false }) else {
         continue
       }
@@ -103,10 +132,7 @@ public struct EliminateCommonSubexpressions: Pass {
       if tensor.dataType == .string { return .strings(tensor.shape, tensor.strings) }
       return .constant(tensor.dataType, tensor.shape, tensor.withUnsafeBytes { Array($0) })
     }
-    let mask = node.outputs.map { $0 == nil ? "-" : "+" }.joined()
-    return Key(
-      operatorName: node.operatorName, region: node.region, inputs: inputs, attributes: attributes.sorted() + [mask],
-      outputs: node.outputs.count)
+    return Key(inputs: inputs, attributes: attributes.sorted())
   }
 
   private func text(_ attribute: Attribute) -> String? {

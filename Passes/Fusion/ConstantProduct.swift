@@ -112,6 +112,7 @@ struct ConstantProduct {
 
   /// Where weight `first`, `second` of the first two axes stands: `kernel` numbers from `base` on, between channels of the result and of
   /// the data.
+  @inline(__always)
   private func forEachPair(_ body: (_ base: Int, _ kernel: Int, _ result: Int, _ data: Int) -> Void) {
     let inner = weight.shape[1]
     let kernel = weight.shape.dropFirst(2).reduce(1, *)
@@ -128,33 +129,74 @@ struct ConstantProduct {
   /// The weights times a factor for each channel of the result, or of the data. Throws a refusal where one is too large for the type.
   private func weights(times factors: [Double], ofResult: Bool) throws -> Tensor {
     if weight.dataType == .float { return try floatWeights(times: factors, ofResult: ofResult) }
+    let numbers = try products(factors, ofResult: ofResult)
+    try check(numbers)
+    return try .of(numbers, weight.dataType, shape: weight.shape)
+  }
+
+  private func products(_ factors: [Double], ofResult: Bool) throws -> [Double] {
     let view = try ElementView<Double>(weight)
     var numbers = [Double](repeating: 0, count: weight.count)
     forEachPair { base, kernel, result, data in
       let factor = factors[ofResult ? result : data]
       for index in base..<base + kernel { numbers[index] = view[index] * factor }
     }
-    try check(numbers)
-    return try .of(numbers, weight.dataType, shape: weight.shape)
+    return numbers
   }
 
   /// The same without a copy as doubles in between: there may be tens of millions.
   private func floatWeights(times factors: [Double], ofResult: Bool) throws -> Tensor {
-    var beyond: Double?
+    let most = Double(Float.greatestFiniteMagnitude)
+    let (inner, kernel) = (weight.shape[1], weight.shape.dropFirst(2).reduce(1, *))
+    let perGroup = max(1, weight.shape[0] / group)
+    var isBeyond = false
     let made = try Tensor.makeRaw(.float, weight.shape) { target in
       weight.withUnsafeBytes { source in
-        forEachPair { base, kernel, result, data in
-          let factor = factors[ofResult ? result : data]
-          for index in base..<base + kernel {
+        guard let source = source.baseAddress, let target = target.baseAddress else { return }
+        /// Numbers that have one factor.
+        func scale(_ base: Int, _ count: Int, _ factor: Double) {
+          for index in base..<base + count {
             let number = Double(source.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)) * factor
-            if !(number.magnitude <= Double(Float.greatestFiniteMagnitude)) { beyond = beyond ?? number }
+            isBeyond = isBeyond || !(number.magnitude <= most)
             target.storeBytes(of: Float(number), toByteOffset: 4 * index, as: Float.self)
+          }
+        }
+        factors.withUnsafeBufferPointer { factors in
+          for first in 0..<weight.shape[0] {
+            let base = first * inner * kernel
+            if ofResult == isResultFirst {
+              scale(base, inner * kernel, factors[first])
+              continue
+            }
+            let others = first / perGroup * inner
+            for second in 0..<inner { scale(base + second * kernel, kernel, factors[others + second]) }
           }
         }
       }
     }
-    if let beyond { try check([beyond]) }
+    if isBeyond { try check(products(factors, ofResult: ofResult)) }
     return made
+  }
+
+  /// Adds to `row` for each channel of the result the sum of its weights times `offset` of the data's channels.
+  private func add(_ offset: [Double], to row: inout [Double]) throws {
+    guard weight.dataType == .float else {
+      let view = try ElementView<Double>(weight)
+      return add(offset, to: &row) { view[$0] }
+    }
+    weight.withUnsafeBytes { source in
+      guard let source = source.baseAddress else { return }
+      add(offset, to: &row) { Double(source.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self)) }
+    }
+  }
+
+  @inline(__always)
+  private func add(_ offset: [Double], to row: inout [Double], _ number: (Int) -> Double) {
+    forEachPair { base, kernel, result, data in
+      var sum = 0.0
+      for index in base..<base + kernel { sum += number(index) }
+      row[result] += alpha * sum * offset[data]
+    }
   }
 
   private func check(_ numbers: [Double]) throws {
@@ -182,14 +224,7 @@ struct ConstantProduct {
     _ context: PassContext
   ) throws -> GraphChange.Ref {
     var row = bias ?? [Double](repeating: 0, count: resultCount)
-    if offset.contains(where: { $0 != 0 }) {
-      let view = try ElementView<Double>(weight)
-      forEachPair { base, kernel, result, data in
-        var sum = 0.0
-        for index in base..<base + kernel { sum += view[index] }
-        row[result] += alpha * sum * offset[data]
-      }
-    }
+    if offset.contains(where: { $0 != 0 }) { try add(offset, to: &row) }
     let isBiased = bias != nil || offset.contains { $0 != 0 }
     let matrix = try scale.allSatisfy { $0 == 1 } ? nil : weights(times: scale, ofResult: false)
     return try write(matrix, isBiased ? row : nil, from: source, &change, context)

@@ -27,11 +27,11 @@ size_t ck_bf16_conv_depth(const ck_window *window, size_t channels, size_t pitch
 }
 
 void ck_bf16_pack_conv(uint16_t *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t padded, const ck_window *window,
-                       size_t pitch) {
+                       size_t pitch, size_t panel_begin, size_t panel_end) {
     ck_band b;
     const size_t width = (size_t)window->kernel[2], rows = (size_t)window_taps(window) / width;
     const size_t line = ck_band_make(&b, window, 2 * padded, 2 * pitch) ? b.row / 2 : width * padded;
-    ck_bf16_pack_taps(packed, weights, n, channels, padded, rows, width, line, rows * line);
+    ck_bf16_pack_taps(packed, weights, n, channels, padded, rows, width, line, rows * line, panel_begin, panel_end);
 }
 
 size_t ck_bf16_conv_scratch_bytes(const ck_window *window, size_t channels, size_t pitch, size_t m) {

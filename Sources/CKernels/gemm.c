@@ -23,6 +23,33 @@ size_t ck_gemm_scratch_bytes(size_t m, ptrdiff_t a_row, ptrdiff_t a_col) {
     return is_read_in_place(a_row, a_col) ? 64 : ck_min(m, MC) * COPY_STRIDE * sizeof(float) + 64;
 }
 
+void ck_pack_columns(void *panel, size_t nr, const void *columns, ptrdiff_t stride, size_t width, size_t channels, size_t taps) {
+    enum { BLOCK = 16 };  // rows at a time, so that a column's cache line is read once
+    uint32_t *const to = panel;
+    const CK_U(uint32_t) *const from = columns;
+    const size_t k = channels * taps;
+    size_t channel = 0, tap = 0;
+    for (size_t q0 = 0; q0 < k; q0 += BLOCK) {
+        const size_t rows = ck_min(BLOCK, k - q0);
+        uint32_t *row[BLOCK];
+        for (size_t q = 0; q < rows; q++) {
+            row[q] = to + (tap * channels + channel) * nr;
+            if (++tap == taps) tap = 0, channel++;
+        }
+        for (size_t j = 0; j < nr; j += 4) {
+            const CK_U(uint32_t) *const at = from + (ptrdiff_t)j * stride + (ptrdiff_t)q0;
+            size_t q = 0;
+            for (; q + 4 <= rows && j + 4 <= width; q += 4) {
+                uint32_t block[16];
+                ck_transpose_4x4(block, 4, at + q, (size_t)stride);
+                for (size_t i = 0; i < 4; i++) memcpy(row[q + i] + j, block + 4 * i, 16);
+            }
+            for (; q < rows; q++)
+                for (size_t i = 0; i < 4; i++) row[q][j + i] = j + i < width ? at[(ptrdiff_t)i * stride + (ptrdiff_t)q] : 0;
+        }
+    }
+}
+
 void ck_gemm_pack_b(float *packed, const CK_U(float) *b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t n,
                     size_t panel_begin, size_t panel_end) {
     const size_t nr = ck_gemm_nr();
@@ -35,6 +62,10 @@ void ck_gemm_pack_b(float *packed, const CK_U(float) *b, ptrdiff_t row_stride, p
                 memcpy(dst, src + (ptrdiff_t)p * row_stride, width * sizeof *dst);
                 if (width < nr) memset(dst + width, 0, (nr - width) * sizeof *dst);
             }
+            continue;
+        }
+        if (row_stride == 1) {
+            ck_pack_columns(dst, nr, src, col_stride, width, k, 1);
             continue;
         }
         for (size_t p0 = 0; p0 < k; p0 += 16) {  // by blocks of 16 x nr, so that both sides stay in cache

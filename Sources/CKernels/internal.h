@@ -86,4 +86,8 @@ static inline __attribute__((always_inline)) void ck_transpose_4x4(void *out, si
     *(ck_u32x4_at *)(y + 3 * out_row) = __builtin_shufflevector(r, s, 2, 3, 6, 7);
 }
 
+/// A panel of `nr` columns (a multiple of 4; those from `width` on zero) of which each is `channels` x `taps` elements of 4 bytes in memory,
+/// the next one `stride` elements on: element (c, t) of column j goes to row t * channels + c, that is panel[row * nr + j].
+void ck_pack_columns(void *panel, size_t nr, const void *columns, ptrdiff_t stride, size_t width, size_t channels, size_t taps);
+
 #endif

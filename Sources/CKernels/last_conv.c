@@ -9,17 +9,10 @@
 #define CK_SELF "last_conv.c"
 #include "tiers.h"
 
-void ck_last_pack(float *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t taps) {
+void ck_last_pack(float *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t taps, size_t panel_begin, size_t panel_end) {
     const size_t nr = ck_gemm_nr(), k = channels * taps;
-    for (size_t j0 = 0; j0 < n; j0 += nr, packed += nr * k) {
-        const size_t width = ck_min(nr, n - j0);
-        for (size_t c = 0; c < channels; c++) {
-            for (size_t t = 0; t < taps; t++) {
-                float *row = packed + (t * channels + c) * nr;
-                for (size_t j = 0; j < nr; j++) row[j] = j < width ? weights[((j0 + j) * channels + c) * taps + t] : 0.0f;
-            }
-        }
-    }
+    for (size_t panel = panel_begin; panel < panel_end; panel++)
+        ck_pack_columns(packed + panel * nr * k, nr, weights + panel * nr * k, (ptrdiff_t)k, ck_min(nr, n - panel * nr), channels, taps);
 }
 
 static void copy_rows(const void *context, float *to, size_t stride, size_t row, size_t rows, size_t k, size_t depth) {

@@ -33,8 +33,8 @@ size_t ck_winograd_scratch_bytes(size_t channels, size_t size, size_t block) {
     return places_of(size) * (matrix_of(channels, block) + block * ck_gemm_nr()) * sizeof(float) + 64;
 }
 
-void ck_winograd_pack(float *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t size) {
-    CK_CALL(winograd_pack, packed, weights, n, channels, size);
+void ck_winograd_pack(float *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t size, size_t panel_begin, size_t panel_end) {
+    CK_CALL(winograd_pack, packed, weights, n, channels, size, panel_begin, panel_end);
 }
 
 void ck_winograd_f32(float *out, size_t ldc, const ck_winograd *conv, const CK_U(float) *packed, size_t begin, size_t end, size_t n_begin,
@@ -49,14 +49,16 @@ void ck_winograd_f32(float *out, size_t ldc, const ck_winograd *conv, const CK_U
 #include "gemm_tile.h"
 
 /// Panels of filters, each (size + 2)^2 matrices [channels][NR]; in double, rounded once.
-static void T(winograd_pack)(float *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t size) {
+static void T(winograd_pack)(float *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t size, size_t panel_begin,
+                             size_t panel_end) {
     static const double of_two[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
     static const double of_four[6][3] = {{1.0 / 4, 0, 0}, {-1.0 / 6, -1.0 / 6, -1.0 / 6}, {-1.0 / 6, 1.0 / 6, -1.0 / 6},
                                          {1.0 / 24, 1.0 / 12, 1.0 / 6}, {1.0 / 24, -1.0 / 12, 1.0 / 6}, {0, 0, 1}};
     const double(*g)[3] = size == 2 ? of_two : of_four;
     const size_t side = size + 2;
-    for (size_t j0 = 0; j0 < n; j0 += NR, packed += side * side * channels * NR) {
-        const size_t width = ck_min(NR, n - j0);
+    packed += panel_begin * side * side * channels * NR;
+    for (size_t panel = panel_begin; panel < panel_end; panel++, packed += side * side * channels * NR) {
+        const size_t j0 = panel * NR, width = ck_min(NR, n - j0);
         for (size_t c = 0; c < channels; c++) {
             double w[9][NR], half[3][NR];
             memset(w, 0, sizeof w);

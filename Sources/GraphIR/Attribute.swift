@@ -41,6 +41,15 @@ public indirect enum Attribute: Sendable {
     }
   }
 
+  /// True where the attribute owns a region.
+  public var ownsRegions: Bool {
+    switch self {
+    case .graph: true
+    case .graphs(let regions): !regions.isEmpty
+    default: false
+    }
+  }
+
   /// The regions that this attribute owns.
   public var regions: [RegionID] {
     switch self {

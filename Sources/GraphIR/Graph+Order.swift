@@ -14,27 +14,26 @@ extension Graph {
     if isSorted(listed) { return }
 
     // 0 unseen, 1 on the path, 2 emitted. Iterative: a chain may be longer than the stack is deep.
-    var state: [NodeID: UInt8] = [:]
-    state.reserveCapacity(listed.count)
+    var state = [UInt8](repeating: 0, count: nodeArena.count)
     var order: [NodeID] = []
     order.reserveCapacity(listed.count)
     var stack: [(id: NodeID, needs: [NodeID], next: Int)] = []
-    for root in listed where state[root] == nil {
+    for root in listed where state[Int(root.index)] == 0 {
       stack.append((root, dependencies(of: root), 0))
-      state[root] = 1
+      state[Int(root.index)] = 1
       while let top = stack.last {
         if top.next < top.needs.count {
           stack[stack.count - 1].next += 1
           let need = top.needs[top.next]
-          switch state[need] {
+          switch state[Int(need.index)] {
           case 2: continue
           case 1: throw CameoError.badInput("\(describe(need)) is part of a cycle")
           default:
-            state[need] = 1
+            state[Int(need.index)] = 1
             stack.append((need, dependencies(of: need), 0))
           }
         } else {
-          state[top.id] = 2
+          state[Int(top.id.index)] = 2
           order.append(top.id)
           stack.removeLast()
         }
@@ -44,10 +43,19 @@ extension Graph {
   }
 
   private func isSorted(_ order: [NodeID]) -> Bool {
-    var seen = Set<NodeID>(minimumCapacity: order.count)
+    var seen = [Bool](repeating: false, count: nodeArena.count)
     for id in order {
-      for need in dependencies(of: id) where !seen.contains(need) { return false }
-      seen.insert(id)
+      let index = Int(id.index)
+      if nodeArena[index].ownsRegions {
+        for need in dependencies(of: id) where !seen[Int(need.index)] { return false }
+      } else {
+        for case .some(let input) in nodeArena[index].inputs {
+          guard let need = producer(input) else { continue }
+          let other = Int(need.index)
+          if !seen[other], nodeArena[other].region == nodeArena[index].region { return false }
+        }
+      }
+      seen[index] = true
     }
     return true
   }
@@ -59,7 +67,7 @@ extension Graph {
     for input in node.inputs {
       if let input, let producer = producer(input), self[producer].region == node.region { result.append(producer) }
     }
-    if !node.attributes.isEmpty {
+    if node.ownsRegions {
       for region in node.regions {
         for captured in capturedValues(of: region) {
           if let producer = producer(captured), self[producer].region == node.region { result.append(producer) }

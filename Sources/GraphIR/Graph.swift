@@ -46,14 +46,16 @@ public struct Graph: Sendable {
   public var allNodes: [NodeID] {
     var result: [NodeID] = []
     result.reserveCapacity(nodeArena.count)
-    func walk(_ region: RegionID) {
-      for id in regionArena[Int(region.index)].nodes where nodeArena[Int(id.index)].isAlive {
-        result.append(id)
-        for inner in nodeArena[Int(id.index)].regions { walk(inner) }
-      }
-    }
-    walk(.main)
+    append(nodesOf: .main, to: &result)
     return result
+  }
+
+  private func append(nodesOf region: RegionID, to result: inout [NodeID]) {
+    for id in regionArena[Int(region.index)].nodes where nodeArena[Int(id.index)].isAlive {
+      result.append(id)
+      guard nodeArena[Int(id.index)].ownsRegions else { continue }
+      for inner in nodeArena[Int(id.index)].regions { append(nodesOf: inner, to: &result) }
+    }
   }
 
   public var allValues: [ValueID] { valueArena.indices.filter { valueArena[$0].isAlive }.map { ValueID($0) } }

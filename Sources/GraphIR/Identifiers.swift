@@ -26,11 +26,24 @@ extension ValueID: CustomStringConvertible { public var description: String { "v
 public struct OperatorName: Hashable, Sendable, CustomStringConvertible {
   public let domain: String
   public let name: String
+  /// A checksum of both, the same for equal names: passes look names up for every node.
+  public let key: UInt64
 
   public init(_ name: String, domain: String = "") {
     self.domain = domain == "ai.onnx" ? "" : domain
     self.name = name
+    // FNV-1a.
+    var key: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in name.utf8 { key = (key ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    for byte in self.domain.utf8 { key = (key ^ UInt64(byte | 0x80)) &* 0x100_0000_01b3 }
+    self.key = key
   }
+
+  public static func == (a: OperatorName, b: OperatorName) -> Bool {
+    a.key == b.key && a.name == b.name && a.domain == b.domain
+  }
+
+  public func hash(into hasher: inout Hasher) { hasher.combine(key) }
 
   public var description: String { domain.isEmpty ? name : "\(domain).\(name)" }
 }

@@ -51,7 +51,13 @@ public struct Node: Sendable {
 
   /// The regions of its attributes, in order.
   public var regions: [RegionID] {
-    attributes.isEmpty ? [] : attributes.flatMap { $0.value.regions }
+    ownsRegions ? attributes.flatMap { $0.value.regions } : []
+  }
+
+  /// True where an attribute is a graph.
+  public var ownsRegions: Bool {
+    for index in attributes.indices where attributes[index].value.ownsRegions { return true }
+    return false
   }
 }
 

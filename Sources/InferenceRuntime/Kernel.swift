@@ -4,8 +4,35 @@ public struct KernelCall {
   public let operands: UnsafePointer<UnsafeMutableRawPointer?>
   public let inputCount: Int
   public let outputCount: Int
-  unowned(unsafe) let context: ExecutionContext
+  /// nil where no run makes the call.
+  private unowned(unsafe) let run: ExecutionContext?
   unowned(unsafe) public let pool: ThreadPool
+
+  @inline(__always) init(
+    operands: UnsafePointer<UnsafeMutableRawPointer?>, inputCount: Int, outputCount: Int, context: ExecutionContext,
+    pool: ThreadPool
+  ) {
+    self.operands = operands
+    self.inputCount = inputCount
+    self.outputCount = outputCount
+    run = context
+    self.pool = pool
+  }
+
+  /// Work without operands, outside any run.
+  init(_ pool: ThreadPool) {
+    operands = UnsafePointer(Self.none)
+    (inputCount, outputCount, run) = (0, 0, nil)
+    self.pool = pool
+  }
+
+  nonisolated(unsafe) private static let none: UnsafeMutablePointer<UnsafeMutableRawPointer?> = {
+    let pointer = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: 1)
+    pointer.initialize(to: nil)
+    return pointer
+  }()
+
+  @inline(__always) var context: ExecutionContext { run.unsafelyUnwrapped }
 
   @inline(__always) public func input(_ index: Int) -> UnsafeRawPointer {
     UnsafeRawPointer(operands[index].unsafelyUnwrapped)

@@ -105,7 +105,7 @@ final class PlanAssembler {
   private func request(_ node: Node, _ inputs: [Operand?], _ outputs: [Operand?]) -> KernelRequest {
     KernelRequest(
       node: node, inputs: inputs, outputs: outputs, threads: core.pool.threads, precision: core.options.precision,
-      packs: core.packs, graph: core.graph)
+      packs: core.packs, graph: core.graph, pool: core.pool)
   }
 
   private func choose(_ entry: PlanBuilder.Entry) throws {

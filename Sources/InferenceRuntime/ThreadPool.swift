@@ -189,6 +189,19 @@ public final class ThreadPool: @unchecked Sendable {
     dispatch(kernel, call, phase, count, grain)
   }
 
+  /// Runs `body` over parts of 0 ..< count, each at least `grain` indices but for the last, outside any run.
+  func share(count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+    final class Work: Kernel, @unchecked Sendable {
+      let body: (Range<Int>) -> Void
+      init(_ body: @escaping (Range<Int>) -> Void) {
+        self.body = body
+        super.init("work")
+      }
+      override func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int) { body(begin..<end) }
+    }
+    withoutActuallyEscaping(body) { run(Work($0), KernelCall(self), count: count, grain: max(1, grain)) }
+  }
+
   private func dispatch(_ kernel: Kernel, _ call: KernelCall, _ phase: Int, _ count: Int, _ grain: Int) {
     let (won, _) = isBusy.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing)
     guard won else {

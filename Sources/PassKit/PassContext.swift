@@ -10,6 +10,12 @@ public final class PassContext {
   /// The model's declared opset of the standard domain.
   public let sourceOpset: Int
   private let inference: ShapeInference
+  /// The facts are asked for by few passes of a stage, and by none where nothing matches.
+  private(set) var isInferred = false
+  /// The operators of `graph`; nil after an edit.
+  private var operators: Set<OperatorName>?
+  /// False once inference has met a node that breaks its operator's rules.
+  public private(set) var isSound = true
 
   public internal(set) var applied: [AppliedRecord] = []
   public private(set) var nearMisses: [NearMiss] = []
@@ -36,7 +42,10 @@ public final class PassContext {
     let consumed: [Int32]
   }
 
-  public init(graph: Graph, functions: [Function], options: OptimizationOptions, sourceOpset: Int) throws {
+  /// `checksSignatures` false: every node has been held against its operator's signature before.
+  public init(
+    graph: Graph, functions: [Function], options: OptimizationOptions, sourceOpset: Int, checksSignatures: Bool = true
+  ) {
     self.graph = graph
     self.functions = functions
     self.options = options
@@ -44,8 +53,28 @@ public final class PassContext {
     var settings = ShapeInference.Options()
     settings.isLenient = true
     settings.bindings = options.bindings
+    settings.checksSignatures = checksSignatures
     inference = ShapeInference(graph, functions: functions, options: settings)
-    try inference.run()
+  }
+
+  /// Infers the graph when facts are first asked for, or before the first edit.
+  private func infer() {
+    if isInferred { return }
+    isInferred = true
+    // A lenient inference lists problems; whatever else it may throw is the pass's that asked.
+    do { try inference.run() } catch {
+      damage = damage ?? (error as? CameoError) ?? CameoError(.invariant, "\(error)")
+    }
+    isSound = inference.problems.isEmpty
+  }
+
+  /// The operators that the graph has, bodies included.
+  public var presentOperators: Set<OperatorName> {
+    if let operators { return operators }
+    var found: Set<OperatorName> = []
+    for id in graph.allNodes { found.insert(graph[id].operatorName) }
+    operators = found
+    return found
   }
 
   /// Forgets what the last pass did; what is known of values stays.
@@ -62,10 +91,13 @@ public final class PassContext {
   func discard() {
     inference.release()
     graph = Graph()
+    operators = nil
   }
 
   /// Puts the order of nodes right and checks the graph after a pass.
   func settle() throws {
+    infer()
+    operators = nil
     inference.release()
     defer { inference.extend(to: graph, inferring: [], then: []) }
     graph.removeUnreadConstants()
@@ -74,15 +106,18 @@ public final class PassContext {
   }
 
   /// What is known of `value`.
-  public func facts(_ value: ValueID) -> ValueFacts { inference[value] }
-  public func shape(_ value: ValueID?) -> [Dim]? { value.flatMap { inference[$0].shape } }
-  public func dataType(_ value: ValueID?) -> DataType? { value.flatMap { inference[$0].dataType } }
+  public func facts(_ value: ValueID) -> ValueFacts {
+    infer()
+    return inference[value]
+  }
+  public func shape(_ value: ValueID?) -> [Dim]? { value.flatMap { facts($0).shape } }
+  public func dataType(_ value: ValueID?) -> DataType? { value.flatMap { facts($0).dataType } }
   public func rank(_ value: ValueID?) -> Int? { shape(value)?.count }
 
   /// The tensor that `value` always is: an initializer, or folded shape arithmetic.
   public func constant(_ value: ValueID?) -> Tensor? {
     guard let value else { return nil }
-    return graph.constant(value) ?? inference[value].tensor
+    return graph.constant(value) ?? facts(value).tensor
   }
 
   /// The one number that every element of a constant is.
@@ -119,7 +154,9 @@ public final class PassContext {
     try graph.check(change)
     let before = change.isFusion ? describe(change.covers) : []
     let covered = change.isFusion ? change.covers.flatMap { graph[$0].outputs.compactMap { $0 } } : []
+    infer()
     let known = Dictionary(change.replacements.map { ($0.old, inference[$0.old]) }, uniquingKeysWith: { a, _ in a })
+    operators = nil
     inference.release()
     let result = graph.apply(change)
     inference.extend(to: graph, inferring: result.added, then: result.touched)
@@ -162,6 +199,8 @@ public final class PassContext {
 
   /// Edits the graph by its primitives, for passes that renumber nothing and only tidy (sorting, names).
   func editGraph(_ body: (inout Graph) throws -> Void) rethrows {
+    infer()
+    operators = nil
     inference.release()
     defer { inference.extend(to: graph, inferring: [], then: []) }
     try body(&graph)

@@ -52,10 +52,15 @@ public struct PassManager {
     var misses = NearMissList()
     var ledger = ProvenanceLedger(model.graph, sourceNodes: model.sourceNodes.count)
     var broken: Set<String> = []
+    var (isChecked, isCompact) = (false, false)
+    var known: PassContext?
+    var nodeCount = report.nodesBefore
     for stage in stages {
       let active = stage.passes.filter(isActive)
       if active.isEmpty { continue }
-      var context = try makeContext(model)
+      var context = known ?? makeContext(model, checksSignatures: !isChecked)
+      var isEdited = !isCompact
+      known = nil
       var settledPasses: Set<String> = []
       for _ in 0..<max(1, stage.rounds) {
         var changed = false
@@ -66,22 +71,36 @@ public struct PassManager {
           let began = ContinuousClock.now
           let failures = report.failures.count
           let outcome = run(pass, &context, &model, &report)
-          if report.failures.count > failures { broken.insert(pass.name) }
+          if report.failures.count > failures {
+            broken.insert(pass.name)
+            isEdited = true
+          }
           if outcome.applied.isEmpty { settledPasses.insert(pass.name) } else { settledPasses = [] }
           let elapsed = (ContinuousClock.now - began).milliseconds
           if records[pass.name] == nil { order.append(pass.name) }
           var record = records[pass.name] ?? PassRecord(name: pass.name, applied: 0, milliseconds: 0, nodesAfter: 0)
           record.applied += outcome.applied.count
           record.milliseconds += elapsed
-          record.nodesAfter = context.graph.countedNodes
+          if !outcome.applied.isEmpty { nodeCount = context.graph.countedNodes }
+          record.nodesAfter = nodeCount
           records[pass.name] = record
-          misses.note(pass.name, outcome.misses, consumed: Set(outcome.applied.flatMap(\.consumed)))
+          if !outcome.misses.isEmpty || !outcome.applied.isEmpty {
+            misses.note(pass.name, outcome.misses, consumed: Set(outcome.applied.flatMap(\.consumed)))
+          }
           if !outcome.applied.isEmpty { ledger.note(pass.name, context.graph) }
           fusions += outcome.fusions
           changed = changed || !outcome.applied.isEmpty
         }
         if !changed { break }
+        isEdited = true
       }
+      isChecked = isChecked || (context.isSound && context.isInferred)
+      // What is known of a graph that nobody has touched stays known.
+      if !isEdited {
+        known = context
+        continue
+      }
+      isCompact = true
       model.graph = context.graph
       context.discard()
       if let renumbering = model.graph.compact() {
@@ -110,9 +129,10 @@ public struct PassManager {
     var fusions: [PendingFusion] = []
   }
 
-  private func makeContext(_ model: Model) throws -> PassContext {
-    let context = try PassContext(
-      graph: model.graph, functions: model.functions, options: options, sourceOpset: model.opsets[""] ?? 0)
+  private func makeContext(_ model: Model, checksSignatures: Bool = true) -> PassContext {
+    let context = PassContext(
+      graph: model.graph, functions: model.functions, options: options, sourceOpset: model.opsets[""] ?? 0,
+      checksSignatures: checksSignatures)
     context.auditor = auditor
     return context
   }
@@ -140,7 +160,7 @@ public struct PassManager {
       report.failures.append("\(located.within("pass \(pass.name)"))")
       report.failedPasses.append(pass.name)
       model.graph = snapshot
-      if let fresh = try? makeContext(model) { context = fresh }
+      context = makeContext(model)
       return Outcome()
     }
   }
@@ -186,7 +206,12 @@ extension Graph {
   }
 
   /// Live nodes, bodies included; a fused program is one node.
-  public var countedNodes: Int { allNodes.reduce(0) { $0 + (isStep($1) ? 0 : 1) } }
+  public var countedNodes: Int {
+    allRegions.reduce(0) { count, region in
+      let isProgram = self[region].parent.map { FusedElementwise.is(self[$0]) } ?? false
+      return count + (isProgram ? 0 : nodes(in: region).count)
+    }
+  }
 
   /// True for a node in the body of a fused program.
   private func isStep(_ id: NodeID) -> Bool {

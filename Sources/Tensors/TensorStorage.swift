@@ -97,17 +97,31 @@ public final class TensorStorage: @unchecked Sendable {
     try self.init(byteCount, zeroed: zeroed, columns: nil)
   }
 
+  /// The same, not zeroed, for bytes that are all written and then read over and over: in huge pages as far as whole ones fit, where
+  /// the system has them.
+  public convenience init(filling byteCount: Int) throws {
+    try self.init(
+      byteCount, zeroed: false, columns: nil, alignment: byteCount >= Self.hugePage ? Self.hugePage : Self.alignment)
+    #if canImport(Glibc)
+      if byteCount >= Self.hugePage {
+        madvise(address, byteCount / Self.hugePage * Self.hugePage, Int32(MADV_HUGEPAGE))
+      }
+    #endif
+  }
+
+  private static let hugePage = 2 << 20
+
   /// Memory of its own that is written, and only then takes pages, when it is first asked for.
   convenience init(columns: DeferredColumns, byteCount: Int) throws {
     try self.init(byteCount, zeroed: false, columns: columns)
   }
 
-  private init(_ byteCount: Int, zeroed: Bool, columns: DeferredColumns?) throws {
+  private init(_ byteCount: Int, zeroed: Bool, columns: DeferredColumns?, alignment: Int = alignment) throws {
     guard byteCount >= 0 else { throw CameoError.limit("a negative number of bytes was asked for") }
     let charged = try Self.charge(byteCount)
     var pointer: UnsafeMutableRawPointer?
     let rounded = max(byteCount, 1)
-    guard posix_memalign(&pointer, Self.alignment, rounded) == 0, let memory = pointer else {
+    guard posix_memalign(&pointer, alignment, rounded) == 0, let memory = pointer else {
       MemoryBudget.shared.release(charged)
       throw CameoError.limit("cannot allocate \(byteCount) bytes")
     }

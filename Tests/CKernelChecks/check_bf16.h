@@ -17,7 +17,16 @@ static void check_bf16_product(tally *t) {
     uint16_t *rows = raw(m * pitch * 2), *packed = raw(ck_bf16_packed_size(k, n) * 2);
     ck_bf16_rows(rows, pitch, depth, a, (ptrdiff_t)k, 1, k, 0, m / 2);
     ck_bf16_rows(rows, pitch, depth, a, (ptrdiff_t)k, 1, k, m / 2, m);
-    ck_bf16_pack_b(packed, b, (ptrdiff_t)n, 1, k, n, 0, (n + 31) / 32);
+    const size_t panels = (n + 31) / 32, middle = pick(0, panels);
+    ck_bf16_pack_b(packed, b, (ptrdiff_t)n, 1, k, n, 0, middle);
+    ck_bf16_pack_b(packed, b, (ptrdiff_t)n, 1, k, n, middle, panels);
+    float *turned = raw(k * n * 4);
+    uint16_t *again = raw(ck_bf16_packed_size(k, n) * 2);
+    for (size_t p = 0; p < k; p++)
+        for (size_t j = 0; j < n; j++) turned[j * k + p] = b[p * n + j];
+    ck_bf16_pack_b(again, turned, 1, (ptrdiff_t)k, k, n, 0, panels);
+    expect(!memcmp(packed, again, ck_bf16_packed_size(k, n) * 2), "a transposed matrix is packed to other bits");
+    free(turned), free(again);
     const bool over = rnd() % 3 == 0, plain = rnd() % 4 == 0;
     ck_bf16_result result = {.c = c, .ldc = ldc, .epilogue = {.alpha = 1}};
     if (!plain) result.epilogue = (ck_gemm_epilogue){.alpha = over ? 1 : 0.5f, .bias_col = bias};

@@ -22,7 +22,9 @@ static void check_bf16_convolution(tally *t) {
     const size_t pitch = channels + more, ni = product3(w.in), no = product3(w.out), taps = product3(w.kernel), m = batch * no, ldc = n + pick(0, 3);
     uint16_t *in = random_bf16(batch * ni * pitch), *packed = raw(ck_bf16_packed_size(ck_bf16_conv_depth(&w, channels, pitch), n) * 2);
     float *weights = randoms(n * channels * taps, -1, 1), *bias = randoms(n, -1, 1), *out = blanks(m * ldc), *places = blanks(ni);
-    ck_bf16_pack_conv(packed, weights, n, channels, channels, &w, pitch);
+    const size_t panels = (n + 31) / 32, middle = pick(0, panels);
+    ck_bf16_pack_conv(packed, weights, n, channels, channels, &w, pitch, 0, middle);
+    ck_bf16_pack_conv(packed, weights, n, channels, channels, &w, pitch, middle, panels);
     const ck_bf16_image image = {in, pitch, channels, ni * pitch, w};
     const ck_bf16_result to = {.c = out, .ldc = ldc, .epilogue = {.alpha = 1, .bias_col = bias}};
     const size_t mid = pick(0, m), cut = n / 64 * 32;

@@ -99,7 +99,9 @@ static void check_winograd_size(size_t size, double limit) {
         float *residual = randoms(items * no * ldc, -1, 1), *out = blanks(items * no * ldc), *again = raw(items * no * ldc * 4);
         float *packed = blanks(ck_winograd_packed_size(n, channels, size));
         double *sums = raw(count * 8), *scales = raw(n * 8);
-        ck_winograd_pack(packed, weights, n, channels, size);
+        const size_t filters = ck_gemm_nr(), panels = (n + filters - 1) / filters, middle = pick(0, panels);
+        ck_winograd_pack(packed, weights, n, channels, size, 0, middle);
+        ck_winograd_pack(packed, weights, n, channels, size, middle, panels);
         ck_winograd conv = {{in, pitch, channels, ni * pitch, w}, size, pick(1, 30)};
         const bool adds = rnd() % 2;
         const ck_gemm_epilogue e = {.alpha = 1, .bias_col = bias, .residual = adds ? residual : NULL, .residual_stride = ldc,

@@ -64,8 +64,9 @@ typedef struct ck_bf16_image {
 /// The depth of the convolution as a product, `channels` a tap, in an image of this pitch.
 size_t ck_bf16_conv_depth(const ck_window *window, size_t channels, size_t pitch);
 /// Weights [n][channels][taps] as packed B, `padded` channels a tap: ck_bf16_packed_size(ck_bf16_conv_depth(window, padded, pitch), n).
+/// Panels [panel_begin, panel_end) of them.
 void ck_bf16_pack_conv(uint16_t *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t padded, const ck_window *window,
-                       size_t pitch);
+                       size_t pitch, size_t panel_begin, size_t panel_end);
 /// Scratch of a call that makes at most `m` rows.
 size_t ck_bf16_conv_scratch_bytes(const ck_window *window, size_t channels, size_t pitch, size_t m);
 /// Where taps are read together, zeros that pad a kernel row meet pixels beyond its window: an infinity there makes a NaN.

@@ -18,8 +18,9 @@ typedef struct ck_last_image {
     ck_window window;
 } ck_last_image;
 
-/// Weights [n][channels][taps] as packed B with rows (tap, channel): ck_gemm_packed_size(taps * channels, n) floats.
-void ck_last_pack(float *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t taps);
+/// Weights [n][channels][taps] as packed B with rows (tap, channel): ck_gemm_packed_size(taps * channels, n) floats. Panels
+/// [panel_begin, panel_end) of them.
+void ck_last_pack(float *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t taps, size_t panel_begin, size_t panel_end);
 
 /// Rows [m_begin, m_end) x columns [n_begin, n_end) of the convolution; `out` row stride ldc; n_begin a multiple of ck_gemm_nr(),
 /// n_end too or n. Scratch: ck_gemm_rows_scratch_bytes(m_end - m_begin). Errors as ck_gemm_packed_f32.

@@ -17,9 +17,9 @@ typedef struct ck_winograd {
 
 /// Tiles of `items` images.
 size_t ck_winograd_tiles(const ck_window *window, size_t size, size_t items);
-/// Floats of the transformed weights, and the weights [n][channels][3][3] as such. Belongs to the tier it was made in.
+/// Floats of the transformed weights, and the weights [n][channels][3][3] as such, those of panels [panel_begin, panel_end) of ck_gemm_nr() filters. Belongs to the tier it was made in.
 size_t ck_winograd_packed_size(size_t n, size_t channels, size_t size);
-void ck_winograd_pack(float *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t size);
+void ck_winograd_pack(float *packed, const CK_U(float) *weights, size_t n, size_t channels, size_t size, size_t panel_begin, size_t panel_end);
 /// Bytes that one call needs (any alignment; each thread its own).
 size_t ck_winograd_scratch_bytes(size_t channels, size_t size, size_t block);
 

@@ -77,22 +77,24 @@ enum Bfloat16Product {
       guard let one = try values.map({ $0.base[0] }) ?? request.constantFloats(2)?.first else { return nil }
       (bias, values) = (.columns, Floats([Float](repeating: one, count: n)))
     }
+    let panel = Int(CK_BF16_COLUMNS)
+    let depth = (k + Int(CK_BF16_DEPTH) - 1) / Int(CK_BF16_DEPTH) * Int(CK_BF16_DEPTH)
+    let matrices = WeightPart.all(of: weights, k: k, n: n, strides: (plan.bRow, plan.bColumn), unit: panel)
     let packed = try request.packed(
-      weights, "bf16 b \(k) \((plan.bRow, plan.bColumn))", byteCount: ck_bf16_packed_size(k, n) * 2
-    ) { target in
-      let panel = Int(CK_BF16_COLUMNS)
-      let depth = (k + Int(CK_BF16_DEPTH) - 1) / Int(CK_BF16_DEPTH) * Int(CK_BF16_DEPTH)
-      for part in WeightPart.all(of: weights, k: k, n: n, strides: (plan.bRow, plan.bColumn), unit: panel) {
-        ck_bf16_pack_b(
-          target.assumingMemoryBound(to: UInt16.self) + part.first * depth, part.base, part.strides.0, part.strides.1,
-          k,
-          part.count, 0, (part.count + panel - 1) / panel)
+      weights, "bf16 b \(k) \((plan.bRow, plan.bColumn))", byteCount: ck_bf16_packed_size(k, n) * 2,
+      parts: (n + panel - 1) / panel
+    ) { target, panels in
+      for part in matrices {
+        part.forPanels(panels, of: panel) { begin, end in
+          ck_bf16_pack_b(
+            target.assumingMemoryBound(to: UInt16.self) + part.first * depth, part.base, part.strides.0,
+            part.strides.1, k, part.count, begin, end)
+        }
       }
     }
     let isRounded = try request.operand(0).type == .bfloat16
     if isRounded && (plan.aColumn != 1 || k % Int(CK_BF16_DEPTH) != 0) { throw Refusal("rows of \(k) in bfloat16") }
     let tiles = Bfloat16Tiles(m: m, n: n, k: k, threads: request.threads, form: request.choice("cut", of: 4))
-    let depth = (k + Int(CK_BF16_DEPTH) - 1) / Int(CK_BF16_DEPTH) * Int(CK_BF16_DEPTH)
     let pitch = isRounded ? plan.aRow : ck_bf16_pitch(k)
     let round = RangeKernel.Phase(count: isRounded ? 0 : m, grain: max(1, 65536 / k)) { call, begin, end, _ in
       ck_bf16_rows(

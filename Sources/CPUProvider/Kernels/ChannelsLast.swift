@@ -130,16 +130,32 @@ enum ChannelsLastKernels {
     return (rowParts == 1 ? m : part(m, rowParts, mr), columnParts == 1 ? n : part(n, columnParts, nr))
   }
 
+  /// The panels of each group that lie in a range of all groups' panels, `panels` a group.
+  static func forPanels(
+    _ range: Range<Int>, of panels: Int, _ body: (_ group: Int, _ begin: Int, _ end: Int) -> Void
+  ) {
+    var index = range.lowerBound
+    while index < range.upperBound {
+      let (group, begin) = (index / panels, index % panels)
+      let end = min(panels, begin + range.upperBound - index)
+      body(group, begin, end)
+      index += end - begin
+    }
+  }
+
   private static func product(_ request: KernelRequest, _ shape: Shape, _ weights: Tensor) throws -> PreparedKernel {
     let (depth, n, groups) = (shape.depth, shape.outChannels, shape.groups)
     let perGroup = ck_gemm_packed_size(depth, n)
+    let panels = (n + ck_gemm_nr() - 1) / ck_gemm_nr()
     let packed = try request.packed(
-      weights, "channels-last conv, groups \(groups), tier \(ck_isa_tier())", byteCount: max(4, groups * perGroup * 4)
-    ) { target in
+      weights, "channels-last conv, groups \(groups), tier \(ck_isa_tier())", byteCount: max(4, groups * perGroup * 4),
+      parts: groups * panels
+    ) { target, parts in
       let target = target.assumingMemoryBound(to: Float.self)
       let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
-      for group in 0..<groups {
-        ck_last_pack(target + group * perGroup, source + group * n * depth, n, shape.channels, shape.window.taps)
+      forPanels(parts, of: panels) { group, begin, end in
+        ck_last_pack(
+          target + group * perGroup, source + group * n * depth, n, shape.channels, shape.window.taps, begin, end)
       }
     }
     let (rowTile, columnTile) = tiles(shape, threads: request.threads, form: request.choice("cut", of: 4))

@@ -94,19 +94,20 @@ enum ChannelsLastBfloat16 {
     perGroup: Int
   ) throws -> TensorStorage {
     let (channels, n, groups, taps) = (shape.channels, shape.outChannels, shape.groups, shape.window.taps)
+    let panels = (n + Int(CK_BF16_COLUMNS) - 1) / Int(CK_BF16_COLUMNS)
     return try request.packed(
       weights, "bf16 channels-last conv, groups \(groups), channels \(padded), pitch \(pitch)",
-      byteCount: groups * perGroup * 2
-    ) { target in
+      byteCount: groups * perGroup * 2, parts: groups * panels
+    ) { target, parts in
       let target = target.assumingMemoryBound(to: UInt16.self)
       let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
-      var window = shape.window.c
-      for group in 0..<groups {
+      ChannelsLastKernels.forPanels(parts, of: panels) { group, begin, end in
         let (to, from) = (target + group * perGroup, source + group * n * channels * taps)
         if pitch == 0 {
-          ck_bf16_pack_b(to, from, 1, channels, channels, n, 0, (n + Int(CK_BF16_COLUMNS) - 1) / Int(CK_BF16_COLUMNS))
+          ck_bf16_pack_b(to, from, 1, channels, channels, n, begin, end)
         } else {
-          ck_bf16_pack_conv(to, from, n, channels, padded, &window, pitch)
+          var window = shape.window.c
+          ck_bf16_pack_conv(to, from, n, channels, padded, &window, pitch, begin, end)
         }
       }
     }

@@ -89,17 +89,18 @@ enum ChannelsLastWinograd {
   ) throws -> PreparedKernel {
     let (channels, n, groups) = (shape.channels, shape.outChannels, shape.groups)
     let perGroup = ck_winograd_packed_size(n, channels, size)
-    let packed = try request.packed(
-      weights, "winograd \(size), groups \(groups), tier \(ck_isa_tier())", byteCount: max(4, groups * perGroup * 4)
-    ) { target in
-      let target = target.assumingMemoryBound(to: Float.self)
-      let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
-      for group in 0..<groups {
-        ck_winograd_pack(target + group * perGroup, source + group * n * channels * 9, n, channels, size)
-      }
-    }
     let (tiles, nr) = (tiles(shape, size), ck_gemm_nr())
     let panels = (n + nr - 1) / nr
+    let packed = try request.packed(
+      weights, "winograd \(size), groups \(groups), tier \(ck_isa_tier())", byteCount: max(4, groups * perGroup * 4),
+      parts: groups * panels
+    ) { target, parts in
+      let target = target.assumingMemoryBound(to: Float.self)
+      let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
+      ChannelsLastKernels.forPanels(parts, of: panels) { group, begin, end in
+        ck_winograd_pack(target + group * perGroup, source + group * n * channels * 9, n, channels, size, begin, end)
+      }
+    }
     let cut = Cut(
       tiles: tiles, channels: channels, panels: panels, size: size, groups: groups, threads: request.threads)
     let scratch = aligned(ck_winograd_scratch_bytes(channels, size, cut.block))

@@ -22,13 +22,14 @@ enum FewPositionsKernels {
     if (request.choice("positions", of: 2) == 1) == seemsBetter { return nil }
     let panels = padded(rows) / nr
     let storage = try request.packed(
-      weights, "gemm b, groups \(groups), tier \(ck_isa_tier())", byteCount: groups * padded(rows) * depth * 4
-    ) { target in
+      weights, "gemm b, groups \(groups), tier \(ck_isa_tier())", byteCount: groups * padded(rows) * depth * 4,
+      parts: groups * panels
+    ) { target, parts in
       let target = target.assumingMemoryBound(to: Float.self)
       let source = weights.baseAddress.assumingMemoryBound(to: Float.self)
-      for group in 0..<groups {
+      ChannelsLastKernels.forPanels(parts, of: panels) { group, begin, end in
         ck_gemm_pack_b(
-          target + group * padded(rows) * depth, source + group * rows * depth, 1, depth, depth, rows, 0, panels)
+          target + group * padded(rows) * depth, source + group * rows * depth, 1, depth, depth, rows, begin, end)
       }
     }
     // Rows of one channel without padding lie in the image as they are.

@@ -18,9 +18,15 @@ enum ReduceKernels {
 
   private static func kernel(_ operation: ck_reduce, outer: Int, reduce: Int, inner: Int) -> PreparedKernel {
     let op = Int32(operation.rawValue)
+    // Parts of columns are whole cache lines, as many as the kernel sums at a time.
+    let unit = inner == 1 ? 1 : min(inner, 64)
+    let units = (inner + unit - 1) / unit
     return PreparedKernel(
-      RangeKernel("reduce", count: outer * inner, grain: max(1, 16384 / max(1, reduce))) { call, begin, end, _ in
-        ck_reduce_f32(op, call.output(0, Float.self), call.input(0, Float.self), reduce, inner, begin, end)
+      RangeKernel("reduce", count: outer * units, grain: max(1, 65536 / max(1, reduce * unit))) { call, begin, end, _ in
+        // Where a unit begins among the results.
+        func place(_ index: Int) -> Int { index / units * inner + index % units * unit }
+        ck_reduce_f32(
+          op, call.output(0, Float.self), call.input(0, Float.self), reduce, inner, place(begin), place(end))
       })
   }
 

@@ -141,11 +141,31 @@ public struct TextScanner: Sendable {
   }
 
   /// Reads `word` where it comes next as a whole identifier.
-  public mutating func matches(word: String) -> Bool {
-    var copy = self
-    guard copy.identifier() == word else { return false }
-    self = copy
+  public mutating func matches(word: StaticString) -> Bool {
+    skipSpace()
+    let count = word.utf8CodeUnitCount
+    guard bytes.count - offset >= count else { return false }
+    for index in 0..<count where bytes[offset + index] != word.utf8Start[index] { return false }
+    if offset + count < bytes.count, Self.isIdentifierByte(bytes[offset + count]) { return false }
+    offset += count
     return true
+  }
+
+  /// What has been read since `start`, each run of spaces as one.
+  public func words(from start: Int) -> String {
+    var result: [UInt8] = []
+    result.reserveCapacity(offset - start)
+    var isSpace = false
+    for byte in bytes[start..<offset] {
+      if byte == 0x20 || (0x09...0x0d).contains(byte) {
+        isSpace = true
+      } else {
+        if isSpace, !result.isEmpty { result.append(0x20) }
+        isSpace = false
+        result.append(byte)
+      }
+    }
+    return String(decoding: result, as: UTF8.self)
   }
 
   public mutating func expectIdentifier(_ what: String) throws -> String {

@@ -38,22 +38,30 @@ extension OperatorSchema {
   /// type parameter against each other. What is unknown (nil, or an element type that is) is let pass. Throws `.badInput` with
   /// what was expected.
   public func check(typesOf given: [ValueType?], results: [ValueType?] = []) throws {
-    var bound = [(label: String, type: ValueType)?](repeating: nil, count: typeConstraints.count)
+    var bound = [(place: Place, type: ValueType)?](repeating: nil, count: typeConstraints.count)
     for (index, type) in given.enumerated() {
       guard let type, let parameter = input(at: index) else { continue }
-      try check(type, parameter, "input \(index) (\(parameter.name))", &bound)
+      try check(type, parameter, Place(isResult: false, index: index, name: parameter.name), &bound)
     }
     for (index, type) in results.enumerated() {
       guard let type, let parameter = output(at: index) else { continue }
-      try check(type, parameter, "output \(index) (\(parameter.name))", &bound)
+      try check(type, parameter, Place(isResult: true, index: index, name: parameter.name), &bound)
     }
   }
 
+  /// What an error calls an input or output: put in words only there.
+  private struct Place: CustomStringConvertible {
+    let isResult: Bool
+    let index: Int
+    let name: String
+    var description: String { "\(isResult ? "output" : "input") \(index) (\(name))" }
+  }
+
   private func check(
-    _ type: ValueType, _ parameter: FormalParameter, _ label: String, _ bound: inout [(label: String, type: ValueType)?]
+    _ type: ValueType, _ parameter: FormalParameter, _ label: Place, _ bound: inout [(place: Place, type: ValueType)?]
   ) throws {
-    let others = parameter.constraint.map { typeConstraints[$0].otherTypes } ?? []
-    if others.isEmpty, !parameter.types.isEmpty, !parameter.types.admits(type) {
+    let hasOthers = parameter.constraint.map { !typeConstraints[$0].otherTypes.isEmpty } ?? false
+    if !hasOthers, !parameter.types.isEmpty, !parameter.types.admits(type) {
       throw CameoError.badInput("\(label) is \(type.kindName), but must be \(parameter.types.phrase)")
     }
     if case .variadic(isHomogeneous: false, _) = parameter.option { return }
@@ -64,7 +72,7 @@ extension OperatorSchema {
     }
     if here != TypeSet.key(first.type) {
       throw CameoError.badInput(
-        "\(label) is \(type.kindName) and \(first.label) is \(first.type.kindName), but both must be of one type")
+        "\(label) is \(type.kindName) and \(first.place) is \(first.type.kindName), but both must be of one type")
     }
   }
 

@@ -10,12 +10,15 @@ public protocol RewriteRule: Sendable {
   var anchors: Set<OperatorName> { get }
   /// False where no graph of these operators can hold what the rule looks for.
   func mayApply(to operators: Set<OperatorName>) -> Bool
+  /// The rules that this one stands for, in the order in which they are tried; nil where it is one itself.
+  var spellings: [any RewriteRule]? { get }
   /// The change, nil where the rule has nothing to say about this node. Throws `Refusal` for a near miss.
   func rewrite(_ node: NodeID, in context: PassContext) throws -> GraphChange?
 }
 
 extension RewriteRule {
   public func mayApply(to operators: Set<OperatorName>) -> Bool { true }
+  public var spellings: [any RewriteRule]? { nil }
 }
 
 /// A rule of a pattern, guards and a replacement.

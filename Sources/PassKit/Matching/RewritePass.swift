@@ -19,11 +19,11 @@ public struct RewritePass: Pass {
   }
 
   public func run(_ context: PassContext) throws {
-    var present = Set(context.graph.allNodes.map { context.graph[$0].operatorName })
-    var (byOperator, general) = table(present)
+    var present = context.presentOperators
+    var (rules, byOperator, general) = table(present)
     if byOperator.isEmpty && general.isEmpty { return }
     var work = context.graph.allNodes
-    var queued = Set(work)
+    var queued = NodeFlags(work, capacity: context.graph.nodeCapacity)
     work.reverse()
     // No rule set that comes to an end changes each node so often.
     let limit = 1000 + 20 * work.count
@@ -47,13 +47,13 @@ public struct RewritePass: Pass {
           let new = result.added.map { context.graph[$0].operatorName }.filter { !present.contains($0) }
           if !new.isEmpty {
             present.formUnion(new)
-            (byOperator, general) = table(present)
+            (rules, byOperator, general) = table(present)
           }
           var again = result.added + result.touched + result.released
           for added in result.added {
             for case .some(let output) in context.graph[added].outputs { again += context.graph.consumers(output) }
           }
-          for node in again where context.graph[node].isAlive && queued.insert(node).inserted { work.append(node) }
+          for node in again where context.graph[node].isAlive && queued.insert(node) { work.append(node) }
           break
         } catch let refusal as Refusal {
           if refusal.reason.isEmpty { continue }
@@ -78,16 +78,47 @@ public struct RewritePass: Pass {
     }
   }
 
-  /// The rules that may apply to a graph of these operators, by the operators that they are tried on.
-  private func table(_ present: Set<OperatorName>) -> (byOperator: [OperatorName: [Int]], general: [Int]) {
+  /// The rules that may apply to a graph of these operators, and their places by the operators that they are tried on.
+  private func table(_ present: Set<OperatorName>) -> (
+    rules: [any RewriteRule], byOperator: [OperatorName: [Int]], general: [Int]
+  ) {
+    var candidates: [any RewriteRule] = []
     var byOperator: [OperatorName: [Int]] = [:]
     var general: [Int] = []
-    for (index, rule) in rules.enumerated() where rule.mayApply(to: present) {
-      let anchors = rule.anchors
-      if anchors.isEmpty { general.append(index) }
-      for anchor in anchors where present.contains(anchor) { byOperator[anchor, default: []].append(index) }
+    for rule in rules where rule.mayApply(to: present) {
+      for spelling in rule.spellings?.filter({ $0.mayApply(to: present) }) ?? [rule] {
+        let anchors = spelling.anchors
+        if anchors.isEmpty { general.append(candidates.count) }
+        for anchor in anchors where present.contains(anchor) {
+          byOperator[anchor, default: []].append(candidates.count)
+        }
+        candidates.append(spelling)
+      }
     }
-    return (byOperator, general)
+    return (candidates, byOperator, general)
+  }
+}
+
+/// A set of nodes as bits by their numbers.
+private struct NodeFlags {
+  private var flags: [Bool]
+
+  init(_ nodes: [NodeID], capacity: Int) {
+    flags = [Bool](repeating: false, count: capacity)
+    for node in nodes { flags[Int(node.index)] = true }
+  }
+
+  /// False where the node was in the set.
+  mutating func insert(_ node: NodeID) -> Bool {
+    let index = Int(node.index)
+    if index >= flags.count { flags += [Bool](repeating: false, count: index + 64 - flags.count) }
+    if flags[index] { return false }
+    flags[index] = true
+    return true
+  }
+
+  mutating func remove(_ node: NodeID) {
+    if Int(node.index) < flags.count { flags[Int(node.index)] = false }
   }
 }
 

@@ -64,6 +64,30 @@ struct FormExpander {
     return forms[call.operators[0].name]
   }
 
+  /// False where no graph of these operators holds a spelling of `statements`: a call that must be there has none of them.
+  func mayHold(_ statements: [MatchStatement], _ operators: Set<OperatorName>) -> Bool {
+    statements.allSatisfy { mayHold($0.call, operators) }
+  }
+
+  private func mayHold(_ call: MatchCall, _ operators: Set<OperatorName>) -> Bool {
+    if call.isOptional { return true }
+    if let form = form(of: call) {
+      let isThere = form.alternatives.contains { mayHold($0.statements, operators) && mayHold($0.call, operators) }
+      if !isThere { return false }
+    } else if PatternOutline.written(call.operators).isDisjoint(with: operators) {
+      return false
+    }
+    return call.inputs.allSatisfy { mayHold($0, operators) }
+  }
+
+  private func mayHold(_ operand: MatchOperand, _ operators: Set<OperatorName>) -> Bool {
+    switch operand {
+    case .call(let inner): mayHold(inner, operators)
+    case .moved(let inner, _): mayHold(inner, operators)
+    default: true
+    }
+  }
+
   /// Every spelling of `statements`, without calls of forms and without nested calls.
   mutating func expand(_ statements: [MatchStatement]) throws -> [[MatchStatement]] {
     var spellings: [[MatchStatement]] = []

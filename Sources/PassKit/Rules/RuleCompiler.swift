@@ -24,12 +24,14 @@ struct RuleCompiler {
     _ rule: RuleSyntax, name: String, _ parser: RuleParser, _ forms: inout FormExpander, isLazy: Bool
   ) throws -> [any RewriteRule] {
     if isLazy {
-      return try forms.expand(rule.match).map { statements in
-        LazyRule(name, statements) {
-          var checked: Set<Known> = []
-          return try RuleCompiler(rule, statements, parser).compile(name: name, &checked)
+      return [
+        LazySpellings(name, rule.match, forms) { statements in
+          LazyRule(name, statements) {
+            var checked: Set<Known> = []
+            return try RuleCompiler(rule, statements, parser).compile(name: name, &checked)
+          }
         }
-      }
+      ]
     }
     var checked: Set<Known> = []
     return try forms.expand(rule.match).map { try RuleCompiler(rule, $0, parser).compile(name: name, &checked) }

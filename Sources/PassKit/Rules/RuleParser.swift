@@ -30,7 +30,7 @@ struct RuleParser {
     return scanner.offset
   }
 
-  private mutating func expect(word: String) throws {
+  private mutating func expect(word: StaticString) throws {
     if !scanner.matches(word: word) { throw scanner.expectation("'\(word)'") }
   }
 
@@ -244,9 +244,8 @@ struct RuleParser {
       try scanner.expect("=")
     }
     let condition = try expression()
-    let source = String(decoding: scanner.bytes[start..<scanner.offset], as: UTF8.self)
+    let words = scanner.words(from: start)
     let sentence = scanner.matches(":") ? try scanner.expectString("the sentence of a refusal") : nil
-    let words = source.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     return GuardSyntax(binding: binding, condition: condition, sentence: sentence, text: words)
   }
 

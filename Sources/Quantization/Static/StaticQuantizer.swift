@@ -167,7 +167,7 @@ public struct StaticQuantizer {
   }
 
   private func context(_ model: Model) throws -> PassContext {
-    try PassContext(
+    PassContext(
       graph: model.graph, functions: model.functions, options: OptimizationOptions(), sourceOpset: model.opsets[""] ?? 0
     )
   }
