@@ -11,6 +11,10 @@ void ck_last_maxpool_f32(float *out, const CK_U(float) *in, size_t channels, con
     CK_CALL(last_pool, true, false, out, in, channels, w, begin, end);
 }
 
+void ck_last_maxpool_bf16(uint16_t *out, const CK_U(uint16_t) *in, size_t channels, const ck_window *w, size_t begin, size_t end) {
+    CK_CALL(last_pool_bf16, out, in, channels, w, begin, end);
+}
+
 void ck_last_avgpool_f32(float *out, const CK_U(float) *in, size_t channels, const ck_window *w, bool count_include_pad,
                          size_t begin, size_t end) {
     CK_CALL(last_pool, false, count_include_pad, out, in, channels, w, begin, end);
@@ -69,6 +73,44 @@ static void T(last_pool)(bool maximum, bool counts_padding, float *out, const CK
             T(pool_line)(true, false, y, item, n, w, od, oh);
         } else {
             T(pool_line)(false, counts_padding, y, item, n, w, od, oh);
+        }
+    }
+}
+
+typedef uint16_t T(half) __attribute__((ext_vector_type(W)));
+
+/// `left` numbers of a vector, widened: a bfloat16 is the upper half of a float.
+static inline __attribute__((always_inline)) vf T(load_bf16)(const CK_U(uint16_t) *x, size_t left) {
+    T(half) v = 0;
+    memcpy(&v, x, left >= W ? sizeof v : left * sizeof *x);
+    return (vf)(__builtin_convertvector(v, vu) << 16);
+}
+
+/// The greatest of numbers is one of them: nothing is rounded.
+static void T(last_pool_bf16)(uint16_t *out, const CK_U(uint16_t) *in, size_t channels, const ck_window *w, size_t begin, size_t end) {
+    const ptrdiff_t n = (ptrdiff_t)channels, step = w->dilation[2] * n;
+    for (size_t line = begin; line < end; line++) {
+        const ptrdiff_t oh = (ptrdiff_t)line % w->out[1], od = (ptrdiff_t)line / w->out[1] % w->out[0];
+        const CK_U(uint16_t) *item = in + (ptrdiff_t)line / w->out[1] / w->out[0] * window_in(w) * n;
+        uint16_t *y = out + (ptrdiff_t)line * w->out[2] * n;
+        ptrdiff_t d0, d1, h0, h1, w0, w1;
+        window_tap_range(w, 0, od, &d0, &d1);
+        window_tap_range(w, 1, oh, &h0, &h1);
+        for (ptrdiff_t ow = 0; ow < w->out[2]; ow++, y += n) {
+            window_tap_range(w, 2, ow, &w0, &w1);
+            for (ptrdiff_t c = 0; c < n; c += W) {
+                const size_t left = (size_t)(n - c);
+                vf acc = VS(-INFINITY);
+                for (ptrdiff_t kd = d0; kd < d1; kd++) {
+                    for (ptrdiff_t kh = h0; kh < h1; kh++) {
+                        const ptrdiff_t at = window_at(w, 0, od, kd) * w->in[1] + window_at(w, 1, oh, kh);
+                        const CK_U(uint16_t) *x = item + (at * w->in[2] + window_at(w, 2, ow, w0)) * n + c;
+                        for (ptrdiff_t t = w0; t < w1; t++, x += step) acc = vmax(acc, T(load_bf16)(x, left));
+                    }
+                }
+                const T(half) narrow = __builtin_convertvector((vu)acc >> 16, T(half));
+                memcpy(y + c, &narrow, left >= W ? sizeof narrow : left * sizeof *y);
+            }
         }
     }
 }

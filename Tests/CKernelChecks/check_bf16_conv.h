@@ -52,7 +52,29 @@ static void check_bf16_convolution(tally *t) {
     free(in), free(packed), free(weights), free(bias), free(out), free(places);
 }
 
+/// Pooling of bfloat16 gives what that of the same numbers as floats gives.
+static void check_bf16_pool(void) {
+    for (int round = 0; round < 60; round++) {
+        ck_window w = random_window(rnd() % 8 ? 2 : 3);
+        const size_t channels = pick(1, 70), batch = pick(1, 2), ni = product3(w.in), no = product3(w.out), count = batch * no * channels;
+        uint16_t *in = random_bf16(batch * ni * channels), *out = raw(count * 2);
+        if (rnd() % 4 == 0) in[pick(0, batch * ni * channels - 1)] = rnd() % 2 ? 0x7fc0 : 0xff80;
+        float *wide = raw(batch * ni * channels * 4), *expected = raw(count * 4);
+        for (size_t i = 0; i < batch * ni * channels; i++) wide[i] = as_float(in[i]);
+        const size_t lines = batch * (size_t)(w.out[0] * w.out[1]), mid = pick(0, lines);
+        ck_last_maxpool_f32(expected, wide, channels, &w, 0, lines);
+        ck_last_maxpool_bf16(out, in, channels, &w, 0, mid);
+        ck_last_maxpool_bf16(out, in, channels, &w, mid, lines);
+        for (size_t i = 0; i < count; i++) {
+            const float found = as_float(out[i]);
+            expect(!memcmp(&found, expected + i, 4), "maxpool of bfloat16 differs from that of floats");
+        }
+        free(in), free(out), free(wide), free(expected);
+    }
+}
+
 static void check_bf16_conv(void) {
+    check_bf16_pool();
     for (int kernel = CK_BF16_AMX; kernel >= 0; kernel--) {
         if (ck_bf16_select(kernel) != kernel) continue;  // check_bf16 says so
         char name[64];

@@ -44,6 +44,8 @@ void ck_last_depthwise_f32(float *out, const CK_U(float) *in, const CK_U(float) 
 
 /// Pooling of the same lines. Maximum: a NaN wins, a window wholly in the padding is -inf.
 void ck_last_maxpool_f32(float *out, const CK_U(float) *in, size_t channels, const ck_window *window, size_t begin, size_t end);
+/// The same of bfloat16.
+void ck_last_maxpool_bf16(uint16_t *out, const CK_U(uint16_t) *in, size_t channels, const ck_window *window, size_t begin, size_t end);
 void ck_last_avgpool_f32(float *out, const CK_U(float) *in, size_t channels, const ck_window *window, bool count_include_pad,
                          size_t begin, size_t end);
 

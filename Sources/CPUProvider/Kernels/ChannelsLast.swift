@@ -203,7 +203,8 @@ enum ChannelsLastKernels {
   private static func pool(_ request: KernelRequest, isMaximum: Bool) throws -> PreparedKernel {
     let (x, y) = (try request.operand(0), try request.result())
     let isBytes = isMaximum && (x.type == .uint8 || x.type == .int8)
-    if !isBytes { try request.requireFloat() }
+    let isNarrow = isMaximum && x.type == .bfloat16 && y.type == .bfloat16
+    if !isBytes && !isNarrow { try request.requireFloat() }
     guard x.rank >= 3, y.rank == x.rank else { throw Refusal("rank \(x.rank)") }
     let last = x.rank - 1
     let window = try Window(
@@ -221,6 +222,16 @@ enum ChannelsLastKernels {
           var geometry = geometry
           ck_last_maxpool_u8(
             call.output(0, UInt8.self), call.input(0, UInt8.self), isSigned, channels, &geometry, begin, end)
+        })
+    }
+    if isNarrow {
+      return PreparedKernel(
+        RangeKernel(
+          "maxpool of bfloat16, channels last", count: x.shape[0] * geometry.out.0 * geometry.out.1,
+          grain: max(1, 32768 / max(1, geometry.out.2 * channels * window.taps))
+        ) { call, begin, end, _ in
+          var geometry = geometry
+          ck_last_maxpool_bf16(call.output(0, UInt16.self), call.input(0, UInt16.self), channels, &geometry, begin, end)
         })
     }
     let kernel = RangeKernel(
