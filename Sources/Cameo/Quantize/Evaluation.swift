@@ -11,7 +11,7 @@ import Tensors
 public final class Evaluation {
   /// Sizes that the first sample gives to the inputs' symbols.
   public private(set) var bindings: [String: Int] = [:]
-  /// The first sample, and how the float model runs, for comparisons of speed.
+  /// The first sample, for comparisons of speed.
   public private(set) var example: CalibrationSample?
   private static let keptBytes = 256 << 20
   private let set: CalibrationSet
@@ -34,7 +34,7 @@ public final class Evaluation {
     outputs = model.graph.outputs.filter { model.graph[$0].type?.dataType?.isFloatingPoint ?? true }.map {
       model.graph[$0].name
     }
-    let runner = try Evaluation.session(model, session)
+    let (_, runner) = try Evaluation.prepared(model, session)
     var counted = Top1()
     var bindings: [String: Int] = [:]
     var expected: [[String: Tensor]] = []
@@ -65,12 +65,12 @@ public final class Evaluation {
     return found.compactMapValues(\.tensor).filter { names.contains($0.key) }
   }
 
-  /// A session as `cameo run` would make it.
-  static func session(_ model: Model, _ options: SessionOptions) throws -> Session {
+  /// The model and a session as `cameo run` would make them.
+  static func prepared(_ model: Model, _ options: SessionOptions) throws -> (Model, Session) {
     var settings = OptimizationOptions()
     settings.level = 3
     let optimized = try Optimizer(options: settings, verification: nil).optimize(model).model
-    return try Session(optimized, providers: Providers.all(), options: options)
+    return (optimized, try Session(optimized, providers: Providers.all(), options: options))
   }
 
   /// What symbols of the inputs' shapes are in a sample.
@@ -88,7 +88,7 @@ public final class Evaluation {
 
   /// The model's outputs over the samples against the float model's.
   public func accuracy(of model: Model) throws -> Accuracy {
-    let runner = try Evaluation.session(model, session)
+    let (_, runner) = try Evaluation.prepared(model, session)
     var sums: [String: OutputSums] = [:]
     var counted = Top1()
     var index = 0

@@ -28,12 +28,9 @@ extension QuantizationRun {
     }
     if checksSpeed, let measurement = try setting.measurement() {
       let nodes = quantized.placement.products.map(\.node)
-      let search = SpeedSearch(
-        measurement: measurement, products: Dictionary(uniqueKeysWithValues: nodes.map { ($0, graph[$0].origins) }),
-        names: Dictionary(uniqueKeysWithValues: nodes.map { ($0, calibrated.resultName($0)) }),
-        quantize: { slow in
-          try formatted(try quantizer.quantize(calibrated, keepingFloat: kept.merging(slow) { a, _ in a }).model)
-        }, progress: progress)
+      let search = SpeedSearch.of(nodes, in: calibrated.model, measurement, progress: progress) { slow in
+        try formatted(try quantizer.quantize(calibrated, keepingFloat: kept.merging(slow) { a, _ in a }).model)
+      }
       if !kept.isEmpty { quantized = try quantizer.quantize(calibrated, keepingFloat: kept) }
       let found = try search.kept(from: try formatted(quantized.model))
       kept.merge(found.kept) { a, _ in a }
@@ -81,10 +78,7 @@ extension QuantizationRun {
     if checksSpeed, let measurement = try setting.measurement() {
       let graph = model.graph
       let nodes = graph.allNodes.filter { ["MatMul", "Gemm", "Conv"].contains(graph[$0].type) }
-      let search = SpeedSearch(
-        measurement: measurement, products: Dictionary(uniqueKeysWithValues: nodes.map { ($0, graph[$0].origins) }),
-        names: Dictionary(uniqueKeysWithValues: nodes.map { ($0, graph[$0].output(0).map { graph[$0].name } ?? "") }),
-        quantize: { try quantize($0).model }, progress: progress)
+      let search = SpeedSearch.of(nodes, in: model, measurement, progress: progress) { try quantize($0).model }
       let found = try search.kept(from: quantized.model)
       if !found.kept.isEmpty { quantized = try quantize(found.kept) }
       speed = found.speed

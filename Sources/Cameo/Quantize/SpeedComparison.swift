@@ -1,5 +1,6 @@
 import GraphIR
 import InferenceRuntime
+import PassKit
 import Quantization
 import Tensors
 
@@ -36,18 +37,11 @@ struct SpeedMeasurement {
   init(_ float: Model, _ sample: CalibrationSample, _ options: SessionOptions) throws {
     self.sample = sample
     self.options = options
-    (floatModel, self.float) = try Self.prepared(float, options)
-  }
-
-  private static func prepared(_ model: Model, _ options: SessionOptions) throws -> (Model, Session) {
-    var settings = OptimizationOptions()
-    settings.level = 3
-    let optimized = try Optimizer(options: settings, verification: nil).optimize(model).model
-    return (optimized, try Session(optimized, providers: Providers.all(), options: options))
+    (floatModel, self.float) = try Evaluation.prepared(float, options)
   }
 
   func compare(_ model: Model) throws -> SpeedComparison {
-    let (_, session) = try Self.prepared(model, options)
+    let (_, session) = try Evaluation.prepared(model, options)
     return try compare(session)
   }
 
@@ -80,7 +74,7 @@ struct SpeedMeasurement {
   /// Milliseconds of the steps that stand for each of `nodes`, in the float model and in `model`. A step that stands for several is
   /// divided among them.
   func costs(_ model: Model, of nodes: [NodeID: Origins]) throws -> [NodeID: (float: Double, quantized: Double)] {
-    let (optimized, session) = try Self.prepared(model, options)
+    let (optimized, session) = try Evaluation.prepared(model, options)
     let before = try costs(float, floatModel, nodes)
     let after = try costs(session, optimized, nodes)
     return Dictionary(uniqueKeysWithValues: nodes.keys.map { ($0, (before[$0] ?? 0, after[$0] ?? 0)) })
@@ -100,11 +94,5 @@ struct SpeedMeasurement {
       }
     }
     return sums
-  }
-}
-
-extension Duration {
-  fileprivate var milliseconds: Double {
-    Double(components.seconds) * 1e3 + Double(components.attoseconds) / 1e15
   }
 }

@@ -6,26 +6,42 @@ import Quantization
 ///
 /// A model that is faster is left as it is: what it holds then does not depend on the clock.
 struct SpeedSearch {
-  let measurement: SpeedMeasurement
-  /// Products that may stay float, with what they stand for in the source.
-  let products: [NodeID: Origins]
-  /// The name of each one's result.
+  /// Times a model beside the float one.
+  let compare: (Model) throws -> SpeedComparison
+  /// Milliseconds of the products in the float model and in the one given.
+  let costs: (Model) throws -> [NodeID: (float: Double, quantized: Double)]
+  /// The products that may stay float, by the name of the result.
   let names: [NodeID: String]
   /// The model with the named results made in float.
   let quantize: ([String: String]) throws -> Model
   let progress: ((String) -> Void)?
 
+  /// `nodes` of `model`: the products that may stay float.
+  static func of(
+    _ nodes: [NodeID], in model: Model, _ measurement: SpeedMeasurement, progress: ((String) -> Void)?,
+    quantize: @escaping ([String: String]) throws -> Model
+  ) -> SpeedSearch {
+    let origins = Dictionary(uniqueKeysWithValues: nodes.map { ($0, model.graph[$0].origins) })
+    return SpeedSearch(
+      compare: measurement.compare, costs: { try measurement.costs($0, of: origins) },
+      names: Dictionary(
+        uniqueKeysWithValues: nodes.map { node in
+          (node, model.graph[node].output(0).map { model.graph[$0].name } ?? "")
+        }),
+      quantize: quantize, progress: progress)
+  }
+
   /// What has to stay float, by the name of its result, with the reason for the report; and how fast the model is then. At most three
   /// models are timed.
   func kept(from model: Model) throws -> (kept: [String: String], speed: SpeedComparison) {
     progress?("timing")
-    let first = try measurement.compare(model)
-    guard first.ratio < 1, !products.isEmpty else { return ([:], first) }
+    let first = try compare(model)
+    guard first.ratio < 1, !names.isEmpty else { return ([:], first) }
     progress?("looking for what is slower as integers")
-    let costs = try measurement.costs(model, of: products)
+    let costs = try costs(model)
     // What stands for no product (conversions between floats and integers) is shared by all.
     let shared = max(0, first.milliseconds - costs.values.reduce(0) { $0 + $1.quantized })
-    let each = shared / Double(products.count)
+    let each = shared / Double(names.count)
     var best: (kept: [String: String], speed: SpeedComparison) = ([:], first)
     for extra in [0, each] {
       let slower = costs.filter { $0.value.quantized + extra > $0.value.float }
@@ -33,7 +49,7 @@ struct SpeedSearch {
       var kept: [String: String] = [:]
       for (node, cost) in slower { kept[names[node] ?? ""] = Self.reason(cost.float, cost.quantized + extra) }
       progress?("timing with \(kept.count) products in float")
-      let speed = try measurement.compare(try quantize(kept))
+      let speed = try compare(try quantize(kept))
       if speed.ratio > best.speed.ratio { best = (kept, speed) }
     }
     return best
