@@ -40,7 +40,9 @@ let package = Package(
       name: "CPUProvider",
       dependencies: ["InferenceRuntime", "PassKit", "Operators", "GraphIR", "Tensors", "CKernels", "CBLAS"],
       plugins: [.plugin(name: "KernelDigest")]),
-    .target(name: "CUDAProvider", dependencies: ["InferenceRuntime", "Tensors", "CCUDA"]),
+    .target(
+      name: "CUDAProvider",
+      dependencies: ["InferenceRuntime", "PassKit", "Operators", "GraphIR", "Tensors", "CCUDA"]),
     .plugin(name: "KernelDigest", capability: .buildTool(), path: "Tools/KernelDigest"),
     // L5
     .target(name: "InferenceRuntime", dependencies: ["PassKit", "Operators", "GraphIR", "Tensors"]),

@@ -5,6 +5,9 @@
 
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
+static const char elements[] = {
+#embed "Kernels/elements.cuh" suffix(, 0)
+};
 static const char attention_common[] = {
 #embed "Kernels/attention_common.cuh" suffix(, 0)
 };
@@ -35,7 +38,7 @@ static const struct {
     const char *name, *text;
     size_t size;
 } sources[] = {
-    SOURCE(attention_common, cuh), SOURCE(online_softmax, cuh), SOURCE(bulk_copy, cuh),
+    SOURCE(elements, cuh),         SOURCE(attention_common, cuh), SOURCE(online_softmax, cuh), SOURCE(bulk_copy, cuh),
     SOURCE(wgmma, cuh),            SOURCE(matrix_sync, cuh),    SOURCE(attention_sm90, cu),
     SOURCE(attention_portable, cu), SOURCE(attention_decode, cu),
 };

@@ -10,7 +10,7 @@ public struct CUDADevice: Sendable, Hashable {
   public let multiprocessors: Int
   /// In bytes.
   public let memory: Int
-  private let handle: Int32
+  let handle: Int32
 
   /// NVRTC's word for it: a kernel compiled for "sm_90" runs on devices of capability 9.0.
   public var architecture: String { "sm_\(capability.major)\(capability.minor)" }

@@ -1,4 +1,5 @@
 @_exported public import CPUProvider
+@_exported public import CUDAProvider
 @_exported public import GraphIR
 @_exported public import InferenceRuntime
 @_exported public import ONNXFormat
@@ -47,12 +48,13 @@ public enum Providers {
   /// Every provider, in the order that `auto` prefers them.
   public static func all() -> [any ExecutionProvider] { [CPUProvider(), ReferenceProvider()] }
 
-  /// The provider of that name. Throws where there is none.
+  /// The provider of that name. Throws where there is none, or where this machine lacks what it takes.
   public static func named(_ name: String) throws -> any ExecutionProvider {
     switch name {
     case "cpu": return CPUProvider()
+    case "cuda": return try CUDAProvider.shared()
     case "reference": return ReferenceProvider()
-    default: throw CameoError.unsupported("there is no provider \(name); there are cpu and reference")
+    default: throw CameoError.unsupported("there is no provider \(name); there are cpu, cuda and reference")
     }
   }
 }

@@ -65,7 +65,7 @@ struct BenchCommand: ParsableCommand {
     let before = ProcessUsage.peakResidentBytes
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
-      optimization: optimization, affinity: affinity, precision: runtime.precision,
+      optimization: optimization, affinity: affinity, precision: runtime.precision, mode: runtime.mode,
       tuning: tuning, quiet: console.quiet, sample: { try tensors.values(for: $0, fills: true) })
     try within("file \(model)") {
       let inputs = try tensors.values(for: prepared.source, fills: true)

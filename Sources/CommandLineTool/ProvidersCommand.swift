@@ -22,7 +22,7 @@ struct ProvidersCommand: ParsableCommand {
     let providers: [(name: String, findings: [ProviderFinding])] = [
       ("cpu", CPUProvider().probe()), ("reference", ReferenceProvider().probe()), ("cuda", cuda.findings),
     ]
-    let why = cuda.obstacle ?? "this version of cameo runs no models on CUDA devices"
+    let why = cuda.obstacle
     let threads = ThreadPool(threads: 0).threads
     if output.json {
       let document = JSON.object([
@@ -32,8 +32,8 @@ struct ProvidersCommand: ParsableCommand {
           .array(
             providers.map { name, findings in
               .object([
-                ("name", .string(name)), ("usable", .bool(name != "cuda")),
-                ("reason", name == "cuda" ? .string(why) : .null),
+                ("name", .string(name)), ("usable", .bool(name != "cuda" || why == nil)),
+                ("reason", name == "cuda" ? why.map { .string($0) } ?? .null : .null),
                 (
                   "findings",
                   .array(
@@ -54,8 +54,8 @@ struct ProvidersCommand: ParsableCommand {
     for (name, findings) in providers {
       Console.out("\n" + Console.styled(name, .bold))
       // What is missing of CUDA stands in that one line.
-      let isCUDA = name == "cuda"
-      if isCUDA { Console.out("CUDA: no: \(why)") }
+      let isCUDA = name == "cuda" && why != nil
+      if name == "cuda", let why { Console.out("CUDA: no: \(why)") }
       var table = Table(alignments: [.left, .left, .left])
       for finding in findings where finding.isFound || !isCUDA {
         table.add(

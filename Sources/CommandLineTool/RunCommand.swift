@@ -58,7 +58,7 @@ struct RunCommand: ParsableCommand {
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
       optimization: optimization, keeping: dump, affinity: try runtime.applyAffinity(),
-      precision: runtime.precision, tuning: tuning, quiet: console.quiet,
+      precision: runtime.precision, mode: runtime.mode, tuning: tuning, quiet: console.quiet,
       sample: { testData == nil ? try tensors.values(for: $0, fills: false) : nil })
     try within("file \(model)") {
       var data: TestData?

@@ -35,10 +35,7 @@ final class BranchKernel: Kernel, @unchecked Sendable {
     child.cancellation = call.context.cancellation
     child.recorder = call.context.recorder
     child.tap = call.context.tap
-    for index in 0..<child.plan.inputPatches.count {
-      let patch = child.plan.inputPatches[index]
-      child.operands[patch.operand] = call.operands[1 + patch.port].unsafelyUnwrapped + patch.offset
-    }
+    child.bindInputs(call.operands + 1)
     // The first result that wants a port gets it; others are copied afterwards.
     let sources = sides[side].sources
     for reverse in 0..<sources.count {

@@ -27,6 +27,9 @@ final class ExecutionContext {
   /// By port of the plan: where outputs were bound last.
   private(set) var outputs: [UnsafeMutableRawPointer]
   let children: [ExecutionContext]
+  /// Memory and queue on the device; nil where no step is one of a device.
+  let device: DeviceRun?
+  var queue: DeviceQueue? { device?.queue }
   var cancellation: Cancellation?
   var recorder: Recorder?
   var tap: ValueTap?
@@ -46,16 +49,19 @@ final class ExecutionContext {
       base = storage.base
     }
     operands = .allocate(capacity: max(1, plan.addresses.count))
+    device = try plan.device.map { device in
+      try within("the plan's memory on the device") { try DeviceRun(plan, device) }
+    }
     for (index, address) in plan.addresses.enumerated() {
       switch address {
       case .arena(let offset): operands[index] = base + offset
       case .constant(let pointer): operands[index] = pointer
-      default: operands[index] = nil
+      case .none, .input, .output: operands[index] = nil
+      case .device, .deviceInput, .deviceOutput, .staging: operands[index] = device?.place(of: address)
       }
     }
     outputs = [UnsafeMutableRawPointer](repeating: base, count: plan.outputs.count)
     boxed = [Value?](repeating: nil, count: plan.boxedCount)
-    for (slot, value) in plan.boxedConstants { boxed[slot] = value }
     let table = operands
     children = try plan.children.map { child in
       try ExecutionContext(child.plan, pool: pool, memory: table[child.scratchOperand])
@@ -66,26 +72,55 @@ final class ExecutionContext {
 
   /// Points every operand that reads input `port` at `pointer`.
   func bind(input port: Int, to pointer: UnsafeMutableRawPointer) {
+    if let device { device.bind(hostInput: port, to: pointer, operands) }
     for index in 0..<plan.inputPatches.count where plan.inputPatches[index].port == port {
       operands[plan.inputPatches[index].operand] = pointer + plan.inputPatches[index].offset
     }
   }
 
+  /// Points every operand that reads an input at the memory that `table` has for its port.
+  func bindInputs(_ table: UnsafePointer<UnsafeMutableRawPointer?>) {
+    for index in 0..<plan.inputPatches.count {
+      let patch = plan.inputPatches[index]
+      operands[patch.operand] = table[patch.port].unsafelyUnwrapped + patch.offset
+    }
+    guard let device else { return }
+    for port in plan.inputs.indices {
+      if let pointer = table[port] { device.bind(hostInput: port, to: pointer, operands) }
+    }
+  }
+
   func bind(output port: Int, to pointer: UnsafeMutableRawPointer) {
     outputs[port] = pointer
+    if let device { device.bind(hostOutput: port, to: pointer, operands) }
     for index in 0..<plan.outputPatches.count where plan.outputPatches[index].port == port {
       operands[plan.outputPatches[index].operand] = pointer + plan.outputPatches[index].offset
     }
   }
 
+  /// Reads input `port` from the device's memory.
+  func bind(deviceInput port: Int, to pointer: UnsafeMutableRawPointer) {
+    device?.bind(deviceInput: port, to: pointer, operands)
+  }
+
+  /// Writes output `port` to the device's memory, and nowhere else.
+  func bind(deviceOutput port: Int, to pointer: UnsafeMutableRawPointer) {
+    device?.bind(deviceOutput: port, to: pointer, operands)
+  }
+
   /// Walks the steps. Allocates nothing itself.
   func run() throws {
-    if recorder != nil { return try runRecorded() }
+    if let device { return try device.run(self) }
+    if recorder != nil { return try runRecorded(plan.steps.indices) }
+    try run(plan.steps.indices)
+  }
+
+  func run(_ range: Range<Int>) throws {
     let cancellation = cancellation
     let (table, pool) = (UnsafePointer(operands), pool)
     try plan.steps.withUnsafeBufferPointer { steps in
       guard let first = steps.baseAddress else { return }
-      for index in 0..<steps.count {
+      for index in range {
         if let cancellation, cancellation.isCancelled { throw stopped() }
         let step = first + index
         let call = KernelCall(
@@ -100,8 +135,8 @@ final class ExecutionContext {
     }
   }
 
-  private func runRecorded() throws {
-    for index in plan.steps.indices {
+  func runRecorded(_ range: Range<Int>) throws {
+    for index in range {
       if let cancellation, cancellation.isCancelled { throw stopped() }
       let step = plan.steps[index]
       let call = KernelCall(
@@ -113,9 +148,9 @@ final class ExecutionContext {
     }
   }
 
-  private func stopped() -> CameoError { CameoError(.cancelled, "the run was cancelled") }
+  func stopped() -> CameoError { CameoError(.cancelled, "the run was cancelled") }
 
-  private func located(_ error: any Error, _ index: Int) -> any Error {
+  func located(_ error: any Error, _ index: Int) -> any Error {
     if let error = error as? CameoError { return error.within(plan.assignments[index].label) }
     return error
   }
@@ -124,7 +159,6 @@ final class ExecutionContext {
   func reset() {
     guard plan.boxedCount > 0 else { return }
     for index in boxed.indices { boxed[index] = nil }
-    for (slot, value) in plan.boxedConstants { boxed[slot] = value }
   }
 }
 

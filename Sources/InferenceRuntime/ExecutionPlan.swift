@@ -13,8 +13,11 @@ public final class ExecutionPlan: @unchecked Sendable {
     let inputCount: Int
     let outputCount: Int
     let node: NodeID
+    /// The kernel only puts work into the run's queue.
+    let isOnDevice: Bool
 
-    init(kernel: Kernel, operands: Int, inputCount: Int, outputCount: Int, node: NodeID) {
+    init(kernel: Kernel, operands: Int, inputCount: Int, outputCount: Int, node: NodeID, isOnDevice: Bool = false) {
+      self.isOnDevice = isOnDevice
       self.kernel = kernel
       code = Unmanaged.passUnretained(kernel)
       self.operands = operands
@@ -31,6 +34,19 @@ public final class ExecutionPlan: @unchecked Sendable {
     case constant(UnsafeMutableRawPointer)
     case input(Int, Int)
     case output(Int, Int)
+    /// In the device's arena.
+    case device(Int)
+    /// The device's copy of an input, or the caller's memory on the device.
+    case deviceInput(Int, Int)
+    case deviceOutput(Int, Int)
+    /// In host memory that the device copies from and to.
+    case staging(Int)
+  }
+
+  /// Steps that the host does one after the other, or that go into the device's queue one after the other.
+  struct Segment {
+    let steps: Range<Int>
+    let isOnDevice: Bool
   }
 
   struct Patch {
@@ -74,49 +90,74 @@ public final class ExecutionPlan: @unchecked Sendable {
   let addresses: [Address]
   let inputs: [Port]
   let outputs: [Port]
-  let boxedConstants: [(Int, Value)]
   let boxedCount: Int
   let children: [Child]
   let inputPatches: ContiguousArray<Patch>
   let outputPatches: ContiguousArray<Patch>
+  let deviceInputPatches: ContiguousArray<Patch>
+  let deviceOutputPatches: ContiguousArray<Patch>
+  /// nil where every step is the host's.
+  let device: Device?
+  let segments: ContiguousArray<Segment>
+  let stagingBytes: Int
+  /// What the device does between steps of the host is recorded once and then started as a whole.
+  let recordsRuns: Bool
   /// Memory that addresses point into.
   private let kept: [TensorStorage]
+  private let residents: [DeviceStorage]
   /// By step.
   public let assignments: [Assignment]
   /// All nodes, elided ones included, in plan order.
   public let allAssignments: [Assignment]
   public let memory: MemoryReport
+  /// The same for the device's arena; empty where there is no device.
+  public let deviceMemory: MemoryReport
   /// Bytes that a run moves as they are: copies, concatenations, splits, caches.
   public let copiedBytes: Int
 
   init(
-    steps: [Step], addresses: [Address], inputs: [Port], outputs: [Port], boxedConstants: [(Int, Value)],
-    boxedCount: Int, children: [Child], kept: [TensorStorage], assignments: [Assignment], allAssignments: [Assignment],
-    copiedBytes: Int = 0, memory: MemoryReport
+    steps: [Step], addresses: [Address], inputs: [Port], outputs: [Port], boxedCount: Int, children: [Child],
+    kept: [TensorStorage], residents: [DeviceStorage] = [],
+    assignments: [Assignment], allAssignments: [Assignment], copiedBytes: Int = 0, memory: MemoryReport,
+    device: Device? = nil, deviceMemory: MemoryReport = .empty, stagingBytes: Int = 0,
+    recordsRuns: Bool = false
   ) {
+    self.recordsRuns = recordsRuns
     self.copiedBytes = copiedBytes
     self.steps = ContiguousArray(steps)
     self.addresses = addresses
     self.inputs = inputs
     self.outputs = outputs
-    self.boxedConstants = boxedConstants
     self.boxedCount = boxedCount
     self.children = children
     self.kept = kept
+    self.residents = residents
     self.assignments = assignments
     self.allAssignments = allAssignments
     self.memory = memory
-    var inputPatches: ContiguousArray<Patch> = []
-    var outputPatches: ContiguousArray<Patch> = []
-    for (index, address) in addresses.enumerated() {
-      switch address {
-      case .input(let port, let offset): inputPatches.append(Patch(operand: index, port: port, offset: offset))
-      case .output(let port, let offset): outputPatches.append(Patch(operand: index, port: port, offset: offset))
-      default: break
+    self.device = steps.contains { $0.isOnDevice } ? device : nil
+    self.deviceMemory = deviceMemory
+    self.stagingBytes = stagingBytes
+    var segments: ContiguousArray<Segment> = []
+    for (index, step) in steps.enumerated() {
+      if let last = segments.last, last.isOnDevice == step.isOnDevice {
+        segments[segments.count - 1] = Segment(steps: last.steps.lowerBound..<index + 1, isOnDevice: last.isOnDevice)
+      } else {
+        segments.append(Segment(steps: index..<index + 1, isOnDevice: step.isOnDevice))
       }
     }
-    self.inputPatches = inputPatches
-    self.outputPatches = outputPatches
+    self.segments = segments
+    func patches(_ port: (Address) -> (Int, Int)?) -> ContiguousArray<Patch> {
+      var result: ContiguousArray<Patch> = []
+      for (index, address) in addresses.enumerated() {
+        if let (port, offset) = port(address) { result.append(Patch(operand: index, port: port, offset: offset)) }
+      }
+      return result
+    }
+    inputPatches = patches { if case .input(let port, let offset) = $0 { (port, offset) } else { nil } }
+    outputPatches = patches { if case .output(let port, let offset) = $0 { (port, offset) } else { nil } }
+    deviceInputPatches = patches { if case .deviceInput(let port, let offset) = $0 { (port, offset) } else { nil } }
+    deviceOutputPatches = patches { if case .deviceOutput(let port, let offset) = $0 { (port, offset) } else { nil } }
   }
 
   /// True where a run allocates nothing: no step goes through the portable evaluation.

@@ -46,6 +46,10 @@ public struct KernelRequest {
   let graph: Graph?
   /// Who packs; nil: the calling thread alone.
   let pool: ThreadPool?
+  /// Where a device's kernels keep constants; nil for providers without a device.
+  public var residents: DeviceConstants?
+  /// What a device's kernel may do at prepare to be faster.
+  public var mode = ExecutionMode.standard
 
   public init(
     node: Node, inputs: [Operand?], outputs: [Operand?], threads: Int, precision: Precision = .fp32,
@@ -191,7 +195,8 @@ public enum MemoryKind: Sendable, Hashable {
 /// A way to compute nodes. Asked in the session's order of preference; the reference provider stands behind all.
 public protocol ExecutionProvider: Sendable {
   var name: String { get }
-  var memory: MemoryKind { get }
+  /// Whose memory its kernels read and write; nil: the host's. Such kernels only put work into the run's queue (`KernelCall.queue`).
+  var device: Device? { get }
   /// The processor, as far as the speed of kernels depends on it: what was tuned on one is not used on another.
   var machine: String { get }
   /// What products of float32 can be computed in here. `auto` is left out: every provider takes it.
@@ -201,7 +206,8 @@ public protocol ExecutionProvider: Sendable {
   /// Everything that the bytes of its packed forms depend on beside constant and form, in words: the processor's features in use,
   /// panel sizes, the build of the packing code. nil: no file may keep them.
   var packing: String? { get }
-  /// What of a node whose operands are float32 may lie in memory as bfloat16, where the request's precision allows it; nil: nothing. The
+  /// What of a node whose operands are float32 may lie in memory as bfloat16 (with the precision fp16: float16), where the request's precision
+  /// allows it; nil: nothing. The
   /// plan stores a value so where its producer and all its readers agree, and asks `prepare` with the types that it has chosen.
   func roundedOperands(_ request: KernelRequest) -> RoundedOperands?
   /// A kernel for the node, or a thrown `Refusal` (or `CameoError.unsupported`) that says why not.
@@ -209,7 +215,7 @@ public protocol ExecutionProvider: Sendable {
 }
 
 extension ExecutionProvider {
-  public var memory: MemoryKind { .host }
+  public var device: Device? { nil }
   public var machine: String { name }
   public var precisions: Set<Precision> { [.fp32] }
   public func probe() -> [ProviderFinding] { [] }

@@ -1,4 +1,5 @@
-/// The operands of one step in one run. Pointers are valid during the call only.
+/// The operands of one step in one run. Pointers are valid during the call only; those of a device's kernel are addresses in the device's
+/// memory, valid for all that the call puts into its queue.
 public struct KernelCall {
   /// Inputs, then outputs, then the step's scratch; nil where an optional one is left out.
   public let operands: UnsafePointer<UnsafeMutableRawPointer?>
@@ -33,6 +34,9 @@ public struct KernelCall {
   }()
 
   @inline(__always) var context: ExecutionContext { run.unsafelyUnwrapped }
+
+  /// The queue that a device's kernels put their work into. Only for kernels of a provider with a device.
+  @inline(__always) public var queue: DeviceQueue { context.queue.unsafelyUnwrapped }
 
   @inline(__always) public func input(_ index: Int) -> UnsafeRawPointer {
     UnsafeRawPointer(operands[index].unsafelyUnwrapped)

@@ -37,7 +37,9 @@ enum MemoryPlanner {
 
   static let alignment = 64
 
-  static func aligned(_ size: Int) -> Int { (max(size, 1) + alignment - 1) / alignment * alignment }
+  static func aligned(_ size: Int, to alignment: Int = alignment) -> Int {
+    (max(size, 1) + alignment - 1) / alignment * alignment
+  }
 
   /// The largest sum of live sizes over all steps.
   static func lowerBound(_ blocks: [Block]) -> Int {

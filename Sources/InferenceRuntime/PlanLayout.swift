@@ -35,7 +35,13 @@ struct PlanLayout {
   private var blockRoots: [Int] = []
   private(set) var peak = 0
 
-  init(end: Int) { self.end = end }
+  /// What every place is a multiple of: 64, or a multiple of it.
+  private let alignment: Int
+
+  init(end: Int, alignment: Int = MemoryPlanner.alignment) {
+    self.end = end
+    self.alignment = alignment
+  }
 
   mutating func add(_ value: ValueID, size: Int, kind: Kind, at time: Int) {
     index[value] = slots.count
@@ -148,7 +154,10 @@ struct PlanLayout {
         first = min(first, slots[member].first)
         last = max(last, slots[member].last)
       }
-      blocks.append(MemoryPlanner.Block(size: slots[slot].size, first: max(0, first), last: max(last, max(0, first))))
+      let size =
+        alignment == MemoryPlanner.alignment
+        ? slots[slot].size : MemoryPlanner.aligned(slots[slot].size, to: alignment)
+      blocks.append(MemoryPlanner.Block(size: size, first: max(0, first), last: max(last, max(0, first))))
       blockRoots.append(slot)
     }
     let placed = MemoryPlanner.place(blocks)

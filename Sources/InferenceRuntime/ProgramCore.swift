@@ -10,6 +10,9 @@ final class ProgramCore: Sendable {
   let options: SessionOptions
   let pool: ThreadPool
   let packs: PackCache
+  /// The first provider's that has one; plans use no other.
+  let device: Device?
+  let residents: DeviceConstants?
   /// Results of nodes that depend on constants only.
   private let folded = Mutex<[NodeID: [Value?]]>([:])
   /// Aligned copies of small constants that a file holds unaligned.
@@ -21,8 +24,16 @@ final class ProgramCore: Sendable {
     self.providers = providers
     self.options = options
     self.pool = pool
+    device = providers.lazy.compactMap(\.device).first
+    residents = device.map { DeviceConstants($0) }
     packs = PackCache(file: options.packs, zeroes: options.keepsPacks)
   }
+
+  /// Whether values of float32 may lie in memory in a shorter type, and in which.
+  var rounds: Bool {
+    device == nil ? options.precision != .fp32 : options.precision == .fp16 || options.precision == .bf16
+  }
+  var roundedType: DataType { device != nil && options.precision == .fp16 ? .float16 : .bfloat16 }
 
   /// How messages name where a value comes from.
   func place(of value: ValueID) -> String {

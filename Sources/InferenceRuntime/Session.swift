@@ -11,6 +11,8 @@ public struct SessionOptions: Sendable {
   public var affinity: [Int] = []
   /// What products of float32 may be computed in. No level of optimization lowers it, only this does.
   public var precision = Precision.fp32
+  /// What a device may do at prepare to make runs faster.
+  public var mode = ExecutionMode.standard
   /// Chooses between kernels' forms by measuring; nil: the heuristics alone.
   public var tuning: Tuning?
   /// The same answers for every node, while one is measured.

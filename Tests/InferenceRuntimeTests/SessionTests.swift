@@ -313,7 +313,7 @@ import Testing
   func everyIndexOnce(_ threads: Int) throws {
     let pool = ThreadPool(threads: threads)
     let plan = ExecutionPlan(
-      steps: [], addresses: [], inputs: [], outputs: [], boxedConstants: [], boxedCount: 0, children: [], kept: [],
+      steps: [], addresses: [], inputs: [], outputs: [], boxedCount: 0, children: [], kept: [],
       assignments: [], allAssignments: [], memory: .empty)
     let context = try ExecutionContext(plan, pool: pool)
     let call = KernelCall(

@@ -23,12 +23,30 @@ const char *_Nullable cameo_cuda_source_name(size_t index);
 enum {
     CAMEO_CUDA_SUCCESS = 0,
     CAMEO_CUDA_ERROR_NO_DEVICE = 100,
+    CAMEO_CUDA_ERROR_OUT_OF_MEMORY = 2,
     CAMEO_CUDA_MULTIPROCESSOR_COUNT = 16,
+    CAMEO_CUDA_L2_CACHE_SIZE = 38,
     CAMEO_CUDA_CAPABILITY_MAJOR = 75,
     CAMEO_CUDA_CAPABILITY_MINOR = 76,
+    CAMEO_CUDA_SHARED_MEMORY_PER_BLOCK = 97,
+    /// Of CUfunction_attribute.
+    CAMEO_CUDA_FUNCTION_DYNAMIC_SHARED_MEMORY = 8,
+    /// Flags of cuStreamCreate, cuMemHostAlloc, cuStreamBeginCapture, cuEventCreate.
+    CAMEO_CUDA_STREAM_NON_BLOCKING = 1,
+    CAMEO_CUDA_HOST_PORTABLE = 1,
+    CAMEO_CUDA_CAPTURE_THREAD_LOCAL = 1,
+    CAMEO_CUDA_EVENT_NO_TIMING = 2,
 };
 
 typedef struct cameo_cuda_context_tag *cameo_cuda_context;
+typedef struct cameo_cuda_stream_tag *cameo_cuda_stream;
+typedef struct cameo_cuda_event_tag *cameo_cuda_event;
+typedef struct cameo_cuda_module_tag *cameo_cuda_module;
+typedef struct cameo_cuda_function_tag *cameo_cuda_function;
+typedef struct cameo_cuda_graph_tag *cameo_cuda_graph;
+typedef struct cameo_cuda_graph_exec_tag *cameo_cuda_graph_exec;
+/// CUtensorMap: 128 bytes at an address aligned to 64.
+typedef struct cameo_cuda_tensor_map { _Alignas(64) uint64_t words[16]; } cameo_cuda_tensor_map;
 
 /// libcuda.so.1. Every function returns a CUresult; members carry the names of the functions without "cu".
 typedef struct cameo_cuda_driver {
@@ -46,6 +64,42 @@ typedef struct cameo_cuda_driver {
     int32_t (*context_push)(cameo_cuda_context context);
     int32_t (*context_pop)(cameo_cuda_context _Nullable *_Nonnull context);
     int32_t (*memory_info)(size_t *available, size_t *total);
+    int32_t (*context_set_current)(cameo_cuda_context _Nullable context);
+    int32_t (*memory_allocate)(uint64_t *address, size_t bytes);
+    int32_t (*memory_free)(uint64_t address);
+    int32_t (*host_allocate)(void *_Nullable *_Nonnull address, size_t bytes, uint32_t flags);
+    int32_t (*host_free)(void *address);
+    int32_t (*upload)(uint64_t target, const void *source, size_t bytes, cameo_cuda_stream _Nullable stream);
+    int32_t (*download)(void *target, uint64_t source, size_t bytes, cameo_cuda_stream _Nullable stream);
+    int32_t (*copy)(uint64_t target, uint64_t source, size_t bytes, cameo_cuda_stream _Nullable stream);
+    int32_t (*fill)(uint64_t target, uint8_t value, size_t bytes, cameo_cuda_stream _Nullable stream);
+    int32_t (*stream_create)(cameo_cuda_stream _Nullable *_Nonnull stream, uint32_t flags);
+    int32_t (*stream_destroy)(cameo_cuda_stream stream);
+    int32_t (*stream_synchronize)(cameo_cuda_stream _Nullable stream);
+    int32_t (*stream_wait)(cameo_cuda_stream stream, cameo_cuda_event event, uint32_t flags);
+    int32_t (*stream_begin_capture)(cameo_cuda_stream stream, int32_t mode);
+    int32_t (*stream_end_capture)(cameo_cuda_stream stream, cameo_cuda_graph _Nullable *_Nonnull graph);
+    int32_t (*graph_instantiate)(cameo_cuda_graph_exec _Nullable *_Nonnull made, cameo_cuda_graph graph, uint64_t flags);
+    int32_t (*graph_launch)(cameo_cuda_graph_exec graph, cameo_cuda_stream stream);
+    int32_t (*graph_exec_destroy)(cameo_cuda_graph_exec graph);
+    int32_t (*graph_destroy)(cameo_cuda_graph graph);
+    int32_t (*event_create)(cameo_cuda_event _Nullable *_Nonnull event, uint32_t flags);
+    int32_t (*event_destroy)(cameo_cuda_event event);
+    int32_t (*event_record)(cameo_cuda_event event, cameo_cuda_stream stream);
+    int32_t (*event_synchronize)(cameo_cuda_event event);
+    int32_t (*event_elapsed)(float *milliseconds, cameo_cuda_event begin, cameo_cuda_event end);
+    int32_t (*module_load)(cameo_cuda_module _Nullable *_Nonnull module, const void *image);
+    int32_t (*module_unload)(cameo_cuda_module module);
+    int32_t (*module_function)(cameo_cuda_function _Nullable *_Nonnull function, cameo_cuda_module module, const char *name);
+    int32_t (*function_set_attribute)(cameo_cuda_function function, int32_t attribute, int32_t value);
+    int32_t (*occupancy)(int32_t *blocks, cameo_cuda_function function, int32_t threads, size_t shared_bytes);
+    /// `extra` ends with a NULL: {1, parameters, 2, bytes, 0} (CU_LAUNCH_PARAM_BUFFER_POINTER, ..._SIZE, ..._END).
+    int32_t (*launch)(cameo_cuda_function function, uint32_t grid_x, uint32_t grid_y, uint32_t grid_z, uint32_t block_x, uint32_t block_y,
+                      uint32_t block_z, uint32_t shared_bytes, cameo_cuda_stream _Nullable stream, void *_Nullable *_Nullable arguments,
+                      void *_Nullable *_Nullable extra);
+    int32_t (*tensor_map_tiled)(cameo_cuda_tensor_map *map, int32_t type, uint32_t rank, void *address, const uint64_t *sizes,
+                                const uint64_t *strides, const uint32_t *box, const uint32_t *element_strides, int32_t interleave,
+                                int32_t swizzle, int32_t promotion, int32_t fill);
     /// Where the library lies.
     const char *path;
 } cameo_cuda_driver;

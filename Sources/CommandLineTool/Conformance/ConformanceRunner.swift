@@ -101,7 +101,7 @@ struct ConformanceRunner: Sendable {
     var settings = SessionOptions()
     settings.seed = seed
     settings.pool = pool
-    return try Session(model, providers: ProviderChoice.providers(providers), options: settings)
+    return try Session(model, providers: try ProviderChoice.providers(providers), options: settings)
   }
 
   /// Compares the model's outputs with those of each data set; the note where random numbers were checked otherwise.

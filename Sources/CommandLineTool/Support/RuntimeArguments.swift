@@ -1,5 +1,6 @@
 import ArgumentParser
 import CPUProvider
+import CUDAProvider
 import Cameo
 import GraphIR
 import InferenceRuntime
@@ -18,20 +19,24 @@ enum ProviderChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
   /// The portable evaluation alone.
   case reference
   case cpu
+  /// An NVIDIA GPU, and the CPU for what has no kernel there.
+  case cuda
 
-  var providers: [any ExecutionProvider] {
+  /// Throws where what it takes is not on this machine.
+  func providers() throws -> [any ExecutionProvider] {
     switch self {
     case .auto, .cpu: [CPUProvider()]
     case .reference: []
+    case .cuda: [try CUDAProvider.shared(), CPUProvider()]
     }
   }
 
-  static func providers(_ choices: [ProviderChoice]) -> [any ExecutionProvider] {
+  static func providers(_ choices: [ProviderChoice]) throws -> [any ExecutionProvider] {
     var result: [any ExecutionProvider] = []
     for choice in choices {
       // What stands behind the reference is never asked.
       if choice == .reference { break }
-      for provider in choice.providers where !result.contains(where: { $0.name == provider.name }) {
+      for provider in try choice.providers() where !result.contains(where: { $0.name == provider.name }) {
         result.append(provider)
       }
     }
@@ -40,12 +45,15 @@ enum ProviderChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
 
   /// The names of what was chosen, for figures.
   static func label(_ choices: [ProviderChoice]) -> String {
-    let names = providers(choices).map(\.name)
+    let chosen = choices.prefix { $0 != .reference }.map { $0 == .auto ? .cpu : $0 }
+    var names: [String] = []
+    for choice in chosen where !names.contains(choice.rawValue) { names.append(choice.rawValue) }
     return names.isEmpty ? "reference" : names.joined(separator: ",")
   }
 }
 
 extension Precision: ExpressibleByArgument {}
+extension ExecutionMode: ExpressibleByArgument {}
 extension Tuning.Effort: ExpressibleByArgument {}
 
 /// `512MiB`, `4G`, `60%`, or bytes.
@@ -89,7 +97,7 @@ struct ProcessorList: ExpressibleByArgument, Sendable {
 
 /// How a model is prepared to run.
 struct RuntimeArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("auto, cpu or reference, in order of preference. Repeatable.", valueName: "name"))
+  @Option(help: ArgumentHelp("auto, cpu, cuda or reference, in order of preference. Repeatable.", valueName: "name"))
   var provider: [ProviderChoice] = [.auto]
   @Option(help: ArgumentHelp("How far the model is optimized first, 0 to 3.", valueName: "level")) var level = 3
   @Option(help: ArgumentHelp("Threads that work at once; 0: one for each core.", valueName: "n")) var threads = 0
@@ -102,6 +110,11 @@ struct RuntimeArguments: ParsableArguments {
       "What products of float32 are computed in; no level lowers it. auto: bf16 where the processor has instructions for it.",
       valueName: "type"))
   var precision = Precision.fp32
+  @Option(
+    help: ArgumentHelp(
+      "For a GPU: default; reduce-overhead starts recorded runs (CUDA graphs); max-autotune also times kernels at prepare.",
+      valueName: "mode"))
+  var mode = ExecutionMode.standard
   @Option(
     help: ArgumentHelp(
       "Choose between kernels' forms and the model's layouts by measuring them: quick or full; cached takes what was measured before.",
@@ -169,12 +182,13 @@ struct PreparedModel {
   init(
     path: String, level: Int, providers: [ProviderChoice], threads: Int, seed: UInt64 = 0,
     optimization: OptimizationArguments = OptimizationArguments.defaults, keeping names: [String] = [],
-    pool: ThreadPool? = nil, affinity: [Int] = [], precision: Precision = .fp32, tuning: Tuning? = nil,
+    pool: ThreadPool? = nil, affinity: [Int] = [], precision: Precision = .fp32, mode: ExecutionMode = .standard,
+    tuning: Tuning? = nil,
     quiet: Bool = false, sample: (Model) throws -> [String: Value]? = { _ in nil }
   ) throws {
     let start = ContinuousClock.now
     let note: @Sendable (String) -> Void = { if !quiet { Console.note("cameo: \($0)") } }
-    let chosen = ProviderChoice.providers(providers)
+    let chosen = try ProviderChoice.providers(providers)
     let file = try PreparedFile(contentsOf: path, providers: chosen, notice: note)
     if let text = file.note { note(text) }
     var source = file.model
@@ -189,6 +203,7 @@ struct PreparedModel {
     settings.affinity = affinity
     settings.seed = seed
     settings.precision = precision
+    settings.mode = mode
     settings.tuning = tuning
     settings.pool = pool
     settings.packs = file.packs

@@ -53,3 +53,37 @@ int cuMemGetInfo_v2(size_t *available, size_t *total) {
     *total = (size_t)1 << 34;
     return 0;
 }
+
+// What a probe never calls.
+#define UNUSED(name) int name(void) { return INVALID_VALUE; }
+UNUSED(cuCtxSetCurrent)
+UNUSED(cuMemAlloc_v2)
+UNUSED(cuMemFree_v2)
+UNUSED(cuMemHostAlloc)
+UNUSED(cuMemFreeHost)
+UNUSED(cuMemcpyHtoDAsync_v2)
+UNUSED(cuMemcpyDtoHAsync_v2)
+UNUSED(cuMemcpyDtoDAsync_v2)
+UNUSED(cuMemsetD8Async)
+UNUSED(cuStreamCreate)
+UNUSED(cuStreamDestroy_v2)
+UNUSED(cuStreamSynchronize)
+UNUSED(cuStreamWaitEvent)
+UNUSED(cuStreamBeginCapture_v2)
+UNUSED(cuStreamEndCapture)
+UNUSED(cuGraphInstantiateWithFlags)
+UNUSED(cuGraphLaunch)
+UNUSED(cuGraphExecDestroy)
+UNUSED(cuGraphDestroy)
+UNUSED(cuEventCreate)
+UNUSED(cuEventDestroy_v2)
+UNUSED(cuEventRecord)
+UNUSED(cuEventSynchronize)
+UNUSED(cuEventElapsedTime)
+UNUSED(cuModuleLoadData)
+UNUSED(cuModuleUnload)
+UNUSED(cuModuleGetFunction)
+UNUSED(cuFuncSetAttribute)
+UNUSED(cuOccupancyMaxActiveBlocksPerMultiprocessor)
+UNUSED(cuLaunchKernel)
+UNUSED(cuTensorMapEncodeTiled)

@@ -1,0 +1,136 @@
+internal import CCUDA
+public import InferenceRuntime
+import Tensors
+
+/// How many blocks, or threads in a block.
+public struct LaunchSize: Sendable, Hashable {
+  public var x, y, z: Int
+  public init(_ x: Int, _ y: Int = 1, _ z: Int = 1) { (self.x, self.y, self.z) = (x, y, z) }
+}
+
+/// One launch of a kernel: all is settled but where the step's operands lie.
+public struct Launch {
+  /// An argument of the kernel, in its order. Each is placed as C places a struct's members.
+  public enum Argument {
+    /// The address of an operand of the step, `offset` bytes further; NULL where that is left out.
+    case input(Int, offset: Int = 0)
+    case output(Int = 0, offset: Int = 0)
+    /// Within the step's scratch (`PreparedKernel.scratchBytes`, for the whole step), in device memory.
+    case scratch(offset: Int = 0)
+    /// Device memory that the kernel keeps.
+    case resident(DeviceStorage, offset: Int = 0)
+    case int32(Int)
+    case int64(Int)
+    case float(Float)
+    /// A struct, as it lies in memory.
+    case bytes([UInt8], alignment: Int)
+  }
+
+  public var function: CUDAFunction
+  public var grid: LaunchSize
+  public var block: LaunchSize
+  /// Of dynamic shared memory; `CUDAContext.function` was told of it where it is more than 48 KiB.
+  public var sharedBytes: Int
+  public var arguments: [Argument]
+
+  public init(
+    _ function: CUDAFunction, grid: LaunchSize, block: LaunchSize, sharedBytes: Int = 0, _ arguments: [Argument]
+  ) {
+    (self.function, self.grid, self.block, self.sharedBytes) = (function, grid, block, sharedBytes)
+    self.arguments = arguments
+  }
+}
+
+/// A step that is one launch after the other.
+public final class LaunchKernel: Kernel, @unchecked Sendable {
+  /// Launches with their arguments laid out; addresses of operands are written into a copy for each call.
+  private let launches: ContiguousArray<Prepared>
+  private let kept: [DeviceStorage]
+
+  public init(_ name: String, _ launches: [Launch]) {
+    self.launches = ContiguousArray(launches.map { Prepared($0) })
+    kept = launches.flatMap { launch in
+      launch.arguments.compactMap { if case .resident(let storage, _) = $0 { storage } else { nil } }
+    }
+    super.init(name)
+  }
+
+  public override func run(_ call: KernelCall) throws {
+    let queue = unsafeDowncast(call.queue, to: CUDAQueue.self)
+    for index in launches.indices { try launches[index].put(call, queue) }
+  }
+
+  private struct Prepared {
+    private let launch: Launch
+    private let template: ContiguousArray<UInt8>
+    /// Where an address goes, whose it is (index into the step's operands counted by kind), and what is added.
+    private let patches: ContiguousArray<(place: Int, kind: Int, index: Int, offset: Int)>
+
+    init(_ launch: Launch) {
+      var bytes: ContiguousArray<UInt8> = []
+      var patches: ContiguousArray<(place: Int, kind: Int, index: Int, offset: Int)> = []
+      func append<T>(_ value: T, _ alignment: Int) {
+        while bytes.count % alignment != 0 { bytes.append(0) }
+        withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
+      }
+      for argument in launch.arguments {
+        switch argument {
+        case .input(let index, let offset):
+          append(UInt64(0), 8)
+          patches.append((bytes.count - 8, 0, index, offset))
+        case .output(let index, let offset):
+          append(UInt64(0), 8)
+          patches.append((bytes.count - 8, 1, index, offset))
+        case .scratch(let offset):
+          append(UInt64(0), 8)
+          patches.append((bytes.count - 8, 2, 0, offset))
+        case .resident(let storage, let offset): append((storage.address + offset).word, 8)
+        case .int32(let value): append(Int32(truncatingIfNeeded: value), 4)
+        case .int64(let value): append(Int64(value), 8)
+        case .float(let value): append(value, 4)
+        case .bytes(let value, let alignment):
+          while bytes.count % alignment != 0 { bytes.append(0) }
+          bytes.append(contentsOf: value)
+        }
+      }
+      self.launch = launch
+      template = bytes
+      self.patches = patches
+    }
+
+    func put(_ call: KernelCall, _ queue: CUDAQueue) throws {
+      let count = template.count
+      let code = withUnsafeTemporaryAllocation(byteCount: max(64, count), alignment: 64) { memory -> Int32 in
+        guard let base = memory.baseAddress else { return Int32(CAMEO_CUDA_ERROR_OUT_OF_MEMORY) }
+        template.withUnsafeBytes { bytes in
+          if let source = bytes.baseAddress { base.copyMemory(from: source, byteCount: count) }
+        }
+        for index in patches.indices {
+          let patch = patches[index]
+          let operand: UnsafeMutableRawPointer?
+          switch patch.kind {
+          case 0: operand = patch.index < call.inputCount ? call.operands[patch.index] : nil
+          case 1: operand = patch.index < call.outputCount ? call.operands[call.inputCount + patch.index] : nil
+          default: operand = call.operands[call.inputCount + call.outputCount]
+          }
+          let word = operand.map { $0.word &+ UInt64(bitPattern: Int64(patch.offset)) } ?? 0
+          base.storeBytes(of: word, toByteOffset: patch.place, as: UInt64.self)
+        }
+        var size = count
+        return withUnsafeMutablePointer(to: &size) { size in
+          // CU_LAUNCH_PARAM_BUFFER_POINTER, CU_LAUNCH_PARAM_BUFFER_SIZE, CU_LAUNCH_PARAM_END
+          var extra: (Int, UnsafeMutableRawPointer?, Int, UnsafeMutableRawPointer?, Int) = (
+            1, base, 2, UnsafeMutableRawPointer(size), 0
+          )
+          return withUnsafeMutableBytes(of: &extra) { extra in
+            queue.context.driver.table.pointee.launch(
+              launch.function.handle, UInt32(launch.grid.x), UInt32(launch.grid.y), UInt32(launch.grid.z),
+              UInt32(launch.block.x), UInt32(launch.block.y), UInt32(launch.block.z), UInt32(launch.sharedBytes),
+              queue.stream, nil, extra.baseAddress?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self))
+          }
+        }
+      }
+      try queue.context.driver.check(code, "launch of \(launch.function.name)")
+    }
+  }
+}
