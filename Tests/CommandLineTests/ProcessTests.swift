@@ -42,7 +42,9 @@ import Testing
     #expect(Set(findings.compactMap { $0["what"] as? String }).isSuperset(of: ["CUDA driver", "NVRTC"]))
     let text = try Cameo.run("providers").output.split(separator: "\n")
     #expect(text.filter { $0.hasPrefix("CUDA: ") } == ["CUDA: no: \(reason)"])
-    #expect(try Cameo.run("run", transformer, "--provider", "cuda").status == 64)
+    let run = try Cameo.run("run", transformer, "--provider", "cuda")
+    #expect(run.status == 2)
+    #expect(run.error.split(separator: "\n").map(String.init) == ["cameo: error: \(reason)"])
   }
 
   @Test func errorsAreOneLine() throws {
