@@ -11,10 +11,8 @@ public struct CUDAProvider: ExecutionProvider {
 
   /// The device of that number. Throws `.unsupported` where driver, device or NVRTC is not there.
   public init(device ordinal: Int = 0, libraries: CUDALibraries = .shared) throws {
-    let driver: CUDADriver
-    let compiler: NVRTC
-    do { (driver, compiler) = (try libraries.driver.get(), try libraries.compiler.get()) } catch {
-      throw CameoError.unsupported("provider cuda: \(error)")
+    guard case .success(let driver) = libraries.driver, case .success(let compiler) = libraries.compiler else {
+      throw CameoError.unsupported("provider cuda: \(CUDAProbe(libraries).obstacle ?? "something is missing")")
     }
     let devices = try CUDADevice.all(driver)
     guard devices.indices.contains(ordinal) else {

@@ -42,6 +42,8 @@ struct BenchCommand: ParsableCommand {
       "Writes output PRESENT where input PAST lies, in memory with room to grow; * is any text, the same in both. Repeatable.",
       valueName: "past=present"))
   var inPlace: [CachePattern] = []
+  @Flag(help: "On a GPU: inputs and outputs stay in its memory, a run copies none of them from or to the host's.")
+  var onDevice = false
   @Flag(help: "Also time per operator and per original node, and each kernel against what the machine can do.")
   var operators = false
   @OptionGroup var console: OutputArguments
@@ -70,7 +72,7 @@ struct BenchCommand: ParsableCommand {
     try within("file \(model)") {
       let inputs = try tensors.values(for: prepared.source, fills: true)
       let planning = ContinuousClock.now
-      let runner = try Runner(prepared.session, inputs, inPlace)
+      let runner = try Runner(prepared.session, inputs, inPlace, onDevice: onDevice)
       let prepare = prepared.prepareMilliseconds + (ContinuousClock.now - planning).milliseconds
       try runtime.keep(tuning, console)
       progress.show("first run")
@@ -114,7 +116,9 @@ struct BenchCommand: ParsableCommand {
     /// Bytes that a run moves as they are; nil where runs are not bound.
     var copiedBytes: Int? { binding?.copiedBytes }
 
-    init(_ session: Session, _ inputs: [String: Value], _ patterns: [CachePattern]) throws {
+    init(
+      _ session: Session, _ inputs: [String: Value], _ patterns: [CachePattern], onDevice: Bool
+    ) throws {
       self.session = session
       self.inputs = inputs
       let shapes = inputs.compactMapValues { $0.tensor?.shape }
@@ -127,7 +131,12 @@ struct BenchCommand: ParsableCommand {
         let binding = try Binding(session, inputs: shapes, caches: caches)
         let inPlace = Set(caches.flatMap { [$0.past, $0.present] })
         for (name, value) in inputs where !inPlace.contains(name) {
-          if let tensor = value.tensor { try binding.bind(input: name, to: tensor) }
+          guard let tensor = value.tensor else { continue }
+          if onDevice {
+            try binding.bindOnDevice(input: name, to: tensor)
+          } else {
+            try binding.bind(input: name, to: tensor)
+          }
         }
         for cache in caches {
           guard let past = inputs[cache.past]?.tensor else { continue }
@@ -137,10 +146,14 @@ struct BenchCommand: ParsableCommand {
           kept.append(memory)
         }
         for port in session.outputs where !inPlace.contains(port.name) {
-          kept.append(try binding.bindOutput(port.name))
+          if onDevice {
+            _ = try binding.bindOutputOnDevice(port.name)
+          } else {
+            kept.append(try binding.bindOutput(port.name))
+          }
         }
         self.binding = binding
-      } catch let error as CameoError where error.kind == .unsupported && patterns.isEmpty {
+      } catch let error as CameoError where error.kind == .unsupported && patterns.isEmpty && !onDevice {
         binding = nil
         try session.prepare(inputs: shapes)
       }
@@ -189,7 +202,11 @@ struct BenchCommand: ParsableCommand {
 
   /// Against ceilings measured here and now, with as many threads.
   private func roofline(_ profile: Profile, _ prepared: PreparedModel, _ affinity: [Int]) throws -> Roofline {
-    Roofline(
+    if let device = prepared.session.device {
+      return Roofline(
+        profile, ceilings: try Ceilings(copyingOn: device), arenaBytes: prepared.session.deviceArenaBytes)
+    }
+    return Roofline(
       profile, ceilings: try .measure(threads: prepared.session.threads, affinity: affinity),
       arenaBytes: prepared.session.arenaBytes)
   }
@@ -237,11 +254,15 @@ struct BenchCommand: ParsableCommand {
     let (packed, mapped) = (prepared.session.packedBytes, prepared.session.mappedPackedBytes)
     table.add("packed weights", Figures.bytes(packed))
     if mapped > 0 { table.add("of them mapped", Figures.bytes(mapped)) }
+    if prepared.session.device != nil {
+      table.add("on the device: arena", Figures.bytes(prepared.session.deviceArenaBytes))
+      table.add("on the device: weights", Figures.bytes(prepared.session.residentBytes))
+    }
     if let copied = figure.copied { table.add("copied a run", Figures.bytes(copied)) }
     if let idle = figure.idle { table.add("core while idle", Figures.fixed(100 * idle, 2) + "%") }
     return Console.styled(model, .bold)
       + " (\(ProviderChoice.label(runtime.provider)), \(prepared.session.threads) threads, level \(runtime.level), \(figure.nodes) nodes, "
-      + "\(figure.times.count) runs)\n" + table.text()
+      + "\(figure.times.count) runs)\n" + table.text() + FallbackText.table(prepared.session)
   }
 
   private func tables(_ profile: Profile) -> String {
@@ -277,6 +298,11 @@ struct BenchCommand: ParsableCommand {
       ("mapped_packed_bytes", .int(prepared.session.mappedPackedBytes)), ("nodes", .int(figure.nodes)),
     ]
     if let copied = figure.copied { members.append(("copied_bytes", .int(copied))) }
+    if prepared.session.device != nil {
+      members.append(("device_arena_bytes", .int(prepared.session.deviceArenaBytes)))
+      members.append(("device_weight_bytes", .int(prepared.session.residentBytes)))
+      members.append(("on_host", FallbackText.json(prepared.session)))
+    }
     if let idle = figure.idle { members.append(("idle_core_share", .double(idle))) }
     if let (profile, roofline) = profile {
       let runs = Double(max(1, profile.runs.count))

@@ -81,3 +81,24 @@ open class DeviceRecording {
 open class DeviceMark {
   public init() {}
 }
+
+extension Ceilings {
+  /// The rate at which the device copies its own memory, read and written bytes together; what it computes at most is not known.
+  public init(copyingOn device: Device) throws {
+    let bytes = 512 << 20
+    let memory = try device.memory(byteCount: 2 * bytes)
+    let queue = try device.makeQueue()
+    try queue.enter()
+    var best = 0.0
+    for _ in 0..<5 {
+      let start = try queue.mark()
+      try queue.copy(memory.address, to: memory.address + bytes, byteCount: bytes)
+      let end = try queue.mark()
+      try queue.finish()
+      guard let start, let end else { break }
+      let milliseconds = queue.milliseconds(from: start, to: end)
+      if milliseconds > 0 { best = max(best, 2 * Double(bytes) / milliseconds * 1000) }
+    }
+    self.init(operationsPerSecond: .infinity, reads: [Read(bytes: bytes, bytesPerSecond: best > 0 ? best : .infinity)])
+  }
+}

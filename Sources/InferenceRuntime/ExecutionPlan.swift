@@ -78,6 +78,7 @@ public final class ExecutionPlan: @unchecked Sendable {
     public let origins: Origins
     public let provider: String
     public let kernel: String
+    public let isOnDevice: Bool
     /// "cpu: reason" of each preferred provider that refused.
     public let refusals: [String]
     /// True where no step runs: the result is a view of an operand or was written in place by its producers.

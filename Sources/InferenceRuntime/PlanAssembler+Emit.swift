@@ -214,7 +214,8 @@ private struct PlanEmitter {
     let node = core.graph[id]
     return ExecutionPlan.Assignment(
       node: id, label: core.graph.describe(id), operatorName: node.operatorName, origins: node.origins,
-      provider: isElided ? "plan" : choice.provider, kernel: kernel, refusals: choice.refusals, isElided: isElided,
+      provider: isElided ? "plan" : choice.provider, kernel: kernel, isOnDevice: choice.isOnDevice,
+      refusals: choice.refusals, isElided: isElided,
       work: work)
   }
 

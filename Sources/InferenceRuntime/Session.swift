@@ -202,6 +202,15 @@ public final class Session: Sendable {
     return try program.firstStage(types: types).plan
   }
 
+  /// The device that plans use; nil where everything is the host's.
+  public var device: Device? { core.device }
+
+  /// Bytes of constants in the device's memory, all forms.
+  public var residentBytes: Int { core.residents?.byteCount ?? 0 }
+
+  /// The largest arena on the device of the plans made so far.
+  public var deviceArenaBytes: Int { plans.map(\.deviceMemory.peakBytes).max() ?? 0 }
+
   /// Bytes of weights kept in packed form beside the model's own.
   public var packedBytes: Int { core.packs.byteCount }
 

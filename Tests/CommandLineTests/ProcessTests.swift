@@ -44,7 +44,7 @@ import Testing
     #expect(text.filter { $0.hasPrefix("CUDA: ") } == ["CUDA: no: \(reason)"])
     let run = try Cameo.run("run", transformer, "--provider", "cuda")
     #expect(run.status == 2)
-    #expect(run.error.split(separator: "\n").map(String.init) == ["cameo: error: \(reason)"])
+    #expect(run.error.split(separator: "\n").map(String.init) == ["cameo: error: provider cuda: \(reason)"])
   }
 
   @Test func errorsAreOneLine() throws {

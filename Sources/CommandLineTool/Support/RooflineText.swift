@@ -9,7 +9,9 @@ extension Roofline {
     for read in ceilings.reads {
       reads.append("\(Figures.fixed(read.bytesPerSecond * 1e-9, 0)) in \(Figures.bytes(read.bytes))")
     }
-    return "ceilings: \(Figures.fixed(ceilings.operationsPerSecond * 1e-9, 0)) GFLOP/s; GB/s read: "
+    let operations = ceilings.operationsPerSecond
+    let rate = operations.isFinite ? "\(Figures.fixed(operations * 1e-9, 0)) GFLOP/s; " : ""
+    return "ceilings: \(rate)GB/s read: "
       + reads.joined(separator: ", ") + "\n\n" + table("step", self.steps, limit) + "\n\n"
       + table("kernel", kernels + [total], .max)
   }
