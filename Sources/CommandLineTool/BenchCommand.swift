@@ -141,6 +141,10 @@ struct BenchCommand: ParsableCommand {
         for cache in caches {
           guard let past = inputs[cache.past]?.tensor else { continue }
           let memory = try CachePattern.memory(past, capacity: cache.capacity)
+          if onDevice {
+            try binding.bindOnDevice(cache: cache.past, to: memory)
+            continue
+          }
           try binding.bind(
             cache: cache.past, to: UnsafeMutableRawBufferPointer(start: memory.storage.base, count: memory.byteCount))
           kept.append(memory)

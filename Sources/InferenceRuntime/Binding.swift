@@ -12,22 +12,24 @@ import Tensors
 /// An output may lie in an input's memory (`present` over `past`): where the plan would write it too early, the run goes
 /// through memory of its own and copies at the end.
 public final class Binding {
-  private let session: Session
-  private let stage: StagePlan
-  private let context: ExecutionContext
+  let session: Session
+  let stage: StagePlan
+  let context: ExecutionContext
   /// Memory that is copied to the caller's at the end of a run: source, target, bytes.
   private var copies: ContiguousArray<(UnsafeRawPointer, UnsafeMutableRawPointer, Int)> = []
   private var owned: [TensorStorage] = []
+  /// Memory on the device that runs read and write.
+  var kept: [DeviceStorage] = []
   private var arguments: [Value?]
   public let cancellation = Cancellation()
   /// Shape and type of each output, by position.
   public let outputTypes: [(type: DataType, shape: [Int])]
   private var inputRanges: [(UnsafeRawPointer, Int, Int)] = []
-  private let portOfInput: [Int?]
+  let portOfInput: [Int?]
 
   /// Contents of decisive inputs that the plan was made for, by input position.
   private let known: [Int: Tensor]
-  private let caches: [CacheInPlace]
+  let caches: [CacheInPlace]
   private var decisive: ContiguousArray<(UnsafeRawPointer, UnsafeRawPointer, Int)> = []
 
   /// Plans for inputs of these shapes. Throws `.unsupported` where output shapes depend on data.
@@ -154,50 +156,6 @@ public final class Binding {
     try bind(input: name, to: UnsafeRawBufferPointer(start: tensor.baseAddress, count: tensor.byteCount))
     if let index = session.inputs.firstIndex(where: { $0.name == name }) { arguments[index] = .tensor(tensor) }
   }
-
-  /// Reads input `name` from memory of the device in every run. Throws `.unsupported` where a step of the host reads it, too.
-  public func bind(input name: String, onDevice memory: DeviceStorage) throws {
-    guard let index = session.inputs.firstIndex(where: { $0.name == name }) else {
-      throw CameoError.badInput("the model has no input \(name)")
-    }
-    guard let port = portOfInput[index], let operand = stage.plan.inputs[port].operand else { return }
-    guard !stage.plan.inputPatches.contains(where: { $0.port == port }) else {
-      throw CameoError.unsupported("input \(name) on the device: a step of the host reads it")
-    }
-    guard memory.byteCount >= operand.byteCount else {
-      throw CameoError.badInput("input \(name) needs \(operand.byteCount) bytes, \(memory.byteCount) are there")
-    }
-    context.bind(deviceInput: port, to: memory.address)
-    kept.append(memory)
-  }
-
-  /// Copies the tensor to the device once and reads it there in every run.
-  public func bindOnDevice(input name: String, to tensor: Tensor) throws {
-    guard let device = stage.plan.device else { return try bind(input: name, to: tensor) }
-    let memory = try device.memory(byteCount: max(1, tensor.byteCount))
-    try tensor.withUnsafeBytes { bytes in
-      guard let base = bytes.baseAddress, bytes.count > 0 else { return }
-      try device.upload(base, to: memory.address, byteCount: bytes.count)
-    }
-    try bind(input: name, onDevice: memory)
-  }
-
-  /// Makes memory on the device that every run writes output `name` to. Throws `.unsupported` where a step of the host makes it.
-  public func bindOutputOnDevice(_ name: String) throws -> DeviceStorage {
-    guard let index = session.outputs.firstIndex(where: { $0.name == name }) else {
-      throw CameoError.badInput("the model has no output \(name)")
-    }
-    guard let device = stage.plan.device, case .port(let port) = stage.results[index],
-      let operand = stage.plan.outputs[port].operand,
-      stage.plan.deviceOutputPatches.contains(where: { $0.port == port })
-    else { throw CameoError.unsupported("output \(name) on the device: a step of the host makes it") }
-    let memory = try device.memory(byteCount: max(1, operand.byteCount))
-    context.bind(deviceOutput: port, to: memory.address)
-    kept.append(memory)
-    return memory
-  }
-
-  private var kept: [DeviceStorage] = []
 
   /// Writes output `name` to `memory` in every run. Bind inputs first.
   public func bind(output name: String, to memory: UnsafeMutableRawBufferPointer) throws {

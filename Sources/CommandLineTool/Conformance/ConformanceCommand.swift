@@ -129,6 +129,10 @@ struct ConformanceCommand: ParsableCommand {
         ("reason", .string(outcome.reason)),
       ]
       if !outcome.note.isEmpty { members.append(("note", .string(outcome.note))) }
+      if let onHost = outcome.onHost {
+        members.append(("on_host", .int(onHost.count)))
+        members.append(("host_reasons", .array(onHost.map { .string("\($0.node): \($0.reason)") })))
+      }
       return JSON.object(members)
     }
     return .object(

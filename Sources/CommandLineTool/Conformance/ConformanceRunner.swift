@@ -41,6 +41,8 @@ struct ConformanceOutcome: Sendable {
   /// How a test passed whose numbers are not comparable.
   var note = ""
   var operators: [String] = []
+  /// Where a device was asked for: what ran on the host instead, and why.
+  var onHost: [(node: String, reason: String)]?
 }
 
 /// Why a test fails that ran without an error.
@@ -72,7 +74,9 @@ struct ConformanceRunner: Sendable {
       if sets.isEmpty { throw ConformanceFailure(reason: "there is no test data beside the model") }
       for (label, model) in isRoundTrip ? try roundTrips(model, test.name) : [("", model)] {
         do {
-          outcome.note = try check(model, sets, tolerance, pool)
+          let checked = try check(model, sets, tolerance, pool)
+          outcome.note = checked.note
+          if checked.session.device != nil { outcome.onHost = FallbackText.reasons(checked.session) }
         } catch let failure as ConformanceFailure {
           throw ConformanceFailure(reason: label + failure.reason)
         }
@@ -107,7 +111,7 @@ struct ConformanceRunner: Sendable {
   /// Compares the model's outputs with those of each data set; the note where random numbers were checked otherwise.
   private func check(
     _ model: Model, _ sets: [String], _ tolerance: TestTolerance, _ pool: ThreadPool
-  ) throws -> String {
+  ) throws -> (note: String, session: Session) {
     let session = try session(model, pool)
     var note = ""
     for set in sets {
@@ -129,7 +133,7 @@ struct ConformanceRunner: Sendable {
       guard random.applies else { throw ConformanceFailure(reason: reason) }
       note = try random.check(differing) { try self.session($0, pool, seed: $1).run(values: data.inputs) }
     }
-    return note
+    return (note, session)
   }
 
   // MARK: Round trips

@@ -18,6 +18,10 @@ enum FallbackText {
     return "\n\n\(steps.count) steps run on the host\n" + table.text() + rest
   }
 
+  static func reasons(_ session: Session) -> [(node: String, reason: String)] {
+    steps(session).map { ($0.label, $0.refusals.first ?? "it was not asked") }
+  }
+
   static func json(_ session: Session) -> JSON {
     .array(
       steps(session).map {
