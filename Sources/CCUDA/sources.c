@@ -62,6 +62,9 @@ static const char sample[] = {
 static const char rotary[] = {
 #embed "Kernels/rotary.cu" suffix(, 0)
 };
+static const char recurrent[] = {
+#embed "Kernels/recurrent.cu" suffix(, 0)
+};
 
 #define SOURCE(name, ending) {#name "." #ending, name, sizeof name - 1}
 static const struct {
@@ -81,6 +84,7 @@ static const struct {
     SOURCE(resize, cu),
     SOURCE(sample, cu),
     SOURCE(rotary, cu),
+    SOURCE(recurrent, cu),
 };
 enum { COUNT = sizeof sources / sizeof *sources };
 

@@ -73,6 +73,7 @@ public struct CUDAProvider: ExecutionProvider {
     let families: [[String: Maker]] = [
       SoftmaxKernels.makers, NormKernels.makers, ChannelKernels.makers, ReduceKernels.makers, OrderKernels.makers,
       PoolKernels.makers, ResizeKernels.makers, SampleKernels.makers, SequenceKernels.makers,
+      RecurrentKernels.makers,
     ]
     for family in families {
       for (name, maker) in family {

@@ -42,8 +42,10 @@ enum SequenceKernels {
     }
     let isShared = request.input(place) == nil && cosines.count != batch * length * half
     let isInterleaved = try request.attributes.bool("interleaved")
+    // Pairs side by side are loaded at once.
     let vector = RowForm.vector(
-      [x.type, y.type, cosines.type], dividing: [half, size - 2 * half, size], atMost: isInterleaved ? 4 : 8)
+      [x.type, y.type, cosines.type], dividing: isInterleaved ? [half, size % 2 == 0 ? size / 2 : 1] : [half, size],
+      atMost: isInterleaved ? 4 : 8)
     let units = (size - half) / vector
     let count = batch * heads * length * units
     guard count < 1 << 31 else { throw Refusal("\(x.count) elements") }
