@@ -32,6 +32,39 @@ static const char attention_portable[] = {
 static const char attention_decode[] = {
 #embed "Kernels/attention_decode.cu" suffix(, 0)
 };
+static const char rows[] = {
+#embed "Kernels/rows.cuh" suffix(, 0)
+};
+static const char softmax[] = {
+#embed "Kernels/softmax.cu" suffix(, 0)
+};
+static const char norm[] = {
+#embed "Kernels/norm.cu" suffix(, 0)
+};
+static const char channels[] = {
+#embed "Kernels/channels.cu" suffix(, 0)
+};
+static const char reduce[] = {
+#embed "Kernels/reduce.cu" suffix(, 0)
+};
+static const char order[] = {
+#embed "Kernels/order.cu" suffix(, 0)
+};
+static const char pool[] = {
+#embed "Kernels/pool.cu" suffix(, 0)
+};
+static const char resize[] = {
+#embed "Kernels/resize.cu" suffix(, 0)
+};
+static const char sample[] = {
+#embed "Kernels/sample.cu" suffix(, 0)
+};
+static const char rotary[] = {
+#embed "Kernels/rotary.cu" suffix(, 0)
+};
+static const char recurrent[] = {
+#embed "Kernels/recurrent.cu" suffix(, 0)
+};
 
 #define SOURCE(name, ending) {#name "." #ending, name, sizeof name - 1}
 static const struct {
@@ -41,6 +74,17 @@ static const struct {
     SOURCE(elements, cuh),         SOURCE(attention_common, cuh), SOURCE(online_softmax, cuh), SOURCE(bulk_copy, cuh),
     SOURCE(wgmma, cuh),            SOURCE(matrix_sync, cuh),    SOURCE(attention_sm90, cu),
     SOURCE(attention_portable, cu), SOURCE(attention_decode, cu),
+    SOURCE(rows, cuh),
+    SOURCE(softmax, cu),
+    SOURCE(norm, cu),
+    SOURCE(channels, cu),
+    SOURCE(reduce, cu),
+    SOURCE(order, cu),
+    SOURCE(pool, cu),
+    SOURCE(resize, cu),
+    SOURCE(sample, cu),
+    SOURCE(rotary, cu),
+    SOURCE(recurrent, cu),
 };
 enum { COUNT = sizeof sources / sizeof *sources };
 

@@ -70,7 +70,11 @@ public struct CUDAProvider: ExecutionProvider {
 
   private static let makers: [OperatorName: Maker] = {
     var table: [OperatorName: Maker] = [:]
-    let families: [[String: Maker]] = []
+    let families: [[String: Maker]] = [
+      SoftmaxKernels.makers, NormKernels.makers, ChannelKernels.makers, ReduceKernels.makers, OrderKernels.makers,
+      PoolKernels.makers, ResizeKernels.makers, SampleKernels.makers, SequenceKernels.makers,
+      RecurrentKernels.makers,
+    ]
     for family in families {
       for (name, maker) in family {
         // "ai.cameo.FusedConv": domain and name part at the last dot.

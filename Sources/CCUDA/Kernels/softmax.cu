@@ -1,0 +1,230 @@
+// Softmax (MODE 0), LogSoftmax (1), Hardmax (2), and division by the sum of magnitudes (3) or their Euclidean norm (4).
+// Behind elements.cuh, rows.cuh. X, Y: codes of the operands' types; VEC: elements at once, a divisor of the row's length and small
+// enough that rows begin at multiples of it. FORM: 0 softmax_rows, 1 softmax_long, 2 softmax_strided or hardmax_strided.
+
+typedef Coded<X>::type Input;
+typedef Coded<Y>::type Output;
+
+#ifndef PACKS
+#define PACKS 1
+#endif
+/// Lanes that share a row; 0: the block.
+#ifndef WIDTH
+#define WIDTH 0
+#endif
+#define THREADS (WIDTH ? WIDTH : blockDim.x)
+
+DEVICE float part(float x, float top) { return MODE == 0 || MODE == 1 ? __expf(x - top) : MODE == 3 ? fabsf(x) : x * x; }
+
+/// What is done with an element once the row is known. `total`: the sum of parts.
+struct Finish {
+    float top, factor;
+    DEVICE Finish(float top, float total) : top(top) {
+        if (MODE == 0) factor = 1.0f / total;
+        if (MODE == 1) factor = logf(total);
+        if (MODE == 3) factor = total;
+        if (MODE == 4) factor = sqrtf(total);
+    }
+    DEVICE float operator()(float x) const {
+        if (MODE == 0) return part(x, top) * factor;
+        if (MODE == 1) return x - top - factor;
+        return factor == 0.0f ? 0.0f : __fdividef(x, factor);
+    }
+};
+
+#if FORM == 0
+/// A row of n elements for THREADS == blockDim.x threads, which hold it: n <= THREADS * VEC * PACKS. Rows: blockIdx.x * blockDim.y + threadIdx.y;
+/// the block is whole warps.
+extern "C" __global__ void softmax_rows(const Input *x, Output *y, int n, int rows) {
+    const int row = blockIdx.x * blockDim.y + threadIdx.y;
+    // Rows that are not there have no elements.
+    const int length = row < rows ? n : 0;
+    x += (i64)row * n;
+    y += (i64)row * n;
+    const bool scales = MODE < 3;
+    float v[PACKS][VEC], top = scales ? -INFINITE : 0.0f;
+#pragma unroll
+    for (int p = 0; p < PACKS; p++) {
+        const int at = (p * THREADS + threadIdx.x) * VEC;
+        if (at < length) {
+            load<VEC>(x + at, v[p]);
+        } else {
+#pragma unroll
+            for (int i = 0; i < VEC; i++) v[p][i] = scales ? -INFINITE : 0.0f;
+        }
+    }
+    if (scales) {
+#pragma unroll
+        for (int p = 0; p < PACKS; p++)
+#pragma unroll
+            for (int i = 0; i < VEC; i++) top = fmaxf(top, v[p][i]);
+        top = join_row<WIDTH>(top, -INFINITE, Greater());
+    }
+#if MODE == 2
+    int first = n;
+#pragma unroll
+    for (int p = 0; p < PACKS; p++)
+#pragma unroll
+        for (int i = VEC - 1; i >= 0; i--) {
+            const int at = (p * THREADS + threadIdx.x) * VEC + i;
+            if (v[p][i] == top && at < first) first = at;
+        }
+    first = join_row<WIDTH>(first, n, Least());
+#else
+    float total = 0;
+#pragma unroll
+    for (int p = 0; p < PACKS; p++)
+#pragma unroll
+        for (int i = 0; i < VEC; i++) {
+            const float e = part(v[p][i], top);
+            if (MODE == 0) v[p][i] = e;
+            total += e;
+        }
+    total = join_row<WIDTH>(total, 0.0f, Add());
+    const Finish finish(top, total);
+#endif
+#pragma unroll
+    for (int p = 0; p < PACKS; p++) {
+        const int at = (p * THREADS + threadIdx.x) * VEC;
+        if (at >= length) continue;
+#pragma unroll
+        for (int i = 0; i < VEC; i++) {
+#if MODE == 0
+            v[p][i] *= finish.factor;
+#elif MODE == 2
+            v[p][i] = at + i == first ? 1.0f : 0.0f;
+#else
+            v[p][i] = finish(v[p][i]);
+#endif
+        }
+        store<VEC>(y + at, v[p]);
+    }
+}
+
+#endif
+
+#if FORM > 0 && MODE != 2
+/// The greatest element and the sum of exponentials over it, as far as they are known.
+struct Running {
+    float top, total;
+    DEVICE void add(float x) {
+        if (MODE >= 3) {
+            total += part(x, 0);
+            return;
+        }
+        const float next = fmaxf(top, x);
+        // Elements of -inf change nothing as long as there is no other.
+        total = (top == next ? total : total * __expf(top - next)) + (x == -INFINITE && next == x ? 0.0f : __expf(x - next));
+        top = next;
+    }
+    DEVICE void add(Running other) {
+        if (MODE >= 3) {
+            total += other.total;
+            return;
+        }
+        const float next = fmaxf(top, other.top);
+        total = (top == next ? total : total * __expf(top - next)) +
+                (other.top == next ? other.total : other.total * __expf(other.top - next));
+        top = next;
+    }
+};
+
+#if FORM == 1
+/// A row for a block, read twice: any n.
+extern "C" __global__ void softmax_long(const Input *x, Output *y, i64 n) {
+    x += blockIdx.x * n;
+    y += blockIdx.x * n;
+    float v[VEC], top = -INFINITE, total = 0;
+    if (MODE < 3) {
+        for (i64 at = threadIdx.x * VEC; at < n; at += blockDim.x * VEC) {
+            load<VEC>(x + at, v);
+            float most = v[0];
+#pragma unroll
+            for (int i = 1; i < VEC; i++) most = fmaxf(most, v[i]);
+            const float next = fmaxf(top, most), origin = next == -INFINITE ? 0.0f : next;
+            total *= __expf(top - origin);
+#pragma unroll
+            for (int i = 0; i < VEC; i++) total += __expf(v[i] - origin);
+            top = next;
+        }
+        const float most = join_block(top, -INFINITE, Greater());
+        total *= __expf(top - (most == -INFINITE ? 0.0f : most));
+        // A row of nothing but -inf is NaN.
+        top = most;
+    } else {
+        for (i64 at = threadIdx.x * VEC; at < n; at += blockDim.x * VEC) {
+            load<VEC>(x + at, v);
+#pragma unroll
+            for (int i = 0; i < VEC; i++) total += part(v[i], 0);
+        }
+    }
+    const Finish finish(top, join_block(total, 0.0f, Add()));
+    for (i64 at = threadIdx.x * VEC; at < n; at += blockDim.x * VEC) {
+        load<VEC>(x + at, v);
+#pragma unroll
+        for (int i = 0; i < VEC; i++) v[i] = finish(v[i]);
+        store<VEC>(y + at, v);
+    }
+}
+
+#endif
+
+#if FORM == 2
+/// Along an inner axis, [outer, n, inner]: threadIdx.x counts packs of columns, the threads of one column share its elements. `columns`:
+/// blocks for the columns of one item, blockIdx.x = item * columns + block. 256 threads.
+extern "C" __global__ void softmax_strided(const Input *x, Output *y, int n, int inner, int columns) {
+    __shared__ Running parts[256 * VEC];
+    const i64 item = blockIdx.x / columns;
+    const int column = ((blockIdx.x - item * columns) * blockDim.x + threadIdx.x) * VEC;
+    const bool inside = column < inner;
+    x += item * n * inner + column;
+    y += item * n * inner + column;
+    Running own[VEC];
+    float v[VEC];
+#pragma unroll
+    for (int i = 0; i < VEC; i++) own[i] = {-INFINITE, 0.0f};
+    if (inside)
+        for (int row = threadIdx.y; row < n; row += blockDim.y) {
+            load<VEC>(x + (i64)row * inner, v);
+#pragma unroll
+            for (int i = 0; i < VEC; i++) own[i].add(v[i]);
+        }
+    if (blockDim.y > 1) {
+#pragma unroll
+        for (int i = 0; i < VEC; i++) parts[(threadIdx.y * VEC + i) * blockDim.x + threadIdx.x] = own[i];
+        __syncthreads();
+#pragma unroll
+        for (int i = 0; i < VEC; i++) {
+            own[i] = parts[i * blockDim.x + threadIdx.x];
+            for (int other = 1; other < blockDim.y; other++) own[i].add(parts[(other * VEC + i) * blockDim.x + threadIdx.x]);
+        }
+    }
+    if (!inside) return;
+    for (int row = threadIdx.y; row < n; row += blockDim.y) {
+        load<VEC>(x + (i64)row * inner, v);
+#pragma unroll
+        for (int i = 0; i < VEC; i++) v[i] = Finish(own[i].top, own[i].total)(v[i]);
+        store<VEC>(y + (i64)row * inner, v);
+    }
+}
+#endif
+#endif
+
+#if FORM == 2 && MODE == 2
+/// Hardmax of [outer, n, inner], a thread a column: any n.
+extern "C" __global__ void hardmax_strided(const Input *x, Output *y, int n, int inner, i64 lines) {
+    const i64 line = blockIdx.x * (i64)blockDim.x + threadIdx.x;
+    if (line >= lines) return;
+    const i64 start = line / inner * inner * n + line % inner;
+    int best = 0;
+    float top = widen(x[start]);
+    for (int i = 1; i < n; i++) {
+        const float next = widen(x[start + (i64)i * inner]);
+        if (next > top) {
+            top = next;
+            best = i;
+        }
+    }
+    for (int i = 0; i < n; i++) y[start + (i64)i * inner] = rounded<Output>(i == best ? 1.0f : 0.0f);
+}
+#endif
