@@ -32,6 +32,24 @@ static const char attention_portable[] = {
 static const char attention_decode[] = {
 #embed "Kernels/attention_decode.cu" suffix(, 0)
 };
+static const char product[] = {
+#embed "Kernels/product.cuh" suffix(, 0)
+};
+static const char product_finish[] = {
+#embed "Kernels/product_finish.cu" suffix(, 0)
+};
+static const char product_mma[] = {
+#embed "Kernels/product_mma.cu" suffix(, 0)
+};
+static const char product_simple[] = {
+#embed "Kernels/product_simple.cu" suffix(, 0)
+};
+static const char product_turn[] = {
+#embed "Kernels/product_turn.cu" suffix(, 0)
+};
+static const char skinny[] = {
+#embed "Kernels/skinny.cu" suffix(, 0)
+};
 
 #define SOURCE(name, ending) {#name "." #ending, name, sizeof name - 1}
 static const struct {
@@ -41,6 +59,12 @@ static const struct {
     SOURCE(elements, cuh),         SOURCE(attention_common, cuh), SOURCE(online_softmax, cuh), SOURCE(bulk_copy, cuh),
     SOURCE(wgmma, cuh),            SOURCE(matrix_sync, cuh),    SOURCE(attention_sm90, cu),
     SOURCE(attention_portable, cu), SOURCE(attention_decode, cu),
+    SOURCE(product, cuh),
+    SOURCE(product_finish, cu),
+    SOURCE(product_mma, cu),
+    SOURCE(product_simple, cu),
+    SOURCE(product_turn, cu),
+    SOURCE(skinny, cu),
 };
 enum { COUNT = sizeof sources / sizeof *sources };
 

@@ -19,7 +19,7 @@ public struct CUDAProvider: ExecutionProvider {
       throw CameoError.unsupported(
         "provider cuda: there is no CUDA device \(ordinal); the driver shows \(devices.count)")
     }
-    context = try CUDAContext(devices[ordinal], driver, compiler: compiler)
+    context = try CUDAContext(devices[ordinal], driver, compiler: compiler, products: libraries.products)
   }
 
   private static let first = Result { try CUDAProvider() }
@@ -70,7 +70,9 @@ public struct CUDAProvider: ExecutionProvider {
 
   private static let makers: [OperatorName: Maker] = {
     var table: [OperatorName: Maker] = [:]
-    let families: [[String: Maker]] = []
+    let families: [[String: Maker]] = [
+      ProductKernels.makers,
+    ]
     for family in families {
       for (name, maker) in family {
         // "ai.cameo.FusedConv": domain and name part at the last dot.
