@@ -50,6 +50,30 @@ static const char product_turn[] = {
 static const char skinny[] = {
 #embed "Kernels/skinny.cu" suffix(, 0)
 };
+static const char block_gather[] = {
+#embed "Kernels/block_gather.cu" suffix(, 0)
+};
+static const char block_skinny[] = {
+#embed "Kernels/block_skinny.cu" suffix(, 0)
+};
+static const char block_unpack[] = {
+#embed "Kernels/block_unpack.cu" suffix(, 0)
+};
+static const char integer_finish[] = {
+#embed "Kernels/integer_finish.cuh" suffix(, 0)
+};
+static const char integer_forms[] = {
+#embed "Kernels/integer_forms.cu" suffix(, 0)
+};
+static const char integer_mma[] = {
+#embed "Kernels/integer_mma.cu" suffix(, 0)
+};
+static const char product_tiles[] = {
+#embed "Kernels/product_tiles.cuh" suffix(, 0)
+};
+static const char product_wgmma[] = {
+#embed "Kernels/product_wgmma.cu" suffix(, 0)
+};
 
 #define SOURCE(name, ending) {#name "." #ending, name, sizeof name - 1}
 static const struct {
@@ -65,6 +89,14 @@ static const struct {
     SOURCE(product_simple, cu),
     SOURCE(product_turn, cu),
     SOURCE(skinny, cu),
+    SOURCE(block_gather, cu),
+    SOURCE(block_skinny, cu),
+    SOURCE(block_unpack, cu),
+    SOURCE(integer_finish, cuh),
+    SOURCE(integer_forms, cu),
+    SOURCE(integer_mma, cu),
+    SOURCE(product_tiles, cuh),
+    SOURCE(product_wgmma, cu),
 };
 enum { COUNT = sizeof sources / sizeof *sources };
 

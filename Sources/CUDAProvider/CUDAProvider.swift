@@ -71,7 +71,7 @@ public struct CUDAProvider: ExecutionProvider {
   private static let makers: [OperatorName: Maker] = {
     var table: [OperatorName: Maker] = [:]
     let families: [[String: Maker]] = [
-      ProductKernels.makers,
+      ProductKernels.makers, BlockProductKernels.makers, BlockGatherKernels.makers, IntegerProductKernels.makers,
     ]
     for family in families {
       for (name, maker) in family {

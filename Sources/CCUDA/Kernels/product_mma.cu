@@ -13,38 +13,6 @@ constexpr int B_LINES = B_TURNED ? COLUMNS : DEPTH, B_WIDTH = B_TURNED ? DEPTH :
 constexpr int A_PITCH = A_WIDTH * SIZE + (ELEMENT == 1 && A_TURNED ? 32 : 16), B_PITCH = B_WIDTH * SIZE + (ELEMENT == 1 && !B_TURNED ? 32 : 16);
 constexpr int A_BYTES = A_LINES * A_PITCH, STAGE_BYTES = A_BYTES + B_LINES * B_PITCH;
 
-/// Begins to copy `LINES` lines of `WIDTH` elements; what lies behind `lines` and `width` becomes zero.
-template <int LINES, int WIDTH, int PITCH, int COPY>
-DEVICE void copy_tile(u32 to, const element *from, i64 stride, int lines, int width) {
-    constexpr int each = COPY / SIZE, chunks = WIDTH / each;
-#pragma unroll
-    for (int i = 0; i < (LINES * chunks + THREADS - 1) / THREADS; i++) {
-        const int index = threadIdx.x + i * THREADS;
-        if (LINES * chunks % THREADS && index >= LINES * chunks) break;
-        const int line = index / chunks, at = index % chunks * each;
-        const int left = line < lines ? min(max(width - at, 0), each) : 0;
-        const element *source = left > 0 ? from + line * stride + at : from;
-        const u32 place = to + line * PITCH + at * SIZE;
-        if (COPY == 16) {
-            asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(place), "l"(source), "r"(left * SIZE) : "memory");
-        } else if (COPY >= 4) {
-            asm volatile("cp.async.ca.shared.global [%0], [%1], %3, %2;" ::"r"(place), "l"(source), "r"(left * SIZE), "n"(COPY >= 4 ? COPY : 4)
-                         : "memory");
-        } else {
-            const u16 x = left ? *(const u16 *)source : 0;
-            asm volatile("st.shared.u16 [%0], %1;" ::"r"(place), "h"(x) : "memory");
-        }
-    }
-}
-
-template <int turned> DEVICE void load_matrices(u32 (&r)[4], u32 from) {
-    if (turned)
-        asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-                     : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(from) : "memory");
-    else
-        asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-                     : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(from) : "memory");
-}
 DEVICE u32 load_tf32(u32 from) {
     u32 x;
     asm volatile("{.reg .f32 f; ld.shared.f32 f, [%1]; cvt.rna.tf32.f32 %0, f;}" : "=r"(x) : "r"(from) : "memory");
@@ -124,19 +92,17 @@ product_mma(const element *a, const element *b, result *c, float *parts, int m, 
     extern __shared__ __align__(128) char shared[];
     const u32 base = (u32)__cvta_generic_to_shared(shared);
     const int batch = blockIdx.z / SPLITS, part = blockIdx.z % SPLITS;
-    // Blocks that run at once work on a square of tiles: eight tiles of rows, then the next columns.
-    const int down = (m + ROWS - 1) / ROWS, across = (n + COLUMNS - 1) / COLUMNS, band = blockIdx.x / (8 * across);
-    const int height = min(8, down - band * 8), inside = blockIdx.x - band * 8 * across;
-    const int row = (band * 8 + inside % height) * ROWS, column = inside / height * COLUMNS;
+    const int2 tile = tile_of(blockIdx.x, (m + ROWS - 1) / ROWS, (n + COLUMNS - 1) / COLUMNS);
+    const int row = tile.x * ROWS, column = tile.y * COLUMNS;
     const int all = (k + DEPTH - 1) / DEPTH, begin = (i64)all * part / SPLITS, steps = (i64)all * (part + 1) / SPLITS - begin;
     a += batch * a_batch + (A_TURNED ? row : row * lda);
     b += batch * b_batch + (B_TURNED ? column * ldb : column);
     auto fetch = [&](int step) {
         const int at = (begin + step) * DEPTH;
         const u32 to = base + step % STAGES * STAGE_BYTES;
-        copy_tile<A_LINES, A_WIDTH, A_PITCH, COPY_A>(to, a + (A_TURNED ? at * lda : at), lda, A_TURNED ? k - at : m - row,
+        copy_tile<A_LINES, A_WIDTH, A_PITCH, COPY_A, THREADS>(to, a + (A_TURNED ? at * lda : at), lda, A_TURNED ? k - at : m - row,
                                                       A_TURNED ? m - row : k - at);
-        copy_tile<B_LINES, B_WIDTH, B_PITCH, COPY_B>(to + A_BYTES, b + (B_TURNED ? at : at * ldb), ldb, B_TURNED ? n - column : k - at,
+        copy_tile<B_LINES, B_WIDTH, B_PITCH, COPY_B, THREADS>(to + A_BYTES, b + (B_TURNED ? at : at * ldb), ldb, B_TURNED ? n - column : k - at,
                                                       B_TURNED ? k - at : n - column);
     };
     float sums[M_TILES][N_TILES][4] = {};
@@ -152,9 +118,9 @@ product_mma(const element *a, const element *b, result *c, float *parts, int m, 
         __syncthreads();
         if (step + STAGES - 1 < steps) fetch(step + STAGES - 1);
         asm volatile("cp.async.commit_group;" ::: "memory");
-        const u32 tile = base + step % STAGES * STAGE_BYTES;
+        const u32 stage = base + step % STAGES * STAGE_BYTES;
 #pragma unroll
-        for (int depth = 0; depth < DEPTH; depth += STEP) multiply_step(sums, tile, tile + A_BYTES, depth, warp_row, warp_column);
+        for (int depth = 0; depth < DEPTH; depth += STEP) multiply_step(sums, stage, stage + A_BYTES, depth, warp_row, warp_column);
     }
     const bool even = n % 2 == 0;
 #pragma unroll

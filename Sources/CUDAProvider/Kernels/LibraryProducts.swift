@@ -48,6 +48,19 @@ enum LibraryProducts {
     return true
   }
 
+  /// Whether the library is there and leaves nothing to do behind the product.
+  static func finishes(_ plan: ProductPlan) -> Bool {
+    guard plan.request.context.products != nil, writes(plan.result, from: plan.factors) else { return false }
+    if plan.finish.isNothing { return true }
+    let isHalf = plan.result != .float && plan.result != .double
+    let name = plan.finish.activation?.name
+    let activates = name == nil || name == "Relu" || (name == "GeluTanh" && isHalf)
+    guard let addend = plan.finish.addend else { return activates }
+    guard let operand = plan.request.input(addend.index) else { return false }
+    if addend.row == 0, addend.column == 1 { return activates && operand.constant != nil }
+    return name == nil && addend.row == plan.form.n && addend.column == 1 && operand.type == plan.result
+  }
+
   private static func arithmetic(_ plan: ProductPlan) -> ProductProblem.Arithmetic {
     plan.factors == .double ? .double : plan.usesTF32 ? .tf32 : .float
   }
@@ -67,7 +80,8 @@ enum LibraryProducts {
   /// Lets the library add and activate where it does just that: one number a column of the result's type, a matrix, Relu, and Gelu by tanh
   /// into halves. Its other Gelu is by tanh too, and none of ours.
   private static func joins(
-    _ plan: ProductPlan, _ problem: inout ProductProblem, _ operands: inout LibraryProduct.Operands, _ beta: inout Double
+    _ plan: ProductPlan, _ problem: inout ProductProblem, _ operands: inout LibraryProduct.Operands,
+    _ beta: inout Double
   ) throws -> Bool {
     let isHalf = plan.result != .float && plan.result != .double
     var epilogue = 0

@@ -142,7 +142,7 @@ enum OwnProducts {
       "COPY_B": copyBytes(form.bPitch, form.bStep, items.map(\.b), plan.width),
     ]) { $1 }
     let shared = tile.sharedBytes(form, width: plan.width)
-    let files = common + ["product_mma.cu"]
+    let files = common + ["product_tiles.cuh", "product_mma.cu"]
     let function = try plan.request.function("product_mma", in: files, macros: macros, sharedBytes: shared)
     let tiles = (form.m + tile.rows - 1) / tile.rows * ((form.n + tile.columns - 1) / tile.columns)
     let threads = tile.warps.0 * tile.warps.1 * 32

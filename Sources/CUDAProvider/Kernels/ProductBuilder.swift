@@ -19,18 +19,28 @@ struct ProductBuilder {
   static func make(
     _ request: CUDARequest, _ form: ProductForm, _ batches: ProductBatches, _ finish: ProductFinish
   ) throws -> PreparedKernel {
-    var builder = try ProductBuilder(request, form, batches, finish)
-    try builder.build()
-    return PreparedKernel(
-      builder.steps.count == 1 ? builder.steps[0] : SequenceKernel(builder.steps), scratchBytes: builder.scratchBytes,
-      unreadInputs: builder.unread)
+    let types = (try request.operand(0).type, try request.operand(1).type)
+    var builder = try ProductBuilder(request, form, batches, finish, types)
+    var plan = try builder.left()
+    let (b, isTurned) = try builder.factor(1)
+    plan.b = b
+    if isTurned { plan.form.isBTurned.toggle() }
+    try builder.append(plan)
+    return builder.prepared
   }
 
-  private init(
-    _ request: CUDARequest, _ form: ProductForm, _ batches: ProductBatches, _ finish: ProductFinish
+  /// What the steps so far are.
+  var prepared: PreparedKernel {
+    PreparedKernel(
+      steps.count == 1 ? steps[0] : SequenceKernel(steps), scratchBytes: scratchBytes, unreadInputs: unread)
+  }
+
+  /// `types`: of the factors.
+  init(
+    _ request: CUDARequest, _ form: ProductForm, _ batches: ProductBatches, _ finish: ProductFinish,
+    _ types: (DataType, DataType)
   ) throws {
     (self.request, self.form, self.batches, self.finish) = (request, form, batches, finish)
-    let (a, b) = (try request.operand(0), try request.operand(1))
     result = try request.result().type
     guard form.m > 0, form.n > 0 else { throw Refusal("an empty result") }
     guard form.k > 0 else { throw Refusal("an empty sum") }
@@ -38,7 +48,7 @@ struct ProductBuilder {
     guard form.m < limit, form.n < limit, form.k < limit, form.n * max(form.k, 1) < limit * 64 else {
       throw Refusal("a product of \(form.m) by \(form.n) by \(form.k)")
     }
-    (factors, usesTF32) = try Self.factors(a.type, b.type, request.precision)
+    (factors, usesTF32) = try Self.factors(types.0, types.1, request.precision)
   }
 
   /// What factors of these types are multiplied as. A model's own halves stay what they are, where both are of one type.
@@ -75,7 +85,7 @@ struct ProductBuilder {
 
   /// Where factor `index` lies as `factors`, and whether it lies turned though the form does not say so. A constant matrix on the right lies by
   /// its columns, for products of few rows and of many alike.
-  private mutating func factor(_ index: Int) throws -> (place: Launch.Argument, isTurned: Bool) {
+  mutating func factor(_ index: Int) throws -> (place: Launch.Argument, isTurned: Bool) {
     let operand = try request.operand(index)
     if let constant = operand.constant {
       let isFloat = [.float, .float16, .bfloat16].contains(factors)
@@ -90,17 +100,24 @@ struct ProductBuilder {
     return (.scratch(offset: place), false)
   }
 
-  private mutating func build() throws {
+  /// The product with its left factor in place; `b` is still to be set.
+  mutating func left() throws -> ProductPlan {
     var form = form
-    let (a, aIsTurned) = try factor(0)
-    let (b, bIsTurned) = try factor(1)
-    if aIsTurned { form.isATurned.toggle() }
-    if bIsTurned { form.isBTurned.toggle() }
-    let plan = ProductPlan(
-      request: request, form: form, batches: batches, finish: finish, factors: factors, usesTF32: usesTF32, result: result,
-      a: a, b: b)
+    let (a, isTurned) = try factor(0)
+    if isTurned { form.isATurned.toggle() }
+    return ProductPlan(
+      request: request, form: form, batches: batches, finish: finish, factors: factors, usesTF32: usesTF32,
+      result: result, a: a, b: a)
+  }
+
+  /// Leaves input `index` to whoever has it in a form of its own.
+  mutating func leave(_ index: Int) { unread.append(index) }
+
+  /// The kernels of a product.
+  mutating func append(_ plan: ProductPlan) throws {
     let isFloat = [.float, .float16, .bfloat16].contains(factors)
     if isFloat, try SkinnyProduct.append(plan, to: &self) { return }
+    if isFloat, try HopperProduct.append(plan, to: &self) { return }
     // 0: as seems best; else the library's, or an own product, as tuning found.
     let choice = request.request.choice("product", of: 3)
     if choice != 2, try LibraryProducts.append(plan, to: &self) { return }
@@ -111,14 +128,14 @@ struct ProductBuilder {
 /// A product all of whose operands are where they will be.
 struct ProductPlan {
   let request: CUDARequest
-  let form: ProductForm
+  var form: ProductForm
   let batches: ProductBatches
   let finish: ProductFinish
   let factors: DataType
   let usesTF32: Bool
   let result: DataType
-  let a: Launch.Argument
-  let b: Launch.Argument
+  var a: Launch.Argument
+  var b: Launch.Argument
 
   var width: Int { factors.bitWidth / 8 }
   var resultWidth: Int { result.bitWidth / 8 }

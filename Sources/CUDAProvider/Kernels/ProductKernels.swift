@@ -103,7 +103,8 @@ struct ProductFinish {
   var arguments: [Launch.Argument] {
     let p = (activation?.parameters ?? []) + [0, 0]
     return [
-      addend.map { .input($0.index) } ?? .int64(0), .int64(addend?.row ?? 0), .int64(addend?.column ?? 0), .float(alpha),
+      addend.map { .input($0.index) } ?? .int64(0), .int64(addend?.row ?? 0), .int64(addend?.column ?? 0),
+      .float(alpha),
       .float(beta), .float(p[0]), .float(p[1]),
     ]
   }

@@ -11,30 +11,21 @@ extension CUDAContext {
   }
 
   private func perform(_ launch: Launch, _ queue: CUDAQueue) throws {
-    var words: [UInt64] = []
+    var words: [UInt8] = []
+    func append<T>(_ value: T) {
+      while words.count % MemoryLayout<T>.size != 0 { words.append(0) }
+      withUnsafeBytes(of: value) { words.append(contentsOf: $0) }
+    }
     for argument in launch.arguments {
       switch argument {
-      case .resident(let storage, let offset): words.append((storage.address + offset).word)
-      case .int64(let value): words.append(UInt64(bitPattern: Int64(value)))
+      case .resident(let storage, let offset): append((storage.address + offset).word)
+      case .int64(let value): append(Int64(value))
+      case .int32(let value): append(Int32(truncatingIfNeeded: value))
+      case .float(let value): append(value)
       default: throw CameoError(.invariant, "an operand outside a step")
       }
     }
-    let code = words.withUnsafeMutableBytes { bytes -> Int32 in
-      var size = bytes.count
-      return withUnsafeMutablePointer(to: &size) { size in
-        // CU_LAUNCH_PARAM_BUFFER_POINTER, CU_LAUNCH_PARAM_BUFFER_SIZE, CU_LAUNCH_PARAM_END
-        var extra: (Int, UnsafeMutableRawPointer?, Int, UnsafeMutableRawPointer?, Int) = (
-          1, bytes.baseAddress, 2, UnsafeMutableRawPointer(size), 0
-        )
-        return withUnsafeMutableBytes(of: &extra) { extra in
-          driver.table.pointee.launch(
-            launch.function.handle, UInt32(launch.grid.x), UInt32(launch.grid.y), UInt32(launch.grid.z),
-            UInt32(launch.block.x), UInt32(launch.block.y), UInt32(launch.block.z), UInt32(launch.sharedBytes),
-            queue.stream, nil, extra.baseAddress?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self))
-        }
-      }
-    }
-    try driver.check(code, "launch of \(launch.function.name)")
+    try queue.launch(launch.function, grid: launch.grid, block: launch.block, sharedBytes: launch.sharedBytes, words)
   }
 }
 
@@ -54,4 +45,29 @@ final class LateProducts: @unchecked Sendable {
   }
 
   func drop() { made.withLock { $0 = .some(nil) } }
+}
+
+extension CUDAQueue {
+  /// A launch with its parameters laid out.
+  func launch(
+    _ function: CUDAFunction, grid: LaunchSize, block: LaunchSize, sharedBytes: Int, _ parameters: [UInt8]
+  ) throws {
+    var bytes = parameters
+    let code = bytes.withUnsafeMutableBytes { bytes -> Int32 in
+      var size = bytes.count
+      return withUnsafeMutablePointer(to: &size) { size in
+        // CU_LAUNCH_PARAM_BUFFER_POINTER, CU_LAUNCH_PARAM_BUFFER_SIZE, CU_LAUNCH_PARAM_END
+        var extra: (Int, UnsafeMutableRawPointer?, Int, UnsafeMutableRawPointer?, Int) = (
+          1, bytes.baseAddress, 2, UnsafeMutableRawPointer(size), 0
+        )
+        return withUnsafeMutableBytes(of: &extra) { extra in
+          context.driver.table.pointee.launch(
+            function.handle, UInt32(grid.x), UInt32(grid.y), UInt32(grid.z), UInt32(block.x), UInt32(block.y),
+            UInt32(block.z), UInt32(sharedBytes), stream, nil,
+            extra.baseAddress?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self))
+        }
+      }
+    }
+    try context.driver.check(code, "launch of \(function.name)")
+  }
 }

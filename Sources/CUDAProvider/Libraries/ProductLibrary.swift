@@ -71,7 +71,8 @@ final class ProductLibrary: @unchecked Sendable {
     defer { _ = table.preference_destroy(preference) }
     var bytes = Self.workspaceBytes
     try library.check(
-      table.preference_set(preference, Int32(CAMEO_CUBLASLT_WORKSPACE_BYTES), &bytes, 8), "MatmulPreferenceSetAttribute")
+      table.preference_set(preference, Int32(CAMEO_CUBLASLT_WORKSPACE_BYTES), &bytes, 8), "MatmulPreferenceSetAttribute"
+    )
     // Its A is our B.
     let order = [problem.alignments[1], problem.alignments[0], problem.alignments[2], problem.alignments[2]]
     for (index, alignment) in order.enumerated() {

@@ -36,7 +36,9 @@ final class ProductMemory: Sendable {
     known.withLock { $0[problem.text] = algorithm }
     guard let path, let file = fopen(path, "ae") else { return }
     defer { fclose(file) }
-    let words = withUnsafeBytes(of: algorithm.algorithm) { $0.bindMemory(to: UInt64.self).map { String($0, radix: 16) } }
+    let words = withUnsafeBytes(of: algorithm.algorithm) {
+      $0.bindMemory(to: UInt64.self).map { String($0, radix: 16) }
+    }
     // One call for a line: several processes may append.
     fputs("\(machine)\t\(problem.text)\t\((words + [String(algorithm.workspaceBytes)]).joined(separator: " "))\n", file)
   }

@@ -38,7 +38,8 @@ struct ProductProblem: Hashable {
   /// The same in words, for files.
   var text: String {
     let turns = (form.isATurned ? "T" : "N") + (form.isBTurned ? "T" : "N")
-    return "\(form.m)x\(form.n)x\(form.k) \(turns) batch \(form.batch) \(form.aStep) \(form.bStep) \(form.cStep) \(factors.name) "
+    return
+      "\(form.m)x\(form.n)x\(form.k) \(turns) batch \(form.batch) \(form.aStep) \(form.bStep) \(form.cStep) \(factors.name) "
       + "\(result.name) \(arithmetic.rawValue) epilogue \(epilogue) adds \(adds) aligned \(alignments)"
   }
 
