@@ -64,7 +64,10 @@ public struct CUDAProvider: ExecutionProvider {
   ]
 
   /// Operators whose kernels want float32 where the graph says so.
-  private static let floatOnly: Set<OperatorName> = []
+  private static let floatOnly: Set<OperatorName> = [
+    OperatorName("IntegerMatMul", domain: "ai.cameo"), OperatorName("MatMulIntegerToFloat", domain: "com.microsoft"),
+    OperatorName("QLinearMatMul"), OperatorName("QGemm", domain: "com.microsoft"),
+  ]
 
   typealias Maker = @Sendable (CUDARequest) throws -> PreparedKernel
 

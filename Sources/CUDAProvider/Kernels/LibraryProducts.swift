@@ -129,5 +129,5 @@ extension CUDARequest {
   }
 
   /// Whether products are timed, to find the fastest algorithm of each.
-  var tunesProducts: Bool { context.tunesProducts }
+  var tunesProducts: Bool { context.tunesProducts || request.mode.timesKernels }
 }

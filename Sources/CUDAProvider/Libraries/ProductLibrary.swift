@@ -13,7 +13,12 @@ final class ProductLibrary: @unchecked Sendable {
   let library: CublasLt
   let handle: cameo_cublaslt_handle
   private let context: Unmanaged<CUDAContext>
-  private let chosen = Mutex<[ProductProblem: ProductAlgorithm?]>([:])
+  private struct Question: Hashable {
+    let problem: ProductProblem
+    let tunes: Bool
+  }
+
+  private let chosen = Mutex<[Question: ProductAlgorithm?]>([:])
   private let memory: ProductMemory
 
   /// The most that a product takes of its step's scratch.
@@ -40,7 +45,8 @@ final class ProductLibrary: @unchecked Sendable {
 
   /// What is to compute the problem; nil where the library does not. With `tunes` its best candidates are timed, once for all processes.
   func algorithm(_ problem: ProductProblem, tunes: Bool) throws -> ProductAlgorithm? {
-    if let known = chosen.withLock({ $0[problem] }) { return known }
+    let question = Question(problem: problem, tunes: tunes)
+    if let known = chosen.withLock({ $0[question] }) { return known }
     let context = context.takeUnretainedValue()
     try context.enter()
     let description = try ProductDescription(problem, library, bias: 256)
@@ -57,7 +63,7 @@ final class ProductLibrary: @unchecked Sendable {
       }
     }
     let found = result
-    chosen.withLock { $0[problem] = .some(found) }
+    chosen.withLock { $0[question] = .some(found) }
     return found
   }
 
