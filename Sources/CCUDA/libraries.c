@@ -1,6 +1,7 @@
 // Tables of functions from libraries that may not be there.
 #define _GNU_SOURCE
 #include "include/CCUDA.h"
+#include "loading.h"
 
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -8,12 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/// A member of a table and the function that belongs there.
-struct entry {
-    size_t offset;
-    const char *name;
-};
 
 #define DRIVER(member, name) {offsetof(cameo_cuda_driver, member), name}
 static const struct entry driver_entries[] = {
@@ -176,6 +171,12 @@ static void *open_library(const char *names, const char *folders, const struct e
     }
     free(table);
     return NULL;
+}
+
+void *cameo_cuda_open_library(const char *names, const char *folders, const struct entry *entries, size_t count, size_t size, size_t path,
+                              char *reason, size_t reason_size) {
+    struct failure failure = {reason, reason_size, 0};
+    return open_library(names, folders, entries, count, size, path, &failure);
 }
 
 const cameo_cuda_driver *cameo_cuda_open_driver(const char *names, const char *folders, char *reason, size_t size) {

@@ -32,6 +32,7 @@ static const char attention_portable[] = {
 static const char attention_decode[] = {
 #embed "Kernels/attention_decode.cu" suffix(, 0)
 };
+<<<<<<< HEAD
 static const char rows[] = {
 #embed "Kernels/rows.cuh" suffix(, 0)
 };
@@ -64,6 +65,49 @@ static const char rotary[] = {
 };
 static const char recurrent[] = {
 #embed "Kernels/recurrent.cu" suffix(, 0)
+=======
+static const char product[] = {
+#embed "Kernels/product.cuh" suffix(, 0)
+};
+static const char product_finish[] = {
+#embed "Kernels/product_finish.cu" suffix(, 0)
+};
+static const char product_mma[] = {
+#embed "Kernels/product_mma.cu" suffix(, 0)
+};
+static const char product_simple[] = {
+#embed "Kernels/product_simple.cu" suffix(, 0)
+};
+static const char product_turn[] = {
+#embed "Kernels/product_turn.cu" suffix(, 0)
+};
+static const char skinny[] = {
+#embed "Kernels/skinny.cu" suffix(, 0)
+};
+static const char block_gather[] = {
+#embed "Kernels/block_gather.cu" suffix(, 0)
+};
+static const char block_skinny[] = {
+#embed "Kernels/block_skinny.cu" suffix(, 0)
+};
+static const char block_unpack[] = {
+#embed "Kernels/block_unpack.cu" suffix(, 0)
+};
+static const char integer_finish[] = {
+#embed "Kernels/integer_finish.cuh" suffix(, 0)
+};
+static const char integer_forms[] = {
+#embed "Kernels/integer_forms.cu" suffix(, 0)
+};
+static const char integer_mma[] = {
+#embed "Kernels/integer_mma.cu" suffix(, 0)
+};
+static const char product_tiles[] = {
+#embed "Kernels/product_tiles.cuh" suffix(, 0)
+};
+static const char product_wgmma[] = {
+#embed "Kernels/product_wgmma.cu" suffix(, 0)
+>>>>>>> wt-cp
 };
 
 #define SOURCE(name, ending) {#name "." #ending, name, sizeof name - 1}
@@ -74,6 +118,7 @@ static const struct {
     SOURCE(elements, cuh),         SOURCE(attention_common, cuh), SOURCE(online_softmax, cuh), SOURCE(bulk_copy, cuh),
     SOURCE(wgmma, cuh),            SOURCE(matrix_sync, cuh),    SOURCE(attention_sm90, cu),
     SOURCE(attention_portable, cu), SOURCE(attention_decode, cu),
+<<<<<<< HEAD
     SOURCE(rows, cuh),
     SOURCE(softmax, cu),
     SOURCE(norm, cu),
@@ -85,6 +130,22 @@ static const struct {
     SOURCE(sample, cu),
     SOURCE(rotary, cu),
     SOURCE(recurrent, cu),
+=======
+    SOURCE(product, cuh),
+    SOURCE(product_finish, cu),
+    SOURCE(product_mma, cu),
+    SOURCE(product_simple, cu),
+    SOURCE(product_turn, cu),
+    SOURCE(skinny, cu),
+    SOURCE(block_gather, cu),
+    SOURCE(block_skinny, cu),
+    SOURCE(block_unpack, cu),
+    SOURCE(integer_finish, cuh),
+    SOURCE(integer_forms, cu),
+    SOURCE(integer_mma, cu),
+    SOURCE(product_tiles, cuh),
+    SOURCE(product_wgmma, cu),
+>>>>>>> wt-cp
 };
 enum { COUNT = sizeof sources / sizeof *sources };
 

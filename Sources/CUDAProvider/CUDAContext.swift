@@ -10,13 +10,23 @@ public final class CUDAContext: Device, @unchecked Sendable {
   private let compiler: KernelCompiler
   private let functions = Mutex<[FunctionKey: CUDAFunction]>([:])
 
+  /// cuBLASLt on this device; nil where it is not there.
+  var products: ProductLibrary? { productLibrary.value }
+  private let productLibrary = LateProducts()
+  /// Whether the fastest algorithm of each product is looked for by timing.
+  let tunesProducts: Bool
+
   private struct FunctionKey: Hashable {
     let program: KernelProgram
     let name: String
   }
 
   /// Throws `.system` where the device cannot be opened.
-  public init(_ info: CUDADevice, _ driver: CUDADriver, compiler: NVRTC, cache: KernelCache? = .standard) throws {
+  init(
+    _ info: CUDADevice, _ driver: CUDADriver, compiler: NVRTC, cache: KernelCache? = .standard,
+    products: Result<CublasLt, CameoError>? = nil, tunesProducts: Bool = ProductLibrary.isTuningAsked
+  ) throws {
+    self.tunesProducts = tunesProducts
     self.info = info
     self.driver = driver
     self.compiler = KernelCompiler(compiler, driver: driver.version, cache: cache)
@@ -26,9 +36,16 @@ public final class CUDAContext: Device, @unchecked Sendable {
     guard let context else { throw CameoError.system("cuDevicePrimaryCtxRetain gave no context") }
     handle = context
     super.init(.device(info.ordinal), alignment: 256)
+    productLibrary.make = { [unowned self] in
+      guard case .success(let library)? = products else { return nil }
+      return try? ProductLibrary(library, self)
+    }
   }
 
-  deinit { _ = driver.table.pointee.primary_context_release(info.handle) }
+  deinit {
+    productLibrary.drop()
+    _ = driver.table.pointee.primary_context_release(info.handle)
+  }
 
   /// What kernels that need nothing of one architecture alone are compiled for: "sm_90".
   public var architecture: String { info.architecture }

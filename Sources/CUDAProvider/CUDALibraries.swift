@@ -15,16 +15,28 @@ public struct CUDALibraries: Sendable {
 
   public let driver: Result<CUDADriver, CameoError>
   public let compiler: Result<NVRTC, CameoError>
+  private let productLibrary: LazyLibrary<CublasLt>
+
+  /// cuBLASLt, loaded when it is first asked for. Kernels of Cameo's own stand in where it is not there.
+  public var products: Result<CublasLt, CameoError> { productLibrary.value }
 
   /// Loads the first of the libraries named, each from the folders first. Both lists are separated by ":".
   public init(
-    folders: String = "", driver: String = "libcuda.so.1", compiler: String = "libnvrtc.so.13:libnvrtc.so.12"
+    folders: String = "", driver: String = "libcuda.so.1", compiler: String = "libnvrtc.so.13:libnvrtc.so.12",
+    products: String = "libcublasLt.so.13:libcublasLt.so.12"
   ) {
     self.driver = Self.attempt {
       try CUDADriver(Self.load { cameo_cuda_open_driver(driver, folders, $0, $1) })
     }
     self.compiler = Self.attempt {
       try NVRTC(Self.load { cameo_cuda_open_nvrtc(compiler, folders, $0, $1) })
+    }
+    let found = (try? self.compiler.get()).map { [folders, LibraryFolders.of($0.path)] } ?? [folders]
+    productLibrary = LazyLibrary {
+      Self.attempt {
+        let places = LibraryFolders.beside(found, packages: ["cublas"])
+        return try CublasLt(Self.load { cameo_cuda_open_cublaslt(products, places, $0, $1) })
+      }
     }
   }
 

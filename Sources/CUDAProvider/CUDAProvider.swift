@@ -19,7 +19,7 @@ public struct CUDAProvider: ExecutionProvider {
       throw CameoError.unsupported(
         "provider cuda: there is no CUDA device \(ordinal); the driver shows \(devices.count)")
     }
-    context = try CUDAContext(devices[ordinal], driver, compiler: compiler)
+    context = try CUDAContext(devices[ordinal], driver, compiler: compiler, products: libraries.products)
   }
 
   private static let first = Result { try CUDAProvider() }
@@ -64,7 +64,10 @@ public struct CUDAProvider: ExecutionProvider {
   ]
 
   /// Operators whose kernels want float32 where the graph says so.
-  private static let floatOnly: Set<OperatorName> = []
+  private static let floatOnly: Set<OperatorName> = [
+    OperatorName("IntegerMatMul", domain: "ai.cameo"), OperatorName("MatMulIntegerToFloat", domain: "com.microsoft"),
+    OperatorName("QLinearMatMul"), OperatorName("QGemm", domain: "com.microsoft"),
+  ]
 
   typealias Maker = @Sendable (CUDARequest) throws -> PreparedKernel
 
@@ -74,6 +77,7 @@ public struct CUDAProvider: ExecutionProvider {
       SoftmaxKernels.makers, NormKernels.makers, ChannelKernels.makers, ReduceKernels.makers, OrderKernels.makers,
       PoolKernels.makers, ResizeKernels.makers, SampleKernels.makers, SequenceKernels.makers,
       RecurrentKernels.makers,
+      ProductKernels.makers, BlockProductKernels.makers, BlockGatherKernels.makers, IntegerProductKernels.makers,
     ]
     for family in families {
       for (name, maker) in family {

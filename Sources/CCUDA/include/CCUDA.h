@@ -137,4 +137,7 @@ const cameo_cuda_driver *_Nullable cameo_cuda_open_driver(const char *names, con
 const cameo_nvrtc *_Nullable cameo_cuda_open_nvrtc(const char *names, const char *folders, char *reason, size_t size);
 
 #pragma clang assume_nonnull end
+
+#include "cublaslt.h"
+
 #endif
