@@ -91,7 +91,8 @@ let package = Package(
         "KernelReference",
       ]),
     .testTarget(
-      name: "CUDAProviderTests", dependencies: ["TestSupport", "CUDAProvider", "InferenceRuntime", "Tensors"],
+      name: "CUDAProviderTests",
+      dependencies: ["TestSupport", "CUDAProvider", "InferenceRuntime", "GraphIR", "Tensors"],
       exclude: ["Fixtures"]),
     .testTarget(
       name: "OperatorsTests", dependencies: ["Operators", "GraphIR", "Tensors"], exclude: ["Fixtures"]),

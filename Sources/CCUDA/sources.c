@@ -32,7 +32,6 @@ static const char attention_portable[] = {
 static const char attention_decode[] = {
 #embed "Kernels/attention_decode.cu" suffix(, 0)
 };
-<<<<<<< HEAD
 static const char rows[] = {
 #embed "Kernels/rows.cuh" suffix(, 0)
 };
@@ -65,7 +64,7 @@ static const char rotary[] = {
 };
 static const char recurrent[] = {
 #embed "Kernels/recurrent.cu" suffix(, 0)
-=======
+};
 static const char product[] = {
 #embed "Kernels/product.cuh" suffix(, 0)
 };
@@ -107,7 +106,39 @@ static const char product_tiles[] = {
 };
 static const char product_wgmma[] = {
 #embed "Kernels/product_wgmma.cu" suffix(, 0)
->>>>>>> wt-cp
+};
+static const char division[] = {
+#embed "Kernels/division.cuh" suffix(, 0)
+};
+static const char elementwise[] = {
+#embed "Kernels/elementwise.cuh" suffix(, 0)
+};
+static const char units[] = {
+#embed "Kernels/units.cuh" suffix(, 0)
+};
+static const char strided_copy[] = {
+#embed "Kernels/strided_copy.cu" suffix(, 0)
+};
+static const char copy_parts[] = {
+#embed "Kernels/copy_parts.cu" suffix(, 0)
+};
+static const char transpose[] = {
+#embed "Kernels/transpose.cu" suffix(, 0)
+};
+static const char gather[] = {
+#embed "Kernels/gather.cu" suffix(, 0)
+};
+static const char scatter[] = {
+#embed "Kernels/scatter.cu" suffix(, 0)
+};
+static const char pad[] = {
+#embed "Kernels/pad.cu" suffix(, 0)
+};
+static const char reverse_sequence[] = {
+#embed "Kernels/reverse_sequence.cu" suffix(, 0)
+};
+static const char dynamic_quantize[] = {
+#embed "Kernels/dynamic_quantize.cu" suffix(, 0)
 };
 
 #define SOURCE(name, ending) {#name "." #ending, name, sizeof name - 1}
@@ -115,10 +146,15 @@ static const struct {
     const char *name, *text;
     size_t size;
 } sources[] = {
-    SOURCE(elements, cuh),         SOURCE(attention_common, cuh), SOURCE(online_softmax, cuh), SOURCE(bulk_copy, cuh),
-    SOURCE(wgmma, cuh),            SOURCE(matrix_sync, cuh),    SOURCE(attention_sm90, cu),
-    SOURCE(attention_portable, cu), SOURCE(attention_decode, cu),
-<<<<<<< HEAD
+    SOURCE(elements, cuh),
+    SOURCE(attention_common, cuh),
+    SOURCE(online_softmax, cuh),
+    SOURCE(bulk_copy, cuh),
+    SOURCE(wgmma, cuh),
+    SOURCE(matrix_sync, cuh),
+    SOURCE(attention_sm90, cu),
+    SOURCE(attention_portable, cu),
+    SOURCE(attention_decode, cu),
     SOURCE(rows, cuh),
     SOURCE(softmax, cu),
     SOURCE(norm, cu),
@@ -130,7 +166,6 @@ static const struct {
     SOURCE(sample, cu),
     SOURCE(rotary, cu),
     SOURCE(recurrent, cu),
-=======
     SOURCE(product, cuh),
     SOURCE(product_finish, cu),
     SOURCE(product_mma, cu),
@@ -145,7 +180,17 @@ static const struct {
     SOURCE(integer_mma, cu),
     SOURCE(product_tiles, cuh),
     SOURCE(product_wgmma, cu),
->>>>>>> wt-cp
+    SOURCE(division, cuh),
+    SOURCE(elementwise, cuh),
+    SOURCE(units, cuh),
+    SOURCE(strided_copy, cu),
+    SOURCE(copy_parts, cu),
+    SOURCE(transpose, cu),
+    SOURCE(gather, cu),
+    SOURCE(scatter, cu),
+    SOURCE(pad, cu),
+    SOURCE(reverse_sequence, cu),
+    SOURCE(dynamic_quantize, cu),
 };
 enum { COUNT = sizeof sources / sizeof *sources };
 

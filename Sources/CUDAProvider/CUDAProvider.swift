@@ -78,6 +78,8 @@ public struct CUDAProvider: ExecutionProvider {
       PoolKernels.makers, ResizeKernels.makers, SampleKernels.makers, SequenceKernels.makers,
       RecurrentKernels.makers,
       ProductKernels.makers, BlockProductKernels.makers, BlockGatherKernels.makers, IntegerProductKernels.makers,
+      ElementwiseKernels.makers, MoveKernels.makers, GatherKernels.makers, ScatterKernels.makers, PadKernels.makers,
+      PositionKernels.makers,
     ]
     for family in families {
       for (name, maker) in family {

@@ -1,0 +1,29 @@
+// A tensor whose elements lie at strides in another. RANK axes; block 256, grid so many that each thread takes 4 units.
+// Behind units.cuh.
+
+struct Arguments {
+    const Unit *from;
+    Unit *to;
+    u32 count;
+    /// Of the result, the slowest first; strides in units, any sign.
+    Division sizes[RANK];
+    int strides[RANK];
+};
+
+extern "C" __global__ void __launch_bounds__(256) strided_copy(const __grid_constant__ Arguments a) {
+    const u32 first = blockIdx.x * 1024 + threadIdx.x;
+    Unit units[4];
+#pragma unroll
+    for (int u = 0; u < 4; u++) {
+        u32 rest = first + u * 256;
+        if (rest < a.count) {
+            int place = 0;
+#pragma unroll
+            for (int axis = RANK - 1; axis > 0; axis--) place += (int)a.sizes[axis].split(rest) * a.strides[axis];
+            units[u] = a.from[(i64)place + (i64)(int)rest * a.strides[0]];
+        }
+    }
+#pragma unroll
+    for (int u = 0; u < 4; u++)
+        if (first + u * 256 < a.count) a.to[first + u * 256] = units[u];
+}
