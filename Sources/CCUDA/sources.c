@@ -33,6 +33,13 @@ static const char attention_decode[] = {
 #embed "Kernels/attention_decode.cu" suffix(, 0)
 };
 
+static const char attention_rows[] = {
+#embed "Kernels/attention_rows.cu" suffix(, 0)
+};
+static const char attention_plain[] = {
+#embed "Kernels/attention_plain.cu" suffix(, 0)
+};
+
 #define SOURCE(name, ending) {#name "." #ending, name, sizeof name - 1}
 static const struct {
     const char *name, *text;
@@ -41,6 +48,7 @@ static const struct {
     SOURCE(elements, cuh),         SOURCE(attention_common, cuh), SOURCE(online_softmax, cuh), SOURCE(bulk_copy, cuh),
     SOURCE(wgmma, cuh),            SOURCE(matrix_sync, cuh),    SOURCE(attention_sm90, cu),
     SOURCE(attention_portable, cu), SOURCE(attention_decode, cu),
+    SOURCE(attention_rows, cu),     SOURCE(attention_plain, cu),
 };
 enum { COUNT = sizeof sources / sizeof *sources };
 

@@ -72,7 +72,7 @@ public struct CUDAProvider: ExecutionProvider {
 
   private static let makers: [OperatorName: Maker] = {
     var table: [OperatorName: Maker] = [:]
-    let families: [[String: Maker]] = []
+    let families: [[String: Maker]] = [AttentionMakers.makers]
     for family in families {
       for (name, maker) in family {
         // "ai.cameo.FusedConv": domain and name part at the last dot.
