@@ -22,7 +22,8 @@ public struct Launch {
     case int32(Int)
     case int64(Int)
     case float(Float)
-    /// A CUtensorMap, written for each call, of the tensor at the address that the other argument stands for.
+    /// A CUtensorMap, written for each call, of the tensor at the address that the other argument stands for. Maps come first, and what
+    /// is behind them is one struct.
     indirect case tensorMap(TensorMap, of: Argument)
     /// Sixteen integers of four bytes that belong to the queue. They are zero, and the kernel leaves them so.
     case counters
@@ -144,21 +145,41 @@ public final class LaunchKernel: Kernel, @unchecked Sendable {
           let address = base.load(fromByteOffset: place, as: UInt64.self)
           try map.encode(address, to: base + place, queue.context.driver)
         }
-        var size = count
-        return withUnsafeMutablePointer(to: &size) { size in
-          // CU_LAUNCH_PARAM_BUFFER_POINTER, CU_LAUNCH_PARAM_BUFFER_SIZE, CU_LAUNCH_PARAM_END
-          var extra: (Int, UnsafeMutableRawPointer?, Int, UnsafeMutableRawPointer?, Int) = (
-            1, base, 2, UnsafeMutableRawPointer(size), 0
-          )
-          return withUnsafeMutableBytes(of: &extra) { extra in
-            queue.context.driver.table.pointee.launch(
-              launch.function.handle, UInt32(launch.grid.x), UInt32(launch.grid.y), UInt32(launch.grid.z),
-              UInt32(launch.block.x), UInt32(launch.block.y), UInt32(launch.block.z), UInt32(launch.sharedBytes),
-              queue.stream, nil, extra.baseAddress?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self))
-          }
-        }
+        return maps.isEmpty ? start(base, count, queue) : start(base, queue)
       }
       try queue.context.driver.check(code, "launch of \(launch.function.name)")
+    }
+
+    /// Parameters as one buffer.
+    private func start(_ base: UnsafeMutableRawPointer, _ count: Int, _ queue: CUDAQueue) -> Int32 {
+      var size = count
+      return withUnsafeMutablePointer(to: &size) { size in
+        // CU_LAUNCH_PARAM_BUFFER_POINTER, CU_LAUNCH_PARAM_BUFFER_SIZE, CU_LAUNCH_PARAM_END
+        var extra: (Int, UnsafeMutableRawPointer?, Int, UnsafeMutableRawPointer?, Int) = (
+          1, base, 2, UnsafeMutableRawPointer(size), 0
+        )
+        return withUnsafeMutableBytes(of: &extra) { extra in
+          start(queue, nil, extra.baseAddress?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self))
+        }
+      }
+    }
+
+    /// Maps, and the struct behind them, one by one: the place of a parameter that is aligned to 64 bytes is the driver's matter.
+    private func start(_ base: UnsafeMutableRawPointer, _ queue: CUDAQueue) -> Int32 {
+      withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: maps.count + 1) { places in
+        for index in 0...maps.count { places.initializeElement(at: index, to: base + index * 128) }
+        return start(queue, places.baseAddress, nil)
+      }
+    }
+
+    private func start(
+      _ queue: CUDAQueue, _ places: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+      _ extra: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+    ) -> Int32 {
+      queue.context.driver.table.pointee.launch(
+        launch.function.handle, UInt32(launch.grid.x), UInt32(launch.grid.y), UInt32(launch.grid.z),
+        UInt32(launch.block.x), UInt32(launch.block.y), UInt32(launch.block.z), UInt32(launch.sharedBytes),
+        queue.stream, places, extra)
     }
   }
 }

@@ -7,14 +7,17 @@ import Tensors
 /// The operands' types may differ: what has not the type that the products are made of is converted into scratch. A result is
 /// rounded once; softmax_precision is met by float32 throughout.
 enum AttentionMakers {
-  static let makers: [String: CUDAProvider.Maker] = ["Attention": { try make(AttentionNode($0), $0) }]
+  static let makers: [String: CUDAProvider.Maker] = [
+    "Attention": { try make(AttentionNode($0), $0) },
+    "ai.cameo.PackedAttention": { try make(AttentionNode(packed: $0), $0) },
+  ]
 
   static func make(_ node: AttentionNode, _ request: CUDARequest) throws -> PreparedKernel {
     var assembly = AttentionAssembly(node, request)
     let kernel = try assembly.kernel()
     return PreparedKernel(
       kernel, scratchBytes: assembly.scratchBytes, copiedBytes: assembly.copiedBytes,
-      heedsRoom: [0, 1, 2, 3].allSatisfy { request.input($0)?.room == nil } && request.output(0)?.room == nil)
+      heedsRoom: node.takesRooms(request))
   }
 }
 
@@ -41,7 +44,8 @@ struct AttentionAssembly {
         "flash (\(names[launch.kernels] ?? ""))",
         try AttentionRows.launches(before, request) + launches + AttentionRows.launches(after, request))
     }
-    return LaunchKernel("attention", try AttentionRows.launches(before, request) + [plain()])
+    let (q, k) = (converted(node.q, node.q.type), converted(node.k, node.k.type))
+    return LaunchKernel("attention", try AttentionRows.launches(before, request) + [plain(q, k)])
   }
 
   // MARK: Movement
@@ -59,7 +63,7 @@ struct AttentionAssembly {
   private func job(_ from: AttentionNode.Heads, _ to: AttentionNode.Heads, skipped: Int = 0) -> AttentionRows.Job {
     AttentionRows.Job(
       from: Self.side(from), to: Self.side(to, skipped: skipped), batch: node.batch, heads: from.count,
-      rows: from.length, size: from.size)
+      rows: from.length, size: from.size, rotation: from.isTurned ? node.rotation : nil)
   }
 
   /// present_key or present_value: new rows behind the past's.
@@ -78,12 +82,13 @@ struct AttentionAssembly {
     var made = like
     made.place = scratch(node.batch * like.count * length * like.size * (type == .float ? 4 : 2))
     (made.type, made.length, made.isAligned) = (type, length, true)
+    made.isTurned = false
     made.strides = .headsFirst(heads: like.count, rows: length, size: like.size)
     return made
   }
 
   private mutating func converted(_ heads: AttentionNode.Heads, _ type: DataType) -> AttentionNode.Heads {
-    guard heads.type != type else { return heads }
+    guard heads.type != type || heads.isTurned else { return heads }
     let made = room(heads, type, length: heads.length)
     before.append(job(heads, made))
     return made
@@ -93,7 +98,7 @@ struct AttentionAssembly {
   private mutating func joined(
     _ new: AttentionNode.Heads, _ past: AttentionNode.Heads?, _ present: AttentionNode.Heads?, _ type: DataType
   ) -> AttentionNode.Heads {
-    if past == nil && new.type == type { return new }
+    if past == nil && new.type == type && !new.isTurned { return new }
     if let present, present.type == type { return present }
     guard let past else { return converted(new, type) }
     let made = room(new, type, length: node.total)
@@ -167,15 +172,15 @@ struct AttentionAssembly {
     func bias(_ kind: AttentionProblem.BiasKind) -> AttentionProblem.Bias {
       AttentionProblem.Bias(kind: kind, strides: mask.strides)
     }
-    if mask.type == .bool { return (bias(.bool), .input(3)) }
-    if mask.type == .float { return (bias(.float32), .input(3)) }
-    if mask.type == element.type { return (bias(.element), .input(3)) }
+    if mask.type == .bool { return (bias(.bool), mask.place) }
+    if mask.type == .float { return (bias(.float32), mask.place) }
+    if mask.type == element.type { return (bias(.element), mask.place) }
     let count = mask.shape.reduce(1, *)
     let place = scratch(count * 4)
     let strides = AttentionProblem.Strides(batch: 0, head: 0, row: mask.covered)
     before.append(
       AttentionRows.Job(
-        from: AttentionRows.Side(place: .input(3), type: mask.type, strides: strides),
+        from: AttentionRows.Side(place: mask.place, type: mask.type, strides: strides),
         to: AttentionRows.Side(place: place, type: .float, strides: strides), batch: 1, heads: 1,
         rows: count / mask.covered, size: mask.covered))
     return (bias(.float32), place)
@@ -189,7 +194,7 @@ struct AttentionAssembly {
     let function = try request.context.function(
       program, launch.kernels.rawValue, sharedBytes: launch.sharedBytes)
     let partial = launch.partialBytes > 0 ? scratch(launch.partialBytes) : nil
-    let parameters = Self.parameters(problem, launch, places, partial: partial, hasLengths: node.hasLengths)
+    let parameters = Self.parameters(problem, launch, places, partial: partial, lengths: node.lengths)
     var maps: [Launch.Argument] = []
     if let boxes = launch.boxes {
       maps = zip(AttentionLaunch.maps(problem, boxes), [places.q, places.k, places.v, places.o]).map {
@@ -213,7 +218,7 @@ struct AttentionAssembly {
   /// AttentionParams of attention_common.cuh: addresses, then the rest.
   static func parameters(
     _ problem: AttentionProblem, _ launch: AttentionLaunch, _ places: Places, partial: Launch.Argument?,
-    hasLengths: Bool
+    lengths: Launch.Argument?
   ) -> [Launch.Argument] {
     let none = Launch.Argument.int64(0)
     var bytes = PackedBytes()
@@ -232,7 +237,7 @@ struct AttentionAssembly {
     bytes.append(problem.softcap)
     return [
       places.q.place, places.k.place, places.v.place, places.o.place, places.bias ?? none,
-      hasLengths ? .input(6) : none, partial ?? none, launch.usesCounters ? .counters : none,
+      lengths ?? none, partial ?? none, launch.usesCounters ? .counters : none,
       .bytes(bytes.bytes, alignment: 8),
     ]
   }

@@ -3,7 +3,7 @@ import Tensors
 
 extension AttentionAssembly {
   /// Any form of the operator by attention_plain, which reads past and new keys where they lie.
-  func plain() throws -> Launch {
+  func plain(_ q: AttentionNode.Heads, _ k: AttentionNode.Heads) throws -> Launch {
     let rows = node.batch * node.q.count * node.q.length
     let bytes = (node.q.size + node.v.size) * 4
     guard rows < 1 << 31, bytes <= request.context.attention.sharedBytes - 2048 else {
@@ -15,18 +15,18 @@ extension AttentionAssembly {
     return Launch(
       function, grid: LaunchSize(rows), block: LaunchSize(256), sharedBytes: bytes,
       [
-        node.q.place, node.k.place, node.v.place, node.result.place, node.mask == nil ? none : .input(3),
-        node.pastKey?.place ?? none, node.pastValue?.place ?? none, node.hasLengths ? .input(6) : none,
-        node.scores == nil ? none : .output(3), .bytes(plainBytes(), alignment: 8),
+        q.place, k.place, node.v.place, node.result.place, node.mask?.place ?? none,
+        node.pastKey?.place ?? none, node.pastValue?.place ?? none, node.lengths ?? none,
+        node.scores == nil ? none : .output(3), .bytes(plainBytes(q, k), alignment: 8),
       ])
   }
 
   /// PlainParams of attention_plain.cu behind its addresses.
-  private func plainBytes() -> [UInt8] {
+  private func plainBytes(_ q: AttentionNode.Heads, _ k: AttentionNode.Heads) -> [UInt8] {
     let nowhere = AttentionProblem.Strides(batch: 0, head: 0, row: 0)
     var bytes = PackedBytes()
     let strides =
-      [node.q, node.k, node.v, node.result].map(\.strides)
+      [q, k, node.v, node.result].map(\.strides)
       + [node.pastKey?.strides ?? nowhere, node.pastValue?.strides ?? nowhere, node.mask?.strides ?? nowhere]
     for item in strides { for stride in [item.batch, item.head, item.row] { bytes.append(Int64(stride)) } }
     let unlimited = 1 << 30
@@ -35,7 +35,7 @@ extension AttentionAssembly {
       node.v.size, node.left ?? unlimited, node.right ?? unlimited, node.scores?.mode ?? 0,
     ]
     let types = [
-      node.q.type, node.k.type, node.v.type, node.result.type, node.mask?.type ?? .float,
+      q.type, k.type, node.v.type, node.result.type, node.mask?.type ?? .float,
       node.pastKey?.type ?? .float, node.pastValue?.type ?? .float, node.scores?.type ?? .float,
     ]
     for number in numbers + types.map({ AttentionProblem.Element($0)?.rawValue ?? 3 }) { bytes.append(Int32(number)) }

@@ -1,7 +1,7 @@
 import InferenceRuntime
 import Tensors
 
-/// Rows of heads copied from one place to another, and from one type of float to another, by attention_rows.
+/// Rows of heads copied from one place to another, from one type of float to another, and rotated, by attention_rows.
 struct AttentionRows {
   struct Side {
     var place: Launch.Argument
@@ -12,6 +12,28 @@ struct AttentionRows {
     var isAligned = true
   }
 
+  /// How RotaryEmbedding rotates.
+  struct Rotation {
+    var cosines: Launch.Argument
+    var sines: Launch.Argument
+    var positions: Launch.Argument?
+    /// Rows of angles from one batch item to the next.
+    var batch: Int
+    /// Pairs of a head that are rotated.
+    var half: Int
+    var type: DataType
+    var isInterleaved: Bool
+    var tableRows: Int
+
+    /// Rotation of attention_rows.cu.
+    var arguments: [Launch.Argument] {
+      var bytes = PackedBytes()
+      let type = AttentionProblem.Element(type)?.rawValue ?? 2
+      for value in [batch, half, type, isInterleaved ? 1 : 0, tableRows, 0] { bytes.append(Int32(value)) }
+      return [cosines, sines, positions ?? .int64(0), .bytes(bytes.bytes, alignment: 8)]
+    }
+  }
+
   struct Job {
     var from: Side
     var to: Side
@@ -19,13 +41,14 @@ struct AttentionRows {
     var heads: Int
     var rows: Int
     var size: Int
+    var rotation: Rotation?
 
     /// Eight elements at once.
     var isWide: Bool {
       [from, to].allSatisfy { side in
         let strides = side.strides
         return side.isAligned && [strides.batch, strides.head, strides.row].allSatisfy { $0 % 8 == 0 }
-      } && size % 8 == 0
+      } && size % 8 == 0 && (rotation?.half ?? 0) % 8 == 0
     }
 
     var steps: Int { batch * heads * rows * (isWide ? size / 8 : size) }
@@ -37,7 +60,9 @@ struct AttentionRows {
         for stride in [side.strides.batch, side.strides.head, side.strides.row] { bytes.append(Int64(stride)) }
       }
       let types = [from, to].map { AttentionProblem.Element($0.type)?.rawValue ?? 2 }
-      for value in [batch, heads, rows, size] + types + [isWide ? 1 : 0, 0] { bytes.append(Int32(value)) }
+      for value in [batch, heads, rows, size] + types + [isWide ? 1 : 0, rotation == nil ? 0 : 1] {
+        bytes.append(Int32(value))
+      }
       return [from, to].map { side in
         let width = side.type == .float ? 4 : 2
         return side.place.moved(by: side.skipped * side.strides.row * width)
@@ -48,6 +73,7 @@ struct AttentionRows {
   /// Jobs of one launch (JOBS).
   private static let most = 4
   private static let jobBytes = 96
+  private static let rotationBytes = 48
 
   /// As few launches as there can be; none depends on another.
   static func launches(_ jobs: [Job], _ request: CUDARequest) throws -> [Launch] {
@@ -61,9 +87,12 @@ struct AttentionRows {
       let steps = part.map(\.steps).max() ?? 0
       let blocks = min(ceilDivide(steps, 256), 8 * request.context.info.multiprocessors)
       let rest = [UInt8](repeating: 0, count: (most - part.count) * jobBytes)
+      let rotation =
+        part.lazy.compactMap(\.rotation).first?.arguments
+        ?? [.bytes([UInt8](repeating: 0, count: rotationBytes), alignment: 8)]
       return Launch(
         function, grid: LaunchSize(blocks, part.count), block: LaunchSize(256),
-        part.flatMap(\.arguments) + (rest.isEmpty ? [] : [.bytes(rest, alignment: 8)]))
+        part.flatMap(\.arguments) + (rest.isEmpty ? [] : [.bytes(rest, alignment: 8)]) + rotation)
     }
   }
 }
