@@ -66,7 +66,9 @@ public enum Pipelines {
   /// What takes apart again what the output may not hold: after everything else.
   private static var legalization: [any Pass] { [LegalizeActivations.pass, StateAttentionTypes.pass] }
 
-  private static var machine: [any Pass] { [FuseBlockMatMul.pass, GatherQuantizedRows.pass, FuseEpilogue.pass] }
+  private static var machine: [any Pass] {
+    [FuseBlockMatMul.pass, GatherQuantizedRows.pass, FuseEpilogue.pass, PackAttention.pass]
+  }
 
   /// How images lie in memory, and what that leaves to fold and to merge.
   private static var images: [any Pass] { [UseChannelsLast.pass] }

@@ -10,6 +10,10 @@ public struct CUDADevice: Sendable, Hashable {
   public let multiprocessors: Int
   /// In bytes.
   public let memory: Int
+  /// Of shared memory, in bytes, that a block may have.
+  public let blockMemory: Int
+  /// Of the second level, in bytes.
+  public let cache: Int
   let handle: Int32
 
   /// NVRTC's word for it: a kernel compiled for "sm_90" runs on devices of capability 9.0.
@@ -45,6 +49,8 @@ public struct CUDADevice: Sendable, Hashable {
       try attribute(CAMEO_CUDA_CAPABILITY_MAJOR), try attribute(CAMEO_CUDA_CAPABILITY_MINOR))
     multiprocessors = try attribute(CAMEO_CUDA_MULTIPROCESSOR_COUNT)
     memory = bytes
+    blockMemory = try attribute(CAMEO_CUDA_SHARED_MEMORY_PER_BLOCK)
+    cache = try attribute(CAMEO_CUDA_L2_CACHE_SIZE)
   }
 
   /// Bytes that no process has taken. Opens the device's primary context for the time of the call, which takes a good part of a

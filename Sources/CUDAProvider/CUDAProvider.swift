@@ -30,6 +30,7 @@ public struct CUDAProvider: ExecutionProvider {
   public var device: Device? { context }
   public var precisions: Set<Precision> { [.fp32, .tf32, .fp16, .bf16] }
   public var machine: String { "\(context.info.name), driver \(context.driver.version)" }
+  public var passes: Set<String> { ["PackAttention"] }
   public func probe() -> [ProviderFinding] { CUDAProbe().findings }
 
   /// Operators with kernels, "domain.name" or "name", sorted.
@@ -74,12 +75,27 @@ public struct CUDAProvider: ExecutionProvider {
   private static let makers: [OperatorName: Maker] = {
     var table: [OperatorName: Maker] = [:]
     let families: [[String: Maker]] = [
-      SoftmaxKernels.makers, NormKernels.makers, ChannelKernels.makers, ReduceKernels.makers, OrderKernels.makers,
-      PoolKernels.makers, ResizeKernels.makers, SampleKernels.makers, SequenceKernels.makers,
+      SoftmaxKernels.makers,
+      NormKernels.makers,
+      ChannelKernels.makers,
+      ReduceKernels.makers,
+      OrderKernels.makers,
+      PoolKernels.makers,
+      ResizeKernels.makers,
+      SampleKernels.makers,
+      SequenceKernels.makers,
       RecurrentKernels.makers,
-      ProductKernels.makers, BlockProductKernels.makers, BlockGatherKernels.makers, IntegerProductKernels.makers,
-      ElementwiseKernels.makers, MoveKernels.makers, GatherKernels.makers, ScatterKernels.makers, PadKernels.makers,
+      ProductKernels.makers,
+      BlockProductKernels.makers,
+      BlockGatherKernels.makers,
+      IntegerProductKernels.makers,
+      ElementwiseKernels.makers,
+      MoveKernels.makers,
+      GatherKernels.makers,
+      ScatterKernels.makers,
+      PadKernels.makers,
       PositionKernels.makers,
+      AttentionMakers.makers,
     ]
     for family in families {
       for (name, maker) in family {

@@ -7,6 +7,8 @@ public final class CUDAQueue: DeviceQueue, @unchecked Sendable {
   let context: CUDAContext
   let stream: cameo_cuda_stream
   private let driver: CUDADriver
+  /// Sixteen integers that are zero between any two kernels.
+  let counters: DeviceStorage
 
   /// The calling thread has entered the context.
   init(_ context: CUDAContext) throws {
@@ -17,6 +19,8 @@ public final class CUDAQueue: DeviceQueue, @unchecked Sendable {
       driver.table.pointee.stream_create(&stream, UInt32(CAMEO_CUDA_STREAM_NON_BLOCKING)), "cuStreamCreate")
     guard let stream else { throw CameoError.system("cuStreamCreate gave no stream") }
     self.stream = stream
+    counters = try context.memory(byteCount: 64)
+    try driver.check(driver.table.pointee.fill(counters.address.word, 0, 64, stream), "cuMemsetD8Async")
   }
 
   deinit {

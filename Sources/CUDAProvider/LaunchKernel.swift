@@ -22,6 +22,11 @@ public struct Launch {
     case int32(Int)
     case int64(Int)
     case float(Float)
+    /// A CUtensorMap, written for each call, of the tensor at the address that the other argument stands for. Maps come first, and what
+    /// is behind them is one struct.
+    indirect case tensorMap(TensorMap, of: Argument)
+    /// Sixteen integers of four bytes that belong to the queue. They are zero, and the kernel leaves them so.
+    case counters
     /// A struct, as it lies in memory.
     case bytes([UInt8], alignment: Int)
   }
@@ -65,6 +70,8 @@ public final class LaunchKernel: Kernel, @unchecked Sendable {
     private let template: ContiguousArray<UInt8>
     /// Where an address goes, whose it is (index into the step's operands counted by kind), and what is added.
     private let patches: ContiguousArray<(place: Int, kind: Int, index: Int, offset: Int)>
+    /// Maps, and where they go.
+    private let maps: ContiguousArray<(place: Int, map: TensorMap)>
 
     init(_ launch: Launch) {
       var bytes: ContiguousArray<UInt8> = []
@@ -73,7 +80,15 @@ public final class LaunchKernel: Kernel, @unchecked Sendable {
         while bytes.count % alignment != 0 { bytes.append(0) }
         withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
       }
+      var maps: ContiguousArray<(place: Int, map: TensorMap)> = []
       for argument in launch.arguments {
+        var argument = argument
+        if case .tensorMap(let map, let tensor) = argument {
+          // Its address stands where the map goes, until that is written.
+          while bytes.count % 64 != 0 { bytes.append(0) }
+          maps.append((bytes.count, map))
+          argument = tensor
+        }
         switch argument {
         case .input(let index, let offset):
           append(UInt64(0), 8)
@@ -85,6 +100,10 @@ public final class LaunchKernel: Kernel, @unchecked Sendable {
           append(UInt64(0), 8)
           patches.append((bytes.count - 8, 2, 0, offset))
         case .resident(let storage, let offset): append((storage.address + offset).word, 8)
+        case .counters:
+          append(UInt64(0), 8)
+          patches.append((bytes.count - 8, 3, 0, 0))
+        case .tensorMap: break
         case .int32(let value): append(Int32(truncatingIfNeeded: value), 4)
         case .int64(let value): append(Int64(value), 8)
         case .float(let value): append(value, 4)
@@ -92,7 +111,11 @@ public final class LaunchKernel: Kernel, @unchecked Sendable {
           while bytes.count % alignment != 0 { bytes.append(0) }
           bytes.append(contentsOf: value)
         }
+        if let map = maps.last, map.place + 8 == bytes.count {
+          bytes.append(contentsOf: repeatElement(0, count: 120))
+        }
       }
+      self.maps = maps
       self.launch = launch
       template = bytes
       self.patches = patches
@@ -100,7 +123,7 @@ public final class LaunchKernel: Kernel, @unchecked Sendable {
 
     func put(_ call: KernelCall, _ queue: CUDAQueue) throws {
       let count = template.count
-      let code = withUnsafeTemporaryAllocation(byteCount: max(64, count), alignment: 64) { memory -> Int32 in
+      let code = try withUnsafeTemporaryAllocation(byteCount: max(64, count), alignment: 64) { memory -> Int32 in
         guard let base = memory.baseAddress else { return Int32(CAMEO_CUDA_ERROR_OUT_OF_MEMORY) }
         template.withUnsafeBytes { bytes in
           if let source = bytes.baseAddress { base.copyMemory(from: source, byteCount: count) }
@@ -111,26 +134,52 @@ public final class LaunchKernel: Kernel, @unchecked Sendable {
           switch patch.kind {
           case 0: operand = patch.index < call.inputCount ? call.operands[patch.index] : nil
           case 1: operand = patch.index < call.outputCount ? call.operands[call.inputCount + patch.index] : nil
-          default: operand = call.operands[call.inputCount + call.outputCount]
+          case 2: operand = call.operands[call.inputCount + call.outputCount]
+          default: operand = queue.counters.address
           }
           let word = operand.map { $0.word &+ UInt64(bitPattern: Int64(patch.offset)) } ?? 0
           base.storeBytes(of: word, toByteOffset: patch.place, as: UInt64.self)
         }
-        var size = count
-        return withUnsafeMutablePointer(to: &size) { size in
-          // CU_LAUNCH_PARAM_BUFFER_POINTER, CU_LAUNCH_PARAM_BUFFER_SIZE, CU_LAUNCH_PARAM_END
-          var extra: (Int, UnsafeMutableRawPointer?, Int, UnsafeMutableRawPointer?, Int) = (
-            1, base, 2, UnsafeMutableRawPointer(size), 0
-          )
-          return withUnsafeMutableBytes(of: &extra) { extra in
-            queue.context.driver.table.pointee.launch(
-              launch.function.handle, UInt32(launch.grid.x), UInt32(launch.grid.y), UInt32(launch.grid.z),
-              UInt32(launch.block.x), UInt32(launch.block.y), UInt32(launch.block.z), UInt32(launch.sharedBytes),
-              queue.stream, nil, extra.baseAddress?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self))
-          }
+        for index in maps.indices {
+          let (place, map) = maps[index]
+          let address = base.load(fromByteOffset: place, as: UInt64.self)
+          try map.encode(address, to: base + place, queue.context.driver)
         }
+        return maps.isEmpty ? start(base, count, queue) : start(base, queue)
       }
       try queue.context.driver.check(code, "launch of \(launch.function.name)")
+    }
+
+    /// Parameters as one buffer.
+    private func start(_ base: UnsafeMutableRawPointer, _ count: Int, _ queue: CUDAQueue) -> Int32 {
+      var size = count
+      return withUnsafeMutablePointer(to: &size) { size in
+        // CU_LAUNCH_PARAM_BUFFER_POINTER, CU_LAUNCH_PARAM_BUFFER_SIZE, CU_LAUNCH_PARAM_END
+        var extra: (Int, UnsafeMutableRawPointer?, Int, UnsafeMutableRawPointer?, Int) = (
+          1, base, 2, UnsafeMutableRawPointer(size), 0
+        )
+        return withUnsafeMutableBytes(of: &extra) { extra in
+          start(queue, nil, extra.baseAddress?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self))
+        }
+      }
+    }
+
+    /// Maps, and the struct behind them, one by one: the place of a parameter that is aligned to 64 bytes is the driver's matter.
+    private func start(_ base: UnsafeMutableRawPointer, _ queue: CUDAQueue) -> Int32 {
+      withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: maps.count + 1) { places in
+        for index in 0...maps.count { places.initializeElement(at: index, to: base + index * 128) }
+        return start(queue, places.baseAddress, nil)
+      }
+    }
+
+    private func start(
+      _ queue: CUDAQueue, _ places: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+      _ extra: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+    ) -> Int32 {
+      queue.context.driver.table.pointee.launch(
+        launch.function.handle, UInt32(launch.grid.x), UInt32(launch.grid.y), UInt32(launch.grid.z),
+        UInt32(launch.block.x), UInt32(launch.block.y), UInt32(launch.block.z), UInt32(launch.sharedBytes),
+        queue.stream, places, extra)
     }
   }
 }

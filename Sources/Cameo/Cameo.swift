@@ -73,7 +73,11 @@ extension Session {
     if let note = file.note { notice?(note) }
     var options = options
     options.packs = file.packs
-    let model = file.isReady ? file.model : try file.model.optimized(level: level, verifying: false).model
+    var wanted = OptimizationOptions()
+    wanted.level = level
+    if level >= 3 { for provider in providers { wanted.enabled.formUnion(provider.passes) } }
+    let model =
+      file.isReady ? file.model : try Optimizer(options: wanted, verification: nil).optimize(file.model).model
     try self.init(model, providers: providers, options: options)
   }
 }

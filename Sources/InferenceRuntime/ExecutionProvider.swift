@@ -210,6 +210,8 @@ public protocol ExecutionProvider: Sendable {
   /// allows it; nil: nothing. The
   /// plan stores a value so where its producer and all its readers agree, and asks `prepare` with the types that it has chosen.
   func roundedOperands(_ request: KernelRequest) -> RoundedOperands?
+  /// Passes that only run where they are asked for, and whose results its kernels are made for, by name.
+  var passes: Set<String> { get }
   /// A kernel for the node, or a thrown `Refusal` (or `CameoError.unsupported`) that says why not.
   func prepare(_ request: KernelRequest) throws -> PreparedKernel
 }
@@ -220,5 +222,6 @@ extension ExecutionProvider {
   public var precisions: Set<Precision> { [.fp32] }
   public func probe() -> [ProviderFinding] { [] }
   public var packing: String? { nil }
+  public var passes: Set<String> { [] }
   public func roundedOperands(_ request: KernelRequest) -> RoundedOperands? { nil }
 }

@@ -147,6 +147,12 @@ import Testing
       "g (float[2, 5, 3] a, float[4, 5] b, float[4] c) => (float[2, 3, 4] y) { y = ai.cameo.FusedMatMul <transA = 1, transB = 1, alpha = 0.5, activation = \"GeluTanh\"> (a, b, c) }",
       tolerance: 1e-5),
     Call(
+      "g (float[2, 3, 16] x, bool[3, 5] m, float[2, 1, 2, 4] a, float[2, 1, 2, 4] c, float[2, 3, 2] u, float[2, 3, 2] w) => (float[2, 3, 8] y, float[2, 1, 5, 4] e, float[2, 1, 5, 4] f) { y, e, f = ai.cameo.PackedAttention <q_num_heads = 2, kv_num_heads = 1, is_causal = 1, interleaved = 1> (x, m, a, c, , u, w) }",
+      tolerance: 1e-5),
+    Call(
+      "g (float[2, 3, 24] x) => (float[2, 3, 8] y) { y = ai.cameo.PackedAttention <q_num_heads = 2, kv_num_heads = 2, softcap = 2.0> (x) }",
+      tolerance: 1e-5),
+    Call(
       "g (float[5, 3] a, float[3, 4] b) => (float[5, 4] y) { y = ai.cameo.FusedMatMul <activation = \"LeakyRelu\", activation_params = [0.1]> (a, b) }",
       tolerance: 1e-5),
     Call(

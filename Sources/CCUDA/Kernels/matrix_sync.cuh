@@ -1,10 +1,13 @@
 // Tiles in shared memory, asynchronous copies into them, and products of a warp's 16 rows by mma.sync; sm_80 and newer.
 // float16 and bfloat16: mma.m16n8k16. float32: each factor is split into two tf32 numbers and three products of them are added,
-// which leaves an error of about 1e-6.
+// which leaves an error of about 1e-6; with TF32 each factor is rounded to one such number.
 #pragma once
 
 #ifndef COPY_BYTES  // 16, 8 or 4: all addresses and strides of Q, K and V are multiples of it; else 2 (float32: 4)
 #define COPY_BYTES 16
+#endif
+#ifndef TF32  // 1, with float32: factors are rounded to tf32
+#define TF32 0
 #endif
 
 constexpr int SIZE = sizeof(element);
@@ -130,8 +133,12 @@ struct Split {
     u32 big, small;
     DEVICE Split() {}
     DEVICE Split(float x) {
+#if TF32
+        asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(big) : "f"(x));
+#else
         big = __float_as_uint(x) & 0xffffe000u;
         small = __float_as_uint(x - __uint_as_float(big));
+#endif
     }
 };
 
@@ -141,8 +148,10 @@ DEVICE void multiply_tf32(float *d, u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 
                  : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 DEVICE void multiply(float *d, const Split (&a)[4], Split b0, Split b1) {
+#if !TF32
     multiply_tf32(d, a[0].small, a[1].small, a[2].small, a[3].small, b0.big, b1.big);
     multiply_tf32(d, a[0].big, a[1].big, a[2].big, a[3].big, b0.small, b1.small);
+#endif
     multiply_tf32(d, a[0].big, a[1].big, a[2].big, a[3].big, b0.big, b1.big);
 }
 

@@ -197,7 +197,8 @@ struct PreparedModel {
     let runsPasses = !isReady && (level > 0 || !optimization.enable.isEmpty)
     hasRunPasses = runsPasses
     let extra = try optimization.ruleFiles.passes(disabled: optimization.disable)
-    let optimizing = try optimization.options(level: level, bindings: [:], extra: extra)
+    var optimizing = try optimization.options(level: level, bindings: [:], extra: extra)
+    if level >= 3 { for provider in chosen { optimizing.enabled.formUnion(provider.passes) } }
     var settings = SessionOptions()
     settings.threads = threads
     settings.affinity = affinity
