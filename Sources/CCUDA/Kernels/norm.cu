@@ -14,6 +14,10 @@ typedef Coded<Y>::type Output;
 #define WIDTH 0
 #endif
 #define THREADS (WIDTH ? WIDTH : blockDim.x)
+/// The most threads that a block has.
+#ifndef BOUND
+#define BOUND 1024
+#endif
 #ifndef SKIP
 #define SKIP 0
 #endif
@@ -121,7 +125,7 @@ DEVICE void finish(const Arguments &a, i64 row, i64 at, const Statistics &s, flo
 #if FORM == 0
 /// A row for THREADS == blockDim.x threads, which hold it: n <= THREADS * VEC * PACKS. Rows: blockIdx.x * blockDim.y + threadIdx.y; the block is
 /// whole warps.
-extern "C" __global__ void norm_rows(const Arguments a) {
+extern "C" __global__ void __launch_bounds__(BOUND) norm_rows(const Arguments a) {
     const i64 row = blockIdx.x * blockDim.y + threadIdx.y;
     // Rows that are not there have no elements.
     const int n = row < a.rows ? (int)a.n : 0;

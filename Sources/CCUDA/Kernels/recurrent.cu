@@ -117,7 +117,7 @@ DEVICE void products(const Weight *r, const float *from, float *to, int hidden, 
 }
 
 /// blockIdx (item, direction). Dynamic shared memory: (3 + GATES) * hidden floats.
-extern "C" __global__ void recurrent_steps(const Steps a) {
+extern "C" __global__ void __launch_bounds__(1024) recurrent_steps(const Steps a) {
     extern __shared__ float memory[];
     const int n = a.hidden, item = blockIdx.x, direction = blockIdx.y;
     float *h = memory, *c = h + n, *other = c + n, *gates = other + n;

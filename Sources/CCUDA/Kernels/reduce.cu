@@ -115,12 +115,12 @@ struct Target {
 
 #if FORM == 0
 /// Rows of n elements: row blockIdx.x * blockDim.y + threadIdx.y, its part blockIdx.y with `chunk` elements, a multiple of VEC.
-/// blockDim.x: 32, or with blockDim.y == 1 any number of warps.
+/// blockDim.x: a power of two up to 32, or with blockDim.y == 1 any number of warps.
 extern "C" __global__ void reduce_rows(const Input *x, Target to, i64 n, i64 rows, i64 chunk, Parameters a) {
     const i64 row = blockIdx.x * (i64)blockDim.y + threadIdx.y;
-    if (row >= rows) return;
     x += row * n;
-    const i64 end = min(n, (blockIdx.y + 1) * chunk);
+    // Rows that are not there have no elements.
+    const i64 end = row < rows ? min(n, (blockIdx.y + 1) * chunk) : 0;
     Gathered own = Gathered::none();
     Sum v[VEC];
     i64 at = blockIdx.y * chunk + threadIdx.x * VEC;
@@ -139,8 +139,8 @@ extern "C" __global__ void reduce_rows(const Input *x, Target to, i64 n, i64 row
 #pragma unroll
         for (int i = 0; i < VEC; i++) own.add(v[i], a);
     }
-    own = blockDim.x == 32 ? join_warp(own, own) : join_block(own, Gathered::none(), own);
-    if (threadIdx.x) return;
+    own = blockDim.x <= 32 ? join_lanes(own, blockDim.x, own) : join_block(own, Gathered::none(), own);
+    if (threadIdx.x || row >= rows) return;
     if (to.parts) {
         to.parts[row * gridDim.y + blockIdx.y] = own;
     } else {

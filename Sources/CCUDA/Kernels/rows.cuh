@@ -84,6 +84,13 @@ DEVICE A join_warp(A a, F join) {
     return a;
 }
 
+/// The same for a number of lanes that is known at run time.
+template <typename A, typename F>
+DEVICE A join_lanes(A a, int count, F join) {
+    for (int mask = count / 2; mask; mask >>= 1) a = join(a, across(a, mask));
+    return a;
+}
+
 /// The same over a block of one dimension, whole warps. Every thread calls it. `none` changes nothing.
 template <typename A, typename F>
 DEVICE A join_block(A a, A none, F join) {

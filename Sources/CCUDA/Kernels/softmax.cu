@@ -13,6 +13,10 @@ typedef Coded<Y>::type Output;
 #define WIDTH 0
 #endif
 #define THREADS (WIDTH ? WIDTH : blockDim.x)
+/// The most threads that a block has.
+#ifndef BOUND
+#define BOUND 1024
+#endif
 
 DEVICE float part(float x, float top) { return MODE == 0 || MODE == 1 ? __expf(x - top) : MODE == 3 ? fabsf(x) : x * x; }
 
@@ -35,7 +39,7 @@ struct Finish {
 #if FORM == 0
 /// A row of n elements for THREADS == blockDim.x threads, which hold it: n <= THREADS * VEC * PACKS. Rows: blockIdx.x * blockDim.y + threadIdx.y;
 /// the block is whole warps.
-extern "C" __global__ void softmax_rows(const Input *x, Output *y, int n, int rows) {
+extern "C" __global__ void __launch_bounds__(BOUND) softmax_rows(const Input *x, Output *y, int n, int rows) {
     const int row = blockIdx.x * blockDim.y + threadIdx.y;
     // Rows that are not there have no elements.
     const int length = row < rows ? n : 0;

@@ -78,7 +78,7 @@ enum OrderKernels {
         .input(0), request.output(0) == nil ? .null : .output(0), request.output(1) == nil ? .null : .output(1),
         .int32(lines.n), .int64(lines.inner), .int32(k), .int32(capacity), .int32(largest ? 1 : 0),
       ])
-    return PreparedKernel(LaunchKernel("topk", [launch]))
+    return PreparedKernel(LaunchKernel("topk", [launch]), unreadInputs: [1])
   }
 
   private static func power(_ value: Int) -> Int {
@@ -105,6 +105,6 @@ enum OrderKernels {
         block: LaunchSize(128),
         [.input(0), .output(), .int32(lines.n), .int64(lines.count), .int64(lines.inner)] + flags)
     }
-    return PreparedKernel(LaunchKernel("cumulate", [launch]))
+    return PreparedKernel(LaunchKernel("cumulate", [launch]), unreadInputs: [1])
   }
 }

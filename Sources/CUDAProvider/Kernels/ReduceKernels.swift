@@ -106,14 +106,17 @@ enum ReduceKernels {
     private func kernel(
       _ form: Int, _ vector: Int, splits: Int, _ launch: (_ target: [Launch.Argument]) throws -> Launch
     ) throws -> PreparedKernel {
-      if splits == 1 { return PreparedKernel(LaunchKernel("reduce", [try launch([.output(), .null])])) }
+      if splits == 1 {
+        return PreparedKernel(
+          LaunchKernel("reduce", [try launch([.output(), .null])]), unreadInputs: request.constants(among: [1]))
+      }
       let join = Launch(
         try function("reduce_parts", form, vector), grid: LaunchSize(parts(results, of: 4)),
         block: LaunchSize(32, 4), [.scratch(), .output(), .int64(results), .int32(splits), .end] + parameters)
       // A part is at most two numbers of 64 bits.
       return PreparedKernel(
         LaunchKernel("reduce in \(splits) parts", [try launch([.null, .scratch()]), join]),
-        scratchBytes: results * splits * 16)
+        scratchBytes: results * splits * 16, unreadInputs: request.constants(among: [1]))
     }
 
     /// How many parts rows need so that the device is busy, and elements of one.
@@ -136,7 +139,13 @@ enum ReduceKernels {
     func rows(_ rows: Int, _ n: Int) throws -> PreparedKernel {
       guard rows < 1 << 31 else { throw Refusal("\(rows) rows") }
       let vector = RowForm.vector(types, dividing: [n])
-      let shape = shape(rows, packs: n / vector)
+      var shape = shape(rows, packs: n / vector)
+      if n / vector < 32 {
+        // Several rows a warp.
+        var width = 1
+        while width < n / vector { width *= 2 }
+        shape = (LaunchSize(width, 128 / width), parts(rows, of: 128 / width))
+      }
       let (splits, chunk) = split(n, unit: 256 * vector, others: shape.blocks)
       let function = try function("reduce_rows", 0, vector)
       return try kernel(0, vector, splits: splits) { target in

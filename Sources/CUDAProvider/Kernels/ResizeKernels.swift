@@ -101,6 +101,7 @@ enum ResizeKernels {
     arguments += (sizes + taps + starts).map { .int32($0) }
     arguments += [.divisor(inner / vector)] + tables.reversed().map { .divisor($0.count) } + [.float(0), .end]
     let launch = Launch(function, grid: LaunchSize(parts(count, of: 256)), block: LaunchSize(256), arguments)
-    return PreparedKernel(LaunchKernel(moves ? "resize nearest" : "resize", [launch]))
+    return PreparedKernel(
+      LaunchKernel(moves ? "resize nearest" : "resize", [launch]), unreadInputs: request.constants(among: [1, 2, 3]))
   }
 }

@@ -50,6 +50,9 @@ extension CUDARequest {
     return try tensor.ints()
   }
 
+  /// Those of the inputs that are constants: what was settled by them needs no copy in device memory.
+  func constants(among indices: [Int]) -> [Int] { indices.filter { request.input($0)?.constant != nil } }
+
   var multiprocessors: Int { max(1, context.info.multiprocessors) }
 
   /// The code of an operand's type, for macros; 0 where it is left out.
@@ -148,7 +151,10 @@ struct RowForm {
     rowsPerBlock = 1
   }
 
-  var macros: [String: Int] { ["VEC": vector, "PACKS": packs, "WIDTH": width] }
+  var macros: [String: Int] {
+    let all = threads * rowsPerBlock
+    return ["VEC": vector, "PACKS": packs, "WIDTH": width, "BOUND": all <= 256 ? 256 : all <= 512 ? 512 : 1024]
+  }
   var block: LaunchSize { LaunchSize(threads, rowsPerBlock) }
   func grid(rows: Int) -> LaunchSize { LaunchSize(parts(rows, of: rowsPerBlock)) }
 }
