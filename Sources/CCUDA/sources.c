@@ -33,6 +33,42 @@ static const char attention_decode[] = {
 #embed "Kernels/attention_decode.cu" suffix(, 0)
 };
 
+static const char conv_common[] = {
+#embed "Kernels/conv_common.cuh" suffix(, 0)
+};
+static const char conv_mma[] = {
+#embed "Kernels/conv_mma.cu" suffix(, 0)
+};
+static const char conv_prepare[] = {
+#embed "Kernels/conv_prepare.cu" suffix(, 0)
+};
+static const char conv_direct[] = {
+#embed "Kernels/conv_direct.cu" suffix(, 0)
+};
+static const char conv_depthwise[] = {
+#embed "Kernels/conv_depthwise.cu" suffix(, 0)
+};
+
+static const char conv_copy[] = {
+#embed "Kernels/conv_copy.cuh" suffix(, 0)
+};
+static const char conv_sums[] = {
+#embed "Kernels/conv_sums.cuh" suffix(, 0)
+};
+static const char conv_store[] = {
+#embed "Kernels/conv_store.cuh" suffix(, 0)
+};
+static const char conv_integer_finish[] = {
+#embed "Kernels/conv_integer_finish.cuh" suffix(, 0)
+};
+static const char conv_integer[] = {
+#embed "Kernels/conv_integer.cu" suffix(, 0)
+};
+static const char conv_integer_direct[] = {
+#embed "Kernels/conv_integer_direct.cu" suffix(, 0)
+};
+
+
 #define SOURCE(name, ending) {#name "." #ending, name, sizeof name - 1}
 static const struct {
     const char *name, *text;
@@ -41,6 +77,13 @@ static const struct {
     SOURCE(elements, cuh),         SOURCE(attention_common, cuh), SOURCE(online_softmax, cuh), SOURCE(bulk_copy, cuh),
     SOURCE(wgmma, cuh),            SOURCE(matrix_sync, cuh),    SOURCE(attention_sm90, cu),
     SOURCE(attention_portable, cu), SOURCE(attention_decode, cu),
+    SOURCE(conv_common, cuh), SOURCE(conv_mma, cu), SOURCE(conv_prepare, cu), SOURCE(conv_direct, cu), SOURCE(conv_depthwise, cu),
+    SOURCE(conv_copy, cuh),
+    SOURCE(conv_sums, cuh),
+    SOURCE(conv_store, cuh),
+    SOURCE(conv_integer_finish, cuh),
+    SOURCE(conv_integer, cu),
+    SOURCE(conv_integer_direct, cu),
 };
 enum { COUNT = sizeof sources / sizeof *sources };
 

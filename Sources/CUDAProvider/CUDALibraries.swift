@@ -15,16 +15,22 @@ public struct CUDALibraries: Sendable {
 
   public let driver: Result<CUDADriver, CameoError>
   public let compiler: Result<NVRTC, CameoError>
+  /// Kernels of NVIDIA's; nothing needs them.
+  public let dnn: Result<CUDNN, CameoError>
 
   /// Loads the first of the libraries named, each from the folders first. Both lists are separated by ":".
   public init(
-    folders: String = "", driver: String = "libcuda.so.1", compiler: String = "libnvrtc.so.13:libnvrtc.so.12"
+    folders: String = "", driver: String = "libcuda.so.1", compiler: String = "libnvrtc.so.13:libnvrtc.so.12",
+    dnn: String = "libcudnn.so.9:libcudnn_graph.so.9"
   ) {
     self.driver = Self.attempt {
       try CUDADriver(Self.load { cameo_cuda_open_driver(driver, folders, $0, $1) })
     }
     self.compiler = Self.attempt {
       try NVRTC(Self.load { cameo_cuda_open_nvrtc(compiler, folders, $0, $1) })
+    }
+    self.dnn = Self.attempt {
+      CUDNN(try Self.load { cameo_cuda_open_cudnn(dnn, folders, $0, $1) })
     }
   }
 

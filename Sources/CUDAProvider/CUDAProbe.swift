@@ -4,7 +4,7 @@ import Tensors
 /// What this machine has of CUDA.
 public struct CUDAProbe: Sendable {
   public let devices: [CUDADevice]
-  /// Driver, NVRTC and each device, found or not.
+  /// Driver, NVRTC, cuDNN and each device, found or not.
   public let findings: [ProviderFinding]
   /// What stands between this machine and running kernels, in one clause; nil where nothing does.
   public let obstacle: String?
@@ -33,6 +33,10 @@ public struct CUDAProbe: Sendable {
     case .failure(let error):
       obstacles.append("\(error)")
       findings.append(ProviderFinding("NVRTC", isFound: false, "\(error)"))
+    }
+    switch libraries.dnn {
+    case .success(let dnn): findings.append(ProviderFinding("cuDNN", isFound: true, "\(dnn.version), \(dnn.path)"))
+    case .failure(let error): findings.append(ProviderFinding("cuDNN", isFound: false, "\(error)"))
     }
     self.devices = devices
     self.findings = findings

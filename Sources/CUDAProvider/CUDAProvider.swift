@@ -64,13 +64,15 @@ public struct CUDAProvider: ExecutionProvider {
   ]
 
   /// Operators whose kernels want float32 where the graph says so.
-  private static let floatOnly: Set<OperatorName> = []
+  private static let floatOnly: Set<OperatorName> = [
+    OperatorName("IntegerConv", domain: "ai.cameo")
+  ]
 
   typealias Maker = @Sendable (CUDARequest) throws -> PreparedKernel
 
   private static let makers: [OperatorName: Maker] = {
     var table: [OperatorName: Maker] = [:]
-    let families: [[String: Maker]] = []
+    let families: [[String: Maker]] = [ConvKernels.makers, IntegerConvKernels.makers]
     for family in families {
       for (name, maker) in family {
         // "ai.cameo.FusedConv": domain and name part at the last dot.
