@@ -56,6 +56,7 @@ static const struct entry driver_entries[] = {
     DRIVER(function_set_attribute, "cuFuncSetAttribute"),
     DRIVER(occupancy, "cuOccupancyMaxActiveBlocksPerMultiprocessor"),
     DRIVER(launch, "cuLaunchKernel"),
+    DRIVER(launch_extended, "cuLaunchKernelEx"),
     DRIVER(tensor_map_tiled, "cuTensorMapEncodeTiled"),
 };
 
@@ -72,6 +73,22 @@ static const struct entry nvrtc_entries[] = {
     NVRTC(log, "nvrtcGetProgramLog"),
     NVRTC(image_size, "nvrtcGetCUBINSize"),
     NVRTC(image, "nvrtcGetCUBIN"),
+};
+
+#define CUDNN(member, name) {offsetof(cameo_cudnn, member), name}
+static const struct entry cudnn_entries[] = {
+    CUDNN(version, "cudnnGetVersion"),
+    CUDNN(error_string, "cudnnGetErrorString"),
+    CUDNN(last_error, "cudnnGetLastErrorString"),
+    CUDNN(create, "cudnnCreate"),
+    CUDNN(destroy, "cudnnDestroy"),
+    CUDNN(set_stream, "cudnnSetStream"),
+    CUDNN(create_descriptor, "cudnnBackendCreateDescriptor"),
+    CUDNN(destroy_descriptor, "cudnnBackendDestroyDescriptor"),
+    CUDNN(finalize, "cudnnBackendFinalize"),
+    CUDNN(set, "cudnnBackendSetAttribute"),
+    CUDNN(get, "cudnnBackendGetAttribute"),
+    CUDNN(execute, "cudnnBackendExecute"),
 };
 
 /// The next part of a list separated by ":" into `part`, which holds `size` bytes; 0 at its end. Empty and overlong parts are left out.
@@ -204,4 +221,10 @@ const cameo_nvrtc *cameo_cuda_open_nvrtc(const char *names, const char *folders,
                      offsetof(cameo_nvrtc, path), &failure);
     if (nvrtc) open_builtins(nvrtc);
     return nvrtc;
+}
+
+const cameo_cudnn *cameo_cuda_open_cudnn(const char *names, const char *folders, char *reason, size_t size) {
+    struct failure failure = {reason, size, 0};
+    return open_library(names, folders, cudnn_entries, sizeof cudnn_entries / sizeof *cudnn_entries, sizeof(cameo_cudnn),
+                        offsetof(cameo_cudnn, path), &failure);
 }

@@ -38,6 +38,39 @@ static const char bulk_copy_cuh[] = {
 static const char channels_cu[] = {
 #embed "Kernels/channels.cu" suffix(, 0)
 };
+static const char conv_common_cuh[] = {
+#embed "Kernels/conv_common.cuh" suffix(, 0)
+};
+static const char conv_copy_cuh[] = {
+#embed "Kernels/conv_copy.cuh" suffix(, 0)
+};
+static const char conv_depthwise_cu[] = {
+#embed "Kernels/conv_depthwise.cu" suffix(, 0)
+};
+static const char conv_direct_cu[] = {
+#embed "Kernels/conv_direct.cu" suffix(, 0)
+};
+static const char conv_integer_cu[] = {
+#embed "Kernels/conv_integer.cu" suffix(, 0)
+};
+static const char conv_integer_direct_cu[] = {
+#embed "Kernels/conv_integer_direct.cu" suffix(, 0)
+};
+static const char conv_integer_finish_cuh[] = {
+#embed "Kernels/conv_integer_finish.cuh" suffix(, 0)
+};
+static const char conv_mma_cu[] = {
+#embed "Kernels/conv_mma.cu" suffix(, 0)
+};
+static const char conv_prepare_cu[] = {
+#embed "Kernels/conv_prepare.cu" suffix(, 0)
+};
+static const char conv_store_cuh[] = {
+#embed "Kernels/conv_store.cuh" suffix(, 0)
+};
+static const char conv_sums_cuh[] = {
+#embed "Kernels/conv_sums.cuh" suffix(, 0)
+};
 static const char copy_parts_cu[] = {
 #embed "Kernels/copy_parts.cu" suffix(, 0)
 };
@@ -163,6 +196,17 @@ static const struct {
     SOURCE("block_unpack.cu", block_unpack_cu),
     SOURCE("bulk_copy.cuh", bulk_copy_cuh),
     SOURCE("channels.cu", channels_cu),
+    SOURCE("conv_common.cuh", conv_common_cuh),
+    SOURCE("conv_copy.cuh", conv_copy_cuh),
+    SOURCE("conv_depthwise.cu", conv_depthwise_cu),
+    SOURCE("conv_direct.cu", conv_direct_cu),
+    SOURCE("conv_integer.cu", conv_integer_cu),
+    SOURCE("conv_integer_direct.cu", conv_integer_direct_cu),
+    SOURCE("conv_integer_finish.cuh", conv_integer_finish_cuh),
+    SOURCE("conv_mma.cu", conv_mma_cu),
+    SOURCE("conv_prepare.cu", conv_prepare_cu),
+    SOURCE("conv_store.cuh", conv_store_cuh),
+    SOURCE("conv_sums.cuh", conv_sums_cuh),
     SOURCE("copy_parts.cu", copy_parts_cu),
     SOURCE("division.cuh", division_cuh),
     SOURCE("dynamic_quantize.cu", dynamic_quantize_cu),

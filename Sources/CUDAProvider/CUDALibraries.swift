@@ -19,11 +19,14 @@ public struct CUDALibraries: Sendable {
 
   /// cuBLASLt, loaded when it is first asked for. Kernels of Cameo's own stand in where it is not there.
   public var products: Result<CublasLt, CameoError> { productLibrary.value }
+  /// Kernels of NVIDIA's; nothing needs them.
+  public let dnn: Result<CUDNN, CameoError>
 
   /// Loads the first of the libraries named, each from the folders first. Both lists are separated by ":".
   public init(
     folders: String = "", driver: String = "libcuda.so.1", compiler: String = "libnvrtc.so.13:libnvrtc.so.12",
-    products: String = "libcublasLt.so.13:libcublasLt.so.12"
+    products: String = "libcublasLt.so.13:libcublasLt.so.12",
+    dnn: String = "libcudnn.so.9:libcudnn_graph.so.9"
   ) {
     self.driver = Self.attempt {
       try CUDADriver(Self.load { cameo_cuda_open_driver(driver, folders, $0, $1) })
@@ -37,6 +40,9 @@ public struct CUDALibraries: Sendable {
         let places = LibraryFolders.beside(found, packages: ["cublas"])
         return try CublasLt(Self.load { cameo_cuda_open_cublaslt(products, places, $0, $1) })
       }
+    }
+    self.dnn = Self.attempt {
+      CUDNN(try Self.load { cameo_cuda_open_cudnn(dnn, folders, $0, $1) })
     }
   }
 

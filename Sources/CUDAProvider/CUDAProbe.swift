@@ -4,7 +4,7 @@ import Tensors
 /// What this machine has of CUDA.
 public struct CUDAProbe: Sendable {
   public let devices: [CUDADevice]
-  /// Driver, devices, NVRTC and cuBLASLt, found or not.
+  /// Driver, devices, NVRTC, cuBLASLt and cuDNN, found or not.
   public let findings: [ProviderFinding]
   /// What stands between this machine and running kernels, in one clause; nil where nothing does.
   public let obstacle: String?
@@ -39,6 +39,11 @@ public struct CUDAProbe: Sendable {
       findings.append(ProviderFinding("cuBLASLt", isFound: true, "\(library.version), \(library.path)"))
     case .failure(let error):
       findings.append(ProviderFinding("cuBLASLt", isFound: false, "\(error); own kernels compute products"))
+    }
+    switch libraries.dnn {
+    case .success(let dnn): findings.append(ProviderFinding("cuDNN", isFound: true, "\(dnn.version), \(dnn.path)"))
+    case .failure(let error):
+      findings.append(ProviderFinding("cuDNN", isFound: false, "\(error); own kernels compute convolutions"))
     }
     self.devices = devices
     self.findings = findings

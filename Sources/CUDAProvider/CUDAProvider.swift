@@ -68,6 +68,7 @@ public struct CUDAProvider: ExecutionProvider {
   private static let floatOnly: Set<OperatorName> = [
     OperatorName("IntegerMatMul", domain: "ai.cameo"), OperatorName("MatMulIntegerToFloat", domain: "com.microsoft"),
     OperatorName("QLinearMatMul"), OperatorName("QGemm", domain: "com.microsoft"),
+    OperatorName("IntegerConv", domain: "ai.cameo"),
   ]
 
   typealias Maker = @Sendable (CUDARequest) throws -> PreparedKernel
@@ -96,6 +97,8 @@ public struct CUDAProvider: ExecutionProvider {
       PadKernels.makers,
       PositionKernels.makers,
       AttentionMakers.makers,
+      ConvKernels.makers,
+      IntegerConvKernels.makers,
     ]
     for family in families {
       for (name, maker) in family {

@@ -37,6 +37,9 @@ public struct Launch {
   /// Of dynamic shared memory; `CUDAContext.function` was told of it where it is more than 48 KiB.
   public var sharedBytes: Int
   public var arguments: [Argument]
+  /// The kernel may begin before the work in front of it is done: it waits by itself (griddepcontrol.wait) before it reads or writes what
+  /// others do. Only where the device's capability is 9.0 or more.
+  public var overlaps = false
 
   public init(
     _ function: CUDAFunction, grid: LaunchSize, block: LaunchSize, sharedBytes: Int = 0, _ arguments: [Argument]
@@ -62,7 +65,16 @@ public final class LaunchKernel: Kernel, @unchecked Sendable {
 
   public override func run(_ call: KernelCall) throws {
     let queue = unsafeDowncast(call.queue, to: CUDAQueue.self)
-    for index in launches.indices { try launches[index].put(call, queue) }
+    for index in launches.indices { try launches[index].put(call.operands, call.inputCount, call.outputCount, queue) }
+  }
+
+  /// Puts the launches into a queue outside any run: none of them names an operand of a step.
+  func put(_ queue: CUDAQueue) throws {
+    try withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: 1) { none in
+      none.initialize(repeating: nil)
+      guard let base = none.baseAddress else { return }
+      for index in launches.indices { try launches[index].put(UnsafePointer(base), 0, 0, queue) }
+    }
   }
 
   private struct Prepared {
@@ -121,7 +133,9 @@ public final class LaunchKernel: Kernel, @unchecked Sendable {
       self.patches = patches
     }
 
-    func put(_ call: KernelCall, _ queue: CUDAQueue) throws {
+    func put(
+      _ operands: UnsafePointer<UnsafeMutableRawPointer?>, _ inputCount: Int, _ outputCount: Int, _ queue: CUDAQueue
+    ) throws {
       let count = template.count
       let code = try withUnsafeTemporaryAllocation(byteCount: max(64, count), alignment: 64) { memory -> Int32 in
         guard let base = memory.baseAddress else { return Int32(CAMEO_CUDA_ERROR_OUT_OF_MEMORY) }
@@ -132,9 +146,9 @@ public final class LaunchKernel: Kernel, @unchecked Sendable {
           let patch = patches[index]
           let operand: UnsafeMutableRawPointer?
           switch patch.kind {
-          case 0: operand = patch.index < call.inputCount ? call.operands[patch.index] : nil
-          case 1: operand = patch.index < call.outputCount ? call.operands[call.inputCount + patch.index] : nil
-          case 2: operand = call.operands[call.inputCount + call.outputCount]
+          case 0: operand = patch.index < inputCount ? operands[patch.index] : nil
+          case 1: operand = patch.index < outputCount ? operands[inputCount + patch.index] : nil
+          case 2: operand = operands[inputCount + outputCount]
           default: operand = queue.counters.address
           }
           let word = operand.map { $0.word &+ UInt64(bitPattern: Int64(patch.offset)) } ?? 0
@@ -176,10 +190,22 @@ public final class LaunchKernel: Kernel, @unchecked Sendable {
       _ queue: CUDAQueue, _ places: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
       _ extra: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
     ) -> Int32 {
-      queue.context.driver.table.pointee.launch(
-        launch.function.handle, UInt32(launch.grid.x), UInt32(launch.grid.y), UInt32(launch.grid.z),
-        UInt32(launch.block.x), UInt32(launch.block.y), UInt32(launch.block.z), UInt32(launch.sharedBytes),
-        queue.stream, places, extra)
+      let (grid, block) = (launch.grid, launch.block)
+      guard launch.overlaps else {
+        return queue.context.driver.table.pointee.launch(
+          launch.function.handle, UInt32(grid.x), UInt32(grid.y), UInt32(grid.z), UInt32(block.x), UInt32(block.y),
+          UInt32(block.z), UInt32(launch.sharedBytes), queue.stream, places, extra)
+      }
+      var attribute = cameo_cuda_launch_attribute()
+      attribute.id = UInt32(CAMEO_CUDA_LAUNCH_PROGRAMMATIC)
+      attribute.value = 1
+      return withUnsafeMutablePointer(to: &attribute) { attribute in
+        var config = cameo_cuda_launch_config(
+          grid_x: UInt32(grid.x), grid_y: UInt32(grid.y), grid_z: UInt32(grid.z), block_x: UInt32(block.x),
+          block_y: UInt32(block.y), block_z: UInt32(block.z), shared_bytes: UInt32(launch.sharedBytes),
+          stream: queue.stream, attributes: attribute, attribute_count: 1)
+        return queue.context.driver.table.pointee.launch_extended(&config, launch.function.handle, places, extra)
+      }
     }
   }
 }

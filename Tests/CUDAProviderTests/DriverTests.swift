@@ -13,7 +13,8 @@ import Testing
         "/usr/bin/env", "clang", "-shared", "-fPIC", "-DSTART=\(start)", source, "-o", folder + "/libcuda-paper.so")
       #expect(built.status == 0, "\(built.error)")
       return try body(
-        CUDALibraries(folders: folder, driver: "libcuda-paper.so", compiler: "libnvrtc-none.so"))
+        CUDALibraries(
+          folders: folder, driver: "libcuda-paper.so", compiler: "libnvrtc-none.so", dnn: "libcudnn-none.so"))
     }
   }
 
@@ -38,8 +39,8 @@ import Testing
   @Test func theProbeNamesWhatIsThereAndWhatIsNot() throws {
     try withDriver { libraries in
       let probe = CUDAProbe(libraries)
-      #expect(probe.findings.map(\.what) == ["CUDA driver", "CUDA device 0", "CUDA device 1", "NVRTC"])
-      #expect(probe.findings.map(\.isFound) == [true, true, true, false])
+      #expect(probe.findings.map(\.what) == ["CUDA driver", "CUDA device 0", "CUDA device 1", "NVRTC", "cuDNN"])
+      #expect(probe.findings.map(\.isFound) == [true, true, true, false, false])
       #expect(
         probe.findings[1].detail
           == "Device of paper, compute capability 9.0, 132 multiprocessors, 16.0 GiB, 12.0 GiB free")
@@ -55,7 +56,8 @@ import Testing
       try withDriver(start: start) { libraries in
         let probe = CUDAProbe(libraries)
         #expect(probe.devices.isEmpty)
-        #expect(probe.findings.map(\.detail) == [words, "libnvrtc-none.so is not there"])
+        #expect(
+          probe.findings.map(\.detail) == [words, "libnvrtc-none.so is not there", "libcudnn-none.so is not there"])
       }
     }
   }

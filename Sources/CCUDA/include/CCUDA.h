@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CUDNN.h"
+
 #pragma clang assume_nonnull begin
 
 // MARK: Kernels
@@ -36,6 +38,8 @@ enum {
     CAMEO_CUDA_HOST_PORTABLE = 1,
     CAMEO_CUDA_CAPTURE_THREAD_LOCAL = 1,
     CAMEO_CUDA_EVENT_NO_TIMING = 2,
+    /// Of CUlaunchAttributeID: the kernel may begin before those in front of it are done.
+    CAMEO_CUDA_LAUNCH_PROGRAMMATIC = 6,
 };
 
 typedef struct cameo_cuda_context_tag *cameo_cuda_context;
@@ -47,6 +51,19 @@ typedef struct cameo_cuda_graph_tag *cameo_cuda_graph;
 typedef struct cameo_cuda_graph_exec_tag *cameo_cuda_graph_exec;
 /// CUtensorMap: 128 bytes at an address aligned to 64.
 typedef struct cameo_cuda_tensor_map { _Alignas(64) uint64_t words[16]; } cameo_cuda_tensor_map;
+
+/// CUlaunchAttribute: an id of CUlaunchAttributeID and its value.
+typedef struct cameo_cuda_launch_attribute {
+    uint32_t id, padding;
+    uint32_t value, others[15];
+} cameo_cuda_launch_attribute;
+/// CUlaunchConfig.
+typedef struct cameo_cuda_launch_config {
+    uint32_t grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes;
+    cameo_cuda_stream _Nullable stream;
+    cameo_cuda_launch_attribute *_Nullable attributes;
+    uint32_t attribute_count;
+} cameo_cuda_launch_config;
 
 /// libcuda.so.1. Every function returns a CUresult; members carry the names of the functions without "cu".
 typedef struct cameo_cuda_driver {
@@ -97,6 +114,8 @@ typedef struct cameo_cuda_driver {
     int32_t (*launch)(cameo_cuda_function function, uint32_t grid_x, uint32_t grid_y, uint32_t grid_z, uint32_t block_x, uint32_t block_y,
                       uint32_t block_z, uint32_t shared_bytes, cameo_cuda_stream _Nullable stream, void *_Nullable *_Nullable arguments,
                       void *_Nullable *_Nullable extra);
+    int32_t (*launch_extended)(const cameo_cuda_launch_config *config, cameo_cuda_function function, void *_Nullable *_Nullable arguments,
+                               void *_Nullable *_Nullable extra);
     int32_t (*tensor_map_tiled)(cameo_cuda_tensor_map *map, int32_t type, uint32_t rank, void *address, const uint64_t *sizes,
                                 const uint64_t *strides, const uint32_t *box, const uint32_t *element_strides, int32_t interleave,
                                 int32_t swizzle, int32_t promotion, int32_t fill);
@@ -134,6 +153,7 @@ typedef struct cameo_nvrtc {
 /// ":", may be empty), then where the system looks. The table, which lives as long as the process; or NULL, and why not in `reason`,
 /// as one clause in words. Safe from several threads; each success takes a table of its own.
 const cameo_cuda_driver *_Nullable cameo_cuda_open_driver(const char *names, const char *folders, char *reason, size_t size);
+const cameo_cudnn *_Nullable cameo_cuda_open_cudnn(const char *names, const char *folders, char *reason, size_t size);
 const cameo_nvrtc *_Nullable cameo_cuda_open_nvrtc(const char *names, const char *folders, char *reason, size_t size);
 
 #pragma clang assume_nonnull end

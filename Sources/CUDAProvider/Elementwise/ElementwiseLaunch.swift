@@ -121,7 +121,8 @@ extension [Launch.Argument] {
     for argument in self {
       let (size, alignment) =
         switch argument {
-        case .input, .output, .scratch, .resident, .int64: (8, 8)
+        case .input, .output, .scratch, .resident, .counters, .int64: (8, 8)
+        case .tensorMap: (128, 64)
         case .int32, .float: (4, 4)
         case .bytes(let value, let alignment): (value.count, alignment)
         }

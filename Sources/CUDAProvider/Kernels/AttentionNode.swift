@@ -259,10 +259,3 @@ extension AttentionNode.Heads {
       length: shape[2], size: shape[3])
   }
 }
-
-extension CUDARequest {
-  fileprivate func operand(_ index: Int) throws -> Operand {
-    guard let operand = input(index) else { throw Refusal("input \(index) is left out") }
-    return operand
-  }
-}

@@ -201,7 +201,7 @@ extension Launch.Argument {
       index < call.outputCount ? call.operands[call.inputCount + index].map { $0 + offset } : nil
     case .scratch(let offset): call.operands[call.inputCount + call.outputCount].map { $0 + offset }
     case .resident(let storage, let offset): storage.address + offset
-    case .int32, .int64, .float, .bytes: nil
+    case .counters, .tensorMap, .int32, .int64, .float, .bytes: nil
     }
   }
 
@@ -212,7 +212,7 @@ extension Launch.Argument {
     case .output(let index, let offset): .output(index, offset: offset + bytes)
     case .scratch(let offset): .scratch(offset: offset + bytes)
     case .resident(let storage, let offset): .resident(storage, offset: offset + bytes)
-    case .int32, .int64, .float, .bytes: self
+    case .counters, .tensorMap, .int32, .int64, .float, .bytes: self
     }
   }
 }
