@@ -107,17 +107,19 @@ struct ElementwiseCompileTests {
   static let forms: [Form] = {
     var forms: [Form] = []
     for width in [1, 2, 4, 8, 16] {
-      forms.append(Form("strided_copy.cu", ["WIDTH": width, "RANK": 3], ["strided_copy"]))
-      forms.append(Form("copy_parts.cu", ["WIDTH": width, "PARTS": 4], ["copy_parts"]))
+      forms.append(Form("strided_copy.cu", ["WIDTH": width, "RANK": 3, "UNITS": 4], ["strided_copy"]))
+      forms.append(Form("copy_parts.cu", ["WIDTH": width, "PARTS": 4, "UNITS": 4], ["copy_parts"]))
       for vector in Set([1, 16 / width]) {
         let macros = ["WIDTH": width, "RANK": 1, "FROM_VECTOR": vector, "TO_VECTOR": vector]
         forms.append(Form("transpose.cu", macros, ["transpose"]))
       }
       let gathers = ["gather", "gather_elements", "gather_nd"]
-      forms.append(Form("gather.cu", ["WIDTH": width, "RANK": 2, "DEPTH": 1], gathers))
+      forms.append(Form("gather.cu", ["WIDTH": width, "RANK": 2, "DEPTH": 1, "UNITS": 1], gathers))
       forms.append(Form("reverse_sequence.cu", ["WIDTH": width], ["reverse_sequence"]))
     }
-    for mode in 0..<4 { forms.append(Form("pad.cu", ["WIDTH": 2, "RANK": 2, "MODE": mode], ["pad"])) }
+    for mode in 0..<4 {
+      forms.append(Form("pad.cu", ["WIDTH": 2, "RANK": 2, "MODE": mode, "UNITS": 4, "VECTOR": 4], ["pad"]))
+    }
     for (element, reduction) in [(0, 0), (1, 1), (16, 2), (10, 3), (7, 4), (3, 1), (13, 2)] {
       let macros = ["WIDTH": 2, "RANK": 2, "DEPTH": 2, "ELEMENT": element, "REDUCTION": reduction]
       forms.append(Form("scatter.cu", macros, ["scatter_elements", "scatter_nd"]))

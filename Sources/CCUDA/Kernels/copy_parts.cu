@@ -1,4 +1,5 @@
-// Concat and Split: up to PARTS copies of rows at once. Block 256; the blocks of a part follow those of the one before.
+// Concat and Split: up to PARTS copies of rows at once. Block 256, a thread takes UNITS units; the blocks of a part follow those of
+// the one before.
 // Behind units.cuh.
 
 struct Part {
@@ -24,11 +25,11 @@ extern "C" __global__ void __launch_bounds__(256) copy_parts(const __grid_consta
     for (int i = 1; i < PARTS; i++)
         if (blockIdx.x >= a.parts[i].block) part = i;
     const Part &p = a.parts[part];
-    const u32 first = (blockIdx.x - p.block) * 1024 + threadIdx.x, count = p.count;
-    Unit units[4];
-    u32 places[4];
+    const u32 first = (blockIdx.x - p.block) * (256 * UNITS) + threadIdx.x, count = p.count;
+    Unit units[UNITS];
+    u32 places[UNITS];
 #pragma unroll
-    for (int u = 0; u < 4; u++) {
+    for (int u = 0; u < UNITS; u++) {
         u32 row = first + u * 256;
         if (row < count) {
             u32 column = p.row.split(row);
@@ -37,6 +38,6 @@ extern "C" __global__ void __launch_bounds__(256) copy_parts(const __grid_consta
         }
     }
 #pragma unroll
-    for (int u = 0; u < 4; u++)
+    for (int u = 0; u < UNITS; u++)
         if (first + u * 256 < count) p.to[places[u]] = units[u];
 }

@@ -1,4 +1,5 @@
-// Gather, GatherElements, GatherND. Indices beyond their axis take the nearest element that there is. Block 256. Behind units.cuh.
+// Gather, GatherElements, GatherND. Indices beyond their axis take the nearest element that there is. Block 256; `gather` takes UNITS
+// units a thread. Behind units.cuh.
 
 struct GatherArguments {
     const Unit *from;
@@ -9,11 +10,11 @@ struct GatherArguments {
     Division inner, picks;
 };
 
-/// to[o, k, i] = from[o, indices[k], i]; a thread a unit.
+/// to[o, k, i] = from[o, indices[k], i].
 extern "C" __global__ void __launch_bounds__(256) gather(const __grid_constant__ GatherArguments a) {
-    const u32 first = blockIdx.x * 512 + threadIdx.x;
+    const u32 first = blockIdx.x * (256 * UNITS) + threadIdx.x;
 #pragma unroll
-    for (int u = 0; u < 2; u++) {
+    for (int u = 0; u < UNITS; u++) {
         u32 outer = first + u * 256;
         if (outer >= a.count) return;
         u32 i = a.inner.split(outer), k = a.picks.split(outer);

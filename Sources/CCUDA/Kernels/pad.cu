@@ -1,4 +1,5 @@
-// Pad in all modes (MODE 0 constant, 1 edge, 2 reflect, 3 wrap) of RANK axes; block 256, a thread takes 4 units. Behind units.cuh.
+// Pad in all modes (MODE 0 constant, 1 edge, 2 reflect, 3 wrap) of RANK axes; block 256, a thread takes UNITS times VECTOR units
+// side by side, which the last extent of the result is a multiple of. Behind units.cuh.
 
 struct Arguments {
     const Unit *from;
@@ -29,24 +30,31 @@ DEVICE int source(int at, int extent) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) pad(const __grid_constant__ Arguments a) {
-    const u32 first = blockIdx.x * 1024 + threadIdx.x;
-    Unit units[4];
+    const u32 first = blockIdx.x * (256 * UNITS) + threadIdx.x;
+    Pack<Unit, VECTOR> packs[UNITS];
 #pragma unroll
-    for (int u = 0; u < 4; u++) {
-        u32 rest = first + u * 256;
+    for (int u = 0; u < UNITS; u++) {
+        u32 rest = (first + u * 256) * VECTOR;
         if (rest >= a.count) continue;
+        const int inner = (int)(RANK > 1 ? a.sizes[RANK - 1].split(rest) : rest) - a.before[RANK - 1];
         int place = 0;
         bool isInside = true;
 #pragma unroll
-        for (int axis = RANK - 1; axis >= 0; axis--) {
+        for (int axis = RANK - 2; axis >= 0; axis--) {
             u32 k = axis > 0 ? a.sizes[axis].split(rest) : rest;
             int at = source((int)k - a.before[axis], a.extents[axis]);
             isInside = isInside && at >= 0;
             place += at * a.strides[axis];
         }
-        units[u] = isInside ? a.from[place] : *(const Unit *)a.fill;
+#pragma unroll
+        for (int j = 0; j < VECTOR; j++) {
+            int at = source(inner + j, a.extents[RANK - 1]);
+            packs[u].at[j] = isInside && at >= 0 ? a.from[place + at] : *(const Unit *)a.fill;
+        }
     }
 #pragma unroll
-    for (int u = 0; u < 4; u++)
-        if (first + u * 256 < a.count) a.to[first + u * 256] = units[u];
+    for (int u = 0; u < UNITS; u++) {
+        const u32 to = (first + u * 256) * VECTOR;
+        if (to < a.count) *(Pack<Unit, VECTOR> *)(a.to + to) = packs[u];
+    }
 }

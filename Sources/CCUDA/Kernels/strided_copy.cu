@@ -1,5 +1,4 @@
-// A tensor whose elements lie at strides in another. RANK axes; block 256, grid so many that each thread takes 4 units.
-// Behind units.cuh.
+// A tensor whose elements lie at strides in another. RANK axes; block 256, a thread takes UNITS units. Behind units.cuh.
 
 struct Arguments {
     const Unit *from;
@@ -11,10 +10,10 @@ struct Arguments {
 };
 
 extern "C" __global__ void __launch_bounds__(256) strided_copy(const __grid_constant__ Arguments a) {
-    const u32 first = blockIdx.x * 1024 + threadIdx.x;
-    Unit units[4];
+    const u32 first = blockIdx.x * (256 * UNITS) + threadIdx.x;
+    Unit units[UNITS];
 #pragma unroll
-    for (int u = 0; u < 4; u++) {
+    for (int u = 0; u < UNITS; u++) {
         u32 rest = first + u * 256;
         if (rest < a.count) {
             int place = 0;
@@ -24,6 +23,6 @@ extern "C" __global__ void __launch_bounds__(256) strided_copy(const __grid_cons
         }
     }
 #pragma unroll
-    for (int u = 0; u < 4; u++)
+    for (int u = 0; u < UNITS; u++)
         if (first + u * 256 < a.count) a.to[first + u * 256] = units[u];
 }

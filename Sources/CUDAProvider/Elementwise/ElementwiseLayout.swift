@@ -53,7 +53,7 @@ struct ElementwiseLayout: Sendable {
     let walks = strides.indices.contains { !isWhole[$0] && !isOne[$0] }
     var fits = width
     while fits > 1 && dims[last] % fits != 0 { fits /= 2 }
-    if walks && fits * 4 >= width { width = fits }
+    if walks && fits * 2 >= width { width = fits }
     if let inner { while width > 1 && (inner % width != 0 || walks && dims[last] % width != 0) { width /= 2 } }
     let isEven = dims[last] % width == 0
     for index in strides.indices {

@@ -21,17 +21,19 @@ enum GatherKernels {
   static func unit(_ bytes: Int) -> Int { min(16, bytes & -bytes) }
 
   private static func launch(
-    _ request: CUDARequest, _ name: String, _ macros: [String: Int], count: Int, perBlock: Int = 256,
+    _ request: CUDARequest, _ name: String, _ macros: [String: Int], count: Int,
     _ arguments: [Launch.Argument]
   ) throws -> PreparedKernel {
     try Movement.check(count)
-    let function = try Movement(context: request.context).function(name, "gather.cu", macros)
+    let movement = Movement(context: request.context)
+    let units = name == "gather" ? movement.units(count) : 1
+    let function = try movement.function(name, "gather.cu", macros.merging(["UNITS": units]) { $1 })
     return PreparedKernel(
       LaunchKernel(
         "gather",
         [
           Launch(
-            function, grid: LaunchSize((count + perBlock - 1) / perBlock), block: LaunchSize(256), arguments.aligned)
+            function, grid: LaunchSize(movement.blocks(count, units)), block: LaunchSize(256), arguments.aligned)
         ]))
   }
 
@@ -45,7 +47,7 @@ enum GatherKernels {
     let count = y.byteCount / unit
     guard x.shape[axis] > 0 else { throw Refusal("an empty axis") }
     return try launch(
-      request, "gather", ["WIDTH": unit], count: count, perBlock: 512,
+      request, "gather", ["WIDTH": unit], count: count,
       [.input(0), .output(), .input(1), .int32(try isWide(indices)), .int32(x.shape[axis]), .int32(count)]
         + IndexDivision(bytes / unit).arguments + IndexDivision(indices.count).arguments)
   }

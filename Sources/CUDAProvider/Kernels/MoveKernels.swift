@@ -156,6 +156,8 @@ enum MoveKernels {
   }
 
   private static func launch(_ context: CUDAContext, _ parts: [Part], rows: Int, width: Int) throws -> Launch {
+    let movement = Movement(context: context)
+    let units = movement.units(parts.reduce(0) { $0 + rows * $1.row / width })
     var room = 2
     while room < parts.count { room *= 2 }
     var (arguments, block): ([Launch.Argument], Int) = ([], 0)
@@ -168,10 +170,10 @@ enum MoveKernels {
       arguments += IndexDivision(part.row / width).arguments
       arguments += [.int32(part.pitch.from / width), .int32(part.pitch.to / width)]
       arguments += [.int32(count), .int32(isThere ? block : Int(Int32.max)), .int32(0)]
-      if isThere { block += (count + 1023) / 1024 }
+      if isThere { block += movement.blocks(count, units) }
     }
     return Launch(
-      try Movement(context: context).function("copy_parts", "copy_parts.cu", ["WIDTH": width, "PARTS": room]),
+      try movement.function("copy_parts", "copy_parts.cu", ["WIDTH": width, "PARTS": room, "UNITS": units]),
       grid: LaunchSize(block), block: LaunchSize(256), arguments)
   }
 }

@@ -81,11 +81,20 @@ enum PadKernels {
       [.input(0), .output(), .bytes(pattern, alignment: 4), .int32(count)]
       + merged.flatMap { IndexDivision($0.result).arguments } + merged.map { .int32($0.source) }
       + merged.map { .int32($0.before) } + Tensor.strides(merged.map(\.source)).map { .int32($0) }
-    let function = try Movement(context: request.context).function(
-      "pad", "pad.cu", ["WIDTH": unit, "RANK": merged.count, "MODE": mode])
+    let movement = Movement(context: request.context)
+    var vector = max(1, 8 / unit)
+    while (merged.last?.result ?? 1) % vector != 0 { vector /= 2 }
+    let units = movement.units(count / vector)
+    let function = try movement.function(
+      "pad", "pad.cu", ["WIDTH": unit, "RANK": merged.count, "MODE": mode, "UNITS": units, "VECTOR": vector])
     return PreparedKernel(
       LaunchKernel(
-        "pad", [Launch(function, grid: LaunchSize((count + 1023) / 1024), block: LaunchSize(256), arguments.aligned)]),
+        "pad",
+        [
+          Launch(
+            function, grid: LaunchSize(movement.blocks(count / vector, units)), block: LaunchSize(256),
+            arguments.aligned)
+        ]),
       unreadInputs: MoveKernels.unread(request, from: 1))
   }
 }

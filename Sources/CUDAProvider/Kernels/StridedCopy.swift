@@ -22,6 +22,12 @@ struct Movement {
     return type.bitWidth / 8
   }
 
+  /// Units that a thread takes: several, where there are enough for all multiprocessors.
+  func units(_ count: Int) -> Int { count >= 4 * 1024 * context.info.multiprocessors ? 4 : 1 }
+
+  /// Blocks of 256 threads that take them all.
+  func blocks(_ count: Int, _ units: Int) -> Int { (count + 256 * units - 1) / (256 * units) }
+
   static func check(_ count: Int) throws {
     guard count < 1 << 31 else { throw Refusal("\(count) elements") }
   }
@@ -50,12 +56,13 @@ struct Movement {
     dims = [Int](repeating: 1, count: rank - dims.count) + dims
     let steps = [Int](repeating: 0, count: rank - walks[0].count) + walks[0]
     let count = dims.reduce(1, *)
+    let units = units(count)
     let arguments: [Launch.Argument] =
       [source(offset * width), target, .int32(count)] + dims.flatMap { IndexDivision($0).arguments }
       + steps.map { .int32($0) }
     return Launch(
-      try function("strided_copy", "strided_copy.cu", ["WIDTH": width, "RANK": rank]),
-      grid: LaunchSize((count + 1023) / 1024), block: LaunchSize(256), arguments.aligned)
+      try function("strided_copy", "strided_copy.cu", ["WIDTH": width, "RANK": rank, "UNITS": units]),
+      grid: LaunchSize(blocks(count, units)), block: LaunchSize(256), arguments.aligned)
   }
 
   /// Axis i of the result is axis `permutation[i]` of the source.
