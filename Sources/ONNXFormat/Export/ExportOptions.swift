@@ -9,7 +9,7 @@ public struct ExportOptions: Sendable {
   }
 
   /// The opset of the standard domain. nil: the source's, raised only where a node cannot be said in it, and never above
-  /// `opsetLimit` (or the source's own) so.
+  /// `opsetLimit` (or the source's own) so: operators that came later become their function bodies.
   public var opset: Int?
   /// How far the opset is raised unasked.
   public var opsetLimit = ONNXExporter.defaultOpsetLimit

@@ -11,13 +11,12 @@ struct LoweringDriver {
   /// The opsets to reach. Domains that are missing are added as they turn up.
   private(set) var target: [String: Int]
   let discardSourceForms: Bool
-  /// Whether a node that the opset cannot say may become its function body. Otherwise the opset has to rise.
-  let expandsOperators: Bool
+  /// How far the opset of the standard domain may rise; nil where it is given. A node that no opset up to here can say may become its
+  /// function body, for others the opset has to rise first.
+  let limit: Int?
 
-  init(
-    model: Model, source: [String: Int], target: [String: Int], discardSourceForms: Bool, expandsOperators: Bool
-  ) {
-    self.expandsOperators = expandsOperators
+  init(model: Model, source: [String: Int], target: [String: Int], discardSourceForms: Bool, limit: Int?) {
+    self.limit = limit
     self.model = model
     self.source = source
     self.target = target
@@ -163,7 +162,11 @@ struct LoweringDriver {
   private mutating func expand(_ graph: inout Graph, _ id: NodeID, because reason: CameoError, _ depth: Int) throws
     -> Bool
   {
-    guard expandsOperators, depth < 8, FunctionBody.exists(for: graph[id].operatorName) else { return false }
+    let name = graph[id].operatorName
+    if let limit, !name.domain.isEmpty || SchemaRegistry.versions(domain: "", name: name.name).first ?? 0 <= limit {
+      return false
+    }
+    guard depth < 8, FunctionBody.exists(for: name) else { return false }
     let types = graph[id].inputs.map { input in input.flatMap { graph[$0].type } }
     let added: [NodeID]
     do {

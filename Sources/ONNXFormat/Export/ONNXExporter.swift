@@ -120,7 +120,7 @@ public enum ONNXExporter {
     var types: TypeCompletion?
     while true {
       do {
-        var lowered = try lower(model, options, to: opset)
+        var lowered = try lower(model, options, to: opset, limit: limit)
         types?.withdraw(from: &lowered.graph)
         return lowered
       } catch let error as CameoError where error.kind == .unsupported {
@@ -135,14 +135,16 @@ public enum ONNXExporter {
     }
   }
 
-  private static func lower(_ model: Model, _ options: ExportOptions, to opset: Int) throws -> Lowered {
+  private static func lower(
+    _ model: Model, _ options: ExportOptions, to opset: Int, limit: Int
+  ) throws -> Lowered {
     let isSource = opset == model.opsets[""]
     func run(_ graph: Graph, _ source: [String: Int]) throws -> (Graph, [String: Int]) {
       var target = source
       target[""] = isSource ? source[""] ?? opset : opset
       var driver = LoweringDriver(
         model: model, source: source, target: target, discardSourceForms: options.discardSourceForms,
-        expandsOperators: options.opset != nil)
+        limit: options.opset == nil ? limit : nil)
       let result = try driver.lower(graph)
       var opsets = driver.target
       // A model that imports nothing of the standard domain gets it only where a node needs it.
