@@ -66,6 +66,7 @@ public struct CUDAProvider: ExecutionProvider {
 
   /// Operators whose kernels want float32 where the graph says so.
   private static let floatOnly: Set<OperatorName> = [
+    OperatorName("GridSample"), OperatorName("RoiAlign"),
     OperatorName("IntegerMatMul", domain: "ai.cameo"), OperatorName("MatMulIntegerToFloat", domain: "com.microsoft"),
     OperatorName("QLinearMatMul"), OperatorName("QGemm", domain: "com.microsoft"),
     OperatorName("IntegerConv", domain: "ai.cameo"),

@@ -8,6 +8,10 @@ typedef Wide<Input>::type Value;
 /// Line `line` of [outer, n, inner] begins here; its elements lie `inner` apart.
 DEVICE i64 beginning(i64 line, i64 n, i64 inner) { return line / inner * inner * n + line % inner; }
 
+#ifndef VEC
+#define VEC 1
+#endif
+
 #if KIND < 2
 /// The place of the greatest or least element that was met; NaN is either. `at` is -1 where none was.
 struct Best {
@@ -29,14 +33,19 @@ struct Choice {
     DEVICE Best operator()(Best a, Best b) const { return Best::wins(a, b, last) ? a : b; }
 };
 
-/// Lines of neighbours: line blockIdx.x * blockDim.y + threadIdx.y. blockDim.x: 32, or with blockDim.y == 1 any number of warps.
+/// Lines of neighbours, VEC at once, which divides n: line blockIdx.x * blockDim.y + threadIdx.y. blockDim.x: 32, or with blockDim.y == 1 any number of warps.
 extern "C" __global__ void arg_rows(const Input *x, i64 *y, int n, i64 lines, int last) {
     const i64 line = blockIdx.x * (i64)blockDim.y + threadIdx.y;
     if (line >= lines) return;
     const Choice choice = {last != 0};
     Best own = {(Value)0, -1};
 #pragma unroll 4
-    for (int at = threadIdx.x; at < n; at += blockDim.x) own = choice(own, Best{(Value)widen(x[line * n + at]), at});
+    for (int at = threadIdx.x * VEC; at < n; at += blockDim.x * VEC) {
+        Value v[VEC];
+        load<VEC>(x + line * n + at, v);
+#pragma unroll
+        for (int i = 0; i < VEC; i++) own = choice(own, Best{v[i], at + i});
+    }
     own = blockDim.x == 32 ? join_warp(own, choice) : join_block(own, Best{(Value)0, -1}, choice);
     if (threadIdx.x == 0) y[line] = own.at;
 }

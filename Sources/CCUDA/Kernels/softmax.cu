@@ -1,6 +1,7 @@
 // Softmax (MODE 0), LogSoftmax (1), Hardmax (2), and division by the sum of magnitudes (3) or their Euclidean norm (4).
 // Behind elements.cuh, rows.cuh. X, Y: codes of the operands' types; VEC: elements at once, a divisor of the row's length and small
-// enough that rows begin at multiples of it. FORM: 0 softmax_rows, 1 softmax_long, 2 softmax_strided or hardmax_strided.
+// enough that rows begin at multiples of it. FORM: 0 softmax_rows, 1 softmax_long, 2 softmax_strided or
+// hardmax_strided, 3 softmax_columns.
 
 typedef Coded<X>::type Input;
 typedef Coded<Y>::type Output;
@@ -107,7 +108,7 @@ extern "C" __global__ void __launch_bounds__(BOUND) softmax_rows(const Input *x,
 
 #endif
 
-#if FORM > 0 && MODE != 2
+#if (FORM == 1 || FORM == 2) && MODE != 2
 /// The greatest element and the sum of exponentials over it, as far as they are known.
 struct Running {
     float top, total;
@@ -134,43 +135,57 @@ struct Running {
 };
 
 #if FORM == 1
-/// A row for a block, read twice: any n.
-extern "C" __global__ void softmax_long(const Input *x, Output *y, i64 n) {
-    x += blockIdx.x * n;
-    y += blockIdx.x * n;
-    float v[VEC], top = -INFINITE, total = 0;
-    if (MODE < 3) {
-        for (i64 at = threadIdx.x * VEC; at < n; at += blockDim.x * VEC) {
-            load<VEC>(x + at, v);
-            float most = v[0];
-#pragma unroll
-            for (int i = 1; i < VEC; i++) most = fmaxf(most, v[i]);
-            const float next = fmaxf(top, most), origin = next == -INFINITE ? 0.0f : next;
-            total *= __expf(top - origin);
-#pragma unroll
-            for (int i = 0; i < VEC; i++) total += __expf(v[i] - origin);
-            top = next;
-        }
-        const float most = join_block(top, -INFINITE, Greater());
-        total *= __expf(top - (most == -INFINITE ? 0.0f : most));
-        // A row of nothing but -inf is NaN.
-        top = most;
-    } else {
-        for (i64 at = threadIdx.x * VEC; at < n; at += blockDim.x * VEC) {
-            load<VEC>(x + at, v);
-#pragma unroll
-            for (int i = 0; i < VEC; i++) total += part(v[i], 0);
-        }
+/// Calls f(place, elements) for all of a row that begins at a multiple of VEC less `head` elements: VEC at once where they lie so.
+template <typename F>
+DEVICE void each(const Input *x, i64 n, int head, F f) {
+    const i64 body = (n - head) / VEC * VEC, rest = head + body + threadIdx.x;
+    float one[1], v[VEC];
+    if (threadIdx.x < head) {
+        load<1>(x + threadIdx.x, one);
+        f(threadIdx.x, one);
     }
-    const Finish finish(top, join_block(total, 0.0f, Add()));
-    for (i64 at = threadIdx.x * VEC; at < n; at += blockDim.x * VEC) {
-        load<VEC>(x + at, v);
-#pragma unroll
-        for (int i = 0; i < VEC; i++) v[i] = finish(v[i]);
-        store<VEC>(y + at, v);
+#pragma unroll 2
+    for (i64 at = threadIdx.x * VEC; at < body; at += blockDim.x * VEC) {
+        load<VEC>(x + head + at, v);
+        f(head + at, v);
+    }
+    if (rest < n) {
+        load<1>(x + rest, one);
+        f(rest, one);
     }
 }
 
+/// A row for a block, read twice: any n. Here VEC need not divide it.
+extern "C" __global__ void softmax_long(const Input *x, Output *y, i64 n) {
+    const i64 start = blockIdx.x * n;
+    const int head = (int)min(n, (i64)(VEC - start % VEC) % VEC);
+    x += start;
+    y += start;
+    float top = -INFINITE, total = 0;
+    if (MODE < 3) {
+        each(x, n, head, [&](i64, auto &v) {
+            float next = top;
+            for (float e : v) next = fmaxf(next, e);
+            const float origin = next == -INFINITE ? 0.0f : next;
+            total *= __expf(top - origin);
+            for (float e : v) total += __expf(e - origin);
+            top = next;
+        });
+        const float most = join_block(top, -INFINITE, Greater());
+        // A row of nothing but -inf is NaN.
+        total *= __expf(top - (most == -INFINITE ? 0.0f : most));
+        top = most;
+    } else {
+        each(x, n, head, [&](i64, auto &v) {
+            for (float e : v) total += part(e, 0);
+        });
+    }
+    const Finish finish(top, join_block(total, 0.0f, Add()));
+    each(x, n, head, [&](i64 at, auto &v) {
+        for (float &e : v) e = finish(e);
+        store<sizeof(v) / sizeof(float)>(y + at, v);
+    });
+}
 #endif
 
 #if FORM == 2
@@ -230,5 +245,38 @@ extern "C" __global__ void hardmax_strided(const Input *x, Output *y, int n, int
         }
     }
     for (int i = 0; i < n; i++) y[start + (i64)i * inner] = rounded<Output>(i == best ? 1.0f : 0.0f);
+}
+#endif
+
+#if FORM == 3
+/// Along an inner axis of n <= PACKS elements, [outer, n, inner]: a thread has VEC columns in its registers. `packs`: threads for one item.
+extern "C" __global__ void softmax_columns(const Input *x, Output *y, int n, int inner, int packs, i64 count) {
+    const i64 index = blockIdx.x * (i64)blockDim.x + threadIdx.x;
+    if (index >= count) return;
+    const i64 item = index / packs, start = item * n * inner + (index - item * packs) * VEC;
+    float v[PACKS][VEC];
+#pragma unroll
+    for (int row = 0; row < PACKS; row++)
+        if (row < n) load<VEC>(x + start + (i64)row * inner, v[row]);
+#pragma unroll
+    for (int i = 0; i < VEC; i++) {
+        float top = -INFINITE, total = 0;
+        int first = 0;
+#pragma unroll
+        for (int row = 0; row < PACKS; row++)
+            if (MODE < 3 && row < n) {
+                if (v[row][i] > top) first = row;
+                top = fmaxf(top, v[row][i]);
+            }
+#pragma unroll
+        for (int row = 0; row < PACKS; row++)
+            if (MODE != 2 && row < n) total += part(v[row][i], top);
+        const Finish finish(top, total);
+#pragma unroll
+        for (int row = 0; row < PACKS; row++) v[row][i] = MODE == 2 ? (row == first ? 1.0f : 0.0f) : finish(v[row][i]);
+    }
+#pragma unroll
+    for (int row = 0; row < PACKS; row++)
+        if (row < n) store<VEC>(y + start + (i64)row * inner, v[row]);
 }
 #endif

@@ -26,8 +26,8 @@ enum OrderKernels {
     }
   }
 
-  private static func function(_ request: CUDARequest, _ name: String, kind: Int, sharedBytes: Int = 0) throws
-    -> CUDAFunction
+  private static func function(_ request: CUDARequest, _ name: String, kind: Int, vector: Int = 1, sharedBytes: Int = 0)
+    throws -> CUDAFunction
   {
     let x = try request.required(0)
     guard x.type.isNumber else { throw Refusal("elements of \(x.type)") }
@@ -36,7 +36,8 @@ enum OrderKernels {
       throw Refusal("\(x.type) to \(result)")
     }
     return try request.function(
-      name, in: files, macros: ["X": x.type.code, "Y": result.code, "KIND": kind], sharedBytes: sharedBytes)
+      name, in: files, macros: ["X": x.type.code, "Y": result.code, "KIND": kind, "VEC": vector],
+      sharedBytes: sharedBytes)
   }
 
   private static func place(_ request: CUDARequest, kind: Int) throws -> PreparedKernel {
@@ -47,7 +48,7 @@ enum OrderKernels {
     if lines.inner == 1 {
       let isLong = lines.n > 2048
       launch = Launch(
-        try function(request, "arg_rows", kind: kind),
+        try function(request, "arg_rows", kind: kind, vector: RowForm.vector([x.type], dividing: [lines.n])),
         grid: LaunchSize(isLong ? lines.count : parts(lines.count, of: 4)),
         block: isLong ? LaunchSize(1024) : LaunchSize(32, 4),
         [.input(0), .output(), .int32(lines.n), .int64(lines.count), .int32(last)])

@@ -57,7 +57,8 @@ enum SoftmaxKernels {
         [.input(0), .output(), .int32(n), .int32(1), .int64(rows)])
     }
     let function = try request.function(
-      "softmax_long", in: files, macros: macros.merging(["FORM": 1, "VEC": vector]) { $1 })
+      "softmax_long", in: files,
+      macros: macros.merging(["FORM": 1, "VEC": RowForm.vector(types, dividing: [])]) { $1 })
     return Launch(
       function, grid: LaunchSize(rows), block: LaunchSize(1024), [.input(0), .output(), .int64(n)])
   }
@@ -66,6 +67,16 @@ enum SoftmaxKernels {
     _ request: CUDARequest, _ mode: Mode, _ macros: [String: Int], _ types: [DataType], _ outer: Int, _ n: Int,
     _ inner: Int
   ) throws -> Launch {
+    if let packs = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32].first(where: { $0 >= n }) {
+      // All of a column in one thread's registers.
+      let vector = RowForm.vector(types, dividing: [inner], atMost: packs <= 4 ? 8 : packs <= 12 ? 4 : 2)
+      let count = outer * inner / vector
+      let function = try request.function(
+        "softmax_columns", in: files, macros: macros.merging(["FORM": 3, "VEC": vector, "PACKS": packs]) { $1 })
+      return Launch(
+        function, grid: LaunchSize(parts(count, of: 128)), block: LaunchSize(128),
+        [.input(0), .output(), .int32(n), .int32(inner), .int32(inner / vector), .int64(count)])
+    }
     if mode == .hard {
       let lines = outer * inner
       let function = try request.function(
@@ -95,9 +106,7 @@ struct ColumnForm {
     var width = 8
     while width < 256, width < columns { width *= 2 }
     // More threads a column where there are few columns, and rows enough for them.
-    while width > 8, 256 / width * 4 <= n, outer * parts(columns, of: width) < 4 * multiprocessors || width > 32 {
-      width /= 2
-    }
+    while width > 8, 256 / width * 4 <= n, outer * parts(columns, of: width) < 4 * multiprocessors { width /= 2 }
     block = LaunchSize(width, 256 / width)
     blocks = parts(columns, of: width)
   }
