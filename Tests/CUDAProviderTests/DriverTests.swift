@@ -14,7 +14,8 @@ import Testing
       #expect(built.status == 0, "\(built.error)")
       return try body(
         CUDALibraries(
-          folders: folder, driver: "libcuda-paper.so", compiler: "libnvrtc-none.so", dnn: "libcudnn-none.so"))
+          folders: folder, driver: "libcuda-paper.so", compiler: "libnvrtc-none.so", products: "libcublasLt-none.so",
+          dnn: "libcudnn-none.so"))
     }
   }
 
@@ -39,8 +40,9 @@ import Testing
   @Test func theProbeNamesWhatIsThereAndWhatIsNot() throws {
     try withDriver { libraries in
       let probe = CUDAProbe(libraries)
-      #expect(probe.findings.map(\.what) == ["CUDA driver", "CUDA device 0", "CUDA device 1", "NVRTC", "cuDNN"])
-      #expect(probe.findings.map(\.isFound) == [true, true, true, false, false])
+      #expect(
+        probe.findings.map(\.what) == ["CUDA driver", "CUDA device 0", "CUDA device 1", "NVRTC", "cuBLASLt", "cuDNN"])
+      #expect(probe.findings.map(\.isFound) == [true, true, true, false, false, false])
       #expect(
         probe.findings[1].detail
           == "Device of paper, compute capability 9.0, 132 multiprocessors, 16.0 GiB, 12.0 GiB free")
@@ -57,7 +59,10 @@ import Testing
         let probe = CUDAProbe(libraries)
         #expect(probe.devices.isEmpty)
         #expect(
-          probe.findings.map(\.detail) == [words, "libnvrtc-none.so is not there", "libcudnn-none.so is not there"])
+          probe.findings.map(\.detail) == [
+            words, "libnvrtc-none.so is not there", "libcublasLt-none.so is not there; own kernels compute products",
+            "libcudnn-none.so is not there; own kernels compute convolutions",
+          ])
       }
     }
   }

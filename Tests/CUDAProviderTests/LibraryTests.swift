@@ -15,12 +15,12 @@ import Testing
   @Test func aMissingLibraryIsNamed() {
     let libraries = CUDALibraries(
       folders: "/nowhere::/", driver: "libcuda-none.so.1", compiler: "libnvrtc-none.so.2:libnvrtc-none.so.1",
-      dnn: "libcudnn-none.so.1")
+      products: "libcublasLt-none.so", dnn: "libcudnn-none.so.1")
     #expect(reason(libraries.driver) == "system: libcuda-none.so.1 is not there")
     #expect(reason(libraries.compiler) == "system: neither libnvrtc-none.so.2 nor libnvrtc-none.so.1 is there")
     let probe = CUDAProbe(libraries)
     #expect(probe.devices.isEmpty)
-    #expect(probe.findings.map(\.what) == ["CUDA driver", "NVRTC", "cuDNN"])
+    #expect(probe.findings.map(\.what) == ["CUDA driver", "NVRTC", "cuBLASLt", "cuDNN"])
     #expect(probe.findings.allSatisfy { !$0.isFound })
     #expect(
       probe.obstacle
