@@ -54,24 +54,24 @@ import Testing
 
   @Test func algorithmsAreRemembered() throws {
     try withFolder { folder in
-      var algorithm = ProductAlgorithm(algorithm: .init(), workspaceBytes: 1 << 20)
-      withUnsafeMutableBytes(of: &algorithm.algorithm) { bytes in
-        for index in bytes.indices { bytes[index] = UInt8(truncatingIfNeeded: index * 5 + 1) }
-      }
-      func words(_ found: ProductAlgorithm?) -> [UInt8] {
-        found.map { withUnsafeBytes(of: $0.algorithm) { Array($0) } } ?? []
-      }
-      ProductMemory(folder: folder, machine: "one").keep(algorithm, for: problem)
-      let again = ProductMemory(folder: folder, machine: "one")
-      #expect(words(again.algorithm(for: problem)) == words(algorithm))
-      #expect(again.algorithm(for: problem)?.workspaceBytes == 1 << 20)
+      let file = folder + "/products"
+      try Data("one\t\(problem.text)\t1 2 3 4 5 6 7 ff 4096\nnonsense\n".utf8).write(to: URL(fileURLWithPath: file))
+      let memory = ProductMemory(folder: folder, machine: "one")
+      let algorithm = try #require(memory.algorithm(for: problem))
+      #expect(algorithm.workspaceBytes == 4096)
       var other = problem
       other.form.n = 6
-      #expect(again.algorithm(for: other) == nil)
+      #expect(memory.algorithm(for: other) == nil)
+      memory.keep(algorithm, for: other)
+      #expect(memory.algorithm(for: other)?.workspaceBytes == 4096)
+      #expect(try String(contentsOfFile: file, encoding: .utf8).hasSuffix("\t\(other.text)\t1 2 3 4 5 6 7 ff 4096\n"))
+      #expect(ProductMemory(folder: folder, machine: "one").algorithm(for: other) != nil)
       #expect(ProductMemory(folder: folder, machine: "two").algorithm(for: problem) == nil)
       #expect(ProductMemory(folder: nil, machine: "one").algorithm(for: problem) == nil)
-      try Data("one\t\(problem.text)\t1 2 3\nnonsense\n".utf8).write(to: URL(fileURLWithPath: folder + "/products"))
-      #expect(ProductMemory(folder: folder, machine: "one").algorithm(for: problem) == nil)
+      for broken in ["1 2 3", "1 2 3 4 5 6 7 8 -1", "1 2 3 4 5 6 7 x 0"] {
+        try Data("one\t\(problem.text)\t\(broken)\n".utf8).write(to: URL(fileURLWithPath: file))
+        #expect(ProductMemory(folder: folder, machine: "one").algorithm(for: problem) == nil)
+      }
     }
   }
 
