@@ -113,9 +113,10 @@ final class PlanAssembler {
       {
         operands = roundedOperands(request(node, inputs, outputs))
       }
+      let read = zip(entry.inputs, inputs).compactMap { $1?.type == .float ? $0 : nil }
       let floats = zip(entry.outputs, outputs).compactMap { $1?.type == .float ? $0 : nil }
       storage.add(
-        inputs: entry.inputs, outputs: entry.outputs, floats: floats, captures: entry.captures, operands)
+        inputs: entry.inputs, outputs: entry.outputs, read: read, floats: floats, captures: entry.captures, operands)
     }
     let result = storage.values(keeping: outputs + exact)
     if !result.isEmpty { operands = [:] }

@@ -7,6 +7,8 @@ struct RoundedStorage {
   private struct Step {
     let inputs: [ValueID?]
     let outputs: [ValueID?]
+    /// Inputs that are float32 in the graph, constants and the caller's included.
+    let read: [ValueID]
     let operands: RoundedOperands?
   }
 
@@ -14,11 +16,12 @@ struct RoundedStorage {
   private var candidates: Set<ValueID> = []
   private var fixed: Set<ValueID> = []
 
-  /// A node in the plan's order. `floats`: those of its outputs that are float32 in memory.
+  /// A node in the plan's order. `read`, `floats`: those of its inputs and outputs that are float32 in memory.
   mutating func add(
-    inputs: [ValueID?], outputs: [ValueID?], floats: [ValueID], captures: [ValueID], _ operands: RoundedOperands?
+    inputs: [ValueID?], outputs: [ValueID?], read: [ValueID], floats: [ValueID], captures: [ValueID],
+    _ operands: RoundedOperands?
   ) {
-    steps.append(Step(inputs: inputs, outputs: outputs, operands: operands))
+    steps.append(Step(inputs: inputs, outputs: outputs, read: read, operands: operands))
     candidates.formUnion(floats)
     fixed.formUnion(captures)
   }
@@ -42,7 +45,8 @@ struct RoundedStorage {
     guard let operands = step.operands else { return all }
     if operands.movesElements {
       let isWhole =
-        all.allSatisfy { rounded.contains($0) } && step.outputs.allSatisfy { $0.map(rounded.contains) ?? true }
+        all.allSatisfy { rounded.contains($0) } && step.read.allSatisfy { rounded.contains($0) }
+        && step.outputs.allSatisfy { $0.map(rounded.contains) ?? true }
         && step.inputs.contains { $0.map(rounded.contains) ?? false }
       return isWhole ? [] : all
     }

@@ -59,10 +59,17 @@ private final class HopperKernel: Kernel, @unchecked Sendable {
       withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
     }
     bytes += left + right
+    // Parameters one by one: where the driver puts one that is aligned to 64 bytes is its own matter.
+    var places = [0, 128]
+    places.append(bytes.count)
     append(Launch.Argument.output().address(call).map(\.word) ?? 0)
     let batches = (form.aStep == 0 ? 1 : form.batch, form.bStep == 0 ? 1 : form.batch)
-    for value in [form.m, form.n, form.k, batches.0, batches.1] { append(Int32(value)) }
+    for value in [form.m, form.n, form.k, batches.0, batches.1] {
+      places.append(bytes.count)
+      append(Int32(value))
+    }
     append(Int64(form.cStep))
+    places += [bytes.count - 8, bytes.count]
     for argument in plan.finish.arguments {
       switch argument {
       case .int64(let value): append(Int64(value))
@@ -70,7 +77,7 @@ private final class HopperKernel: Kernel, @unchecked Sendable {
       default: append(argument.address(call).map(\.word) ?? 0)
       }
     }
-    try queue.launch(function, grid: grid, block: LaunchSize(288), sharedBytes: sharedBytes, bytes)
+    try queue.launch(function, grid: grid, block: LaunchSize(288), sharedBytes: sharedBytes, bytes, at: places)
   }
 
   /// Boxes of 128 rows of 64 elements of [1][batches][rows][k].

@@ -53,7 +53,9 @@ enum NormKernels {
 
   private static func kernel(_ name: String, _ request: CUDARequest, _ problem: Problem) throws -> PreparedKernel {
     let (x, y) = (try request.required(0), try request.requiredOutput())
-    let others = [problem.scale, problem.bias, problem.skip?.input, problem.shift].map { $0.map { request.code($0) } ?? 0 }
+    let others = [problem.scale, problem.bias, problem.skip?.input, problem.shift].map {
+      $0.map { request.code($0) } ?? 0
+    }
     for case let index? in [problem.mean, problem.inverse] {
       if let type = request.output(index)?.type, type != .float { throw Refusal("statistics of \(type)") }
     }

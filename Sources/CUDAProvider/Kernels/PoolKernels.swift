@@ -21,7 +21,9 @@ enum PoolKernels {
     init(_ attributes: AttributeReader, input: [Int], output: [Int]) throws {
       let rank = input.count
       let kernel = try attributes.ints("kernel_shape")
-      guard rank >= 1, rank <= 3, output.count == rank, kernel.count == rank else { throw Refusal("\(rank) spatial axes") }
+      guard rank >= 1, rank <= 3, output.count == rank, kernel.count == rank else {
+        throw Refusal("\(rank) spatial axes")
+      }
       func list(_ name: String) throws -> [Int] {
         let values = try attributes.optionalInts(name) ?? []
         return values.count == rank ? values : [Int](repeating: 1, count: rank)
@@ -51,7 +53,9 @@ enum PoolKernels {
     }
   }
 
-  private static func make(_ request: CUDARequest, _ operation: Operation, isLast: Bool = false) throws -> PreparedKernel {
+  private static func make(_ request: CUDARequest, _ operation: Operation, isLast: Bool = false) throws
+    -> PreparedKernel
+  {
     let (x, y) = (try request.required(0), try request.requiredOutput())
     let isBytes = operation == .greatest && (x.type == .uint8 || x.type == .int8 || x.type == .double)
     guard isBytes ? x.type == y.type : x.type.isSmallFloat && y.type.isSmallFloat else {
@@ -75,7 +79,9 @@ enum PoolKernels {
     ].joined()
     let countsPadding = operation == .mean ? try request.attributes.bool("count_include_pad") : false
     let isColumnMajor = operation == .greatest && !isLast ? try request.attributes.bool("storage_order") : false
-    var arguments: [Launch.Argument] = [.input(0), .output(), request.output(1) == nil ? .null : .output(1), .int32(count)]
+    var arguments: [Launch.Argument] = [
+      .input(0), .output(), request.output(1) == nil ? .null : .output(1), .int32(count),
+    ]
     arguments += sizes.map { .int32($0) }
     arguments += [.divisor(channels / vector)] + window.output.reversed().map { .divisor($0) }
     arguments += [.float(Float(p)), .int32(countsPadding ? 1 : 0), .int32(isColumnMajor ? 1 : 0), .end]

@@ -81,7 +81,9 @@ enum RecurrentKernels {
   }
 
   /// Three for each direction: kind, alpha, beta. The node's names in order; its alphas and betas go, in order, to those that have them.
-  private static func activations(_ attributes: AttributeReader, _ cell: Cell, _ directions: Int) throws -> [Launch.Argument] {
+  private static func activations(_ attributes: AttributeReader, _ cell: Cell, _ directions: Int) throws -> [Launch
+    .Argument]
+  {
     let defaults = cell.activations
     var names = directions == 2 ? defaults + defaults : defaults
     if case .strings(let given) = attributes.node["activations"], !given.isEmpty { names = given }

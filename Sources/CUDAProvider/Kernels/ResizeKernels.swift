@@ -28,7 +28,8 @@ enum ResizeKernels {
         return taps
       }
     }
-    let moves = isNearest && x.type == y.type && tables.joined().allSatisfy { $0.indices.count == 1 && $0.weights[0] == 1 }
+    let moves =
+      isNearest && x.type == y.type && tables.joined().allSatisfy { $0.indices.count == 1 && $0.weights[0] == 1 }
     let none = [[Taps]](repeating: [Taps(indices: [0], weights: [1])], count: 3 - tables.count)
     return try launch(
       request, moves: moves, tables: none + tables, input: Array(x.shape[first...last]),
@@ -44,7 +45,9 @@ enum ResizeKernels {
       var given = axes.map { Double(y[$0]) / Double(x[$0]) }
       let policy = try request.attributes.string("keep_aspect_ratio_policy", default: "stretch")
       if policy != "stretch" {
-        guard let wanted = try sizes.constant?.ints(), wanted.count == axes.count else { throw Refusal("sizes are computed") }
+        guard let wanted = try sizes.constant?.ints(), wanted.count == axes.count else {
+          throw Refusal("sizes are computed")
+        }
         let ratios = zip(axes, wanted).map { Double($1) / Double(x[$0]) }
         let one = (policy == "not_larger" ? ratios.min() : ratios.max()) ?? 1
         given = axes.map { _ in one }

@@ -31,7 +31,9 @@ enum SampleKernels {
     while slices < channels, slices < 1024, parts(count, of: 128) * slices < 4 * request.multiprocessors { slices *= 2 }
     let function = try request.function(
       "grid_sample", in: files, macros: ["X": x.type.code, "Y": y.type.code, "GRID": grid.type.code, "KIND": 0])
-    var arguments: [Launch.Argument] = [.input(0), .input(1), .output(), .int64(count), .int32(positions), .int32(channels)]
+    var arguments: [Launch.Argument] = [
+      .input(0), .input(1), .output(), .int64(count), .int32(positions), .int32(channels),
+    ]
     arguments += sizes.map { .int32($0) }
     arguments += [
       .int32(rank), .int32(mode), .int32(padding), .int32(try request.attributes.bool("align_corners") ? 1 : 0), .end,
@@ -49,7 +51,9 @@ enum SampleKernels {
       x.count > 0, x.count < 1 << 31
     else { throw Refusal("\(x.shape) at \(boxes.shape)") }
     let attributes = request.attributes
-    let (rows, columns) = (try attributes.int("output_height", default: 1), try attributes.int("output_width", default: 1))
+    let (rows, columns) = (
+      try attributes.int("output_height", default: 1), try attributes.int("output_width", default: 1)
+    )
     let isHalf = try attributes.string("coordinate_transformation_mode", default: "half_pixel") == "half_pixel"
     let isMaximum = try attributes.string("mode", default: "avg") == "max"
     let function = try request.function(
@@ -57,7 +61,8 @@ enum SampleKernels {
     var arguments: [Launch.Argument] = [.input(0), .input(1), .input(2), .output(), .int64(y.count)]
     arguments += (x.shape + [rows, columns, try attributes.int("sampling_ratio", default: 0)]).map { .int32($0) }
     arguments += [
-      .float(try attributes.float("spatial_scale", default: 1)), .int32(isMaximum ? 1 : 0), .int32(isHalf ? 1 : 0), .end,
+      .float(try attributes.float("spatial_scale", default: 1)), .int32(isMaximum ? 1 : 0), .int32(isHalf ? 1 : 0),
+      .end,
     ]
     let launch = Launch(function, grid: LaunchSize(parts(y.count, of: 128)), block: LaunchSize(128), arguments)
     return PreparedKernel(LaunchKernel("roi align", [launch]))

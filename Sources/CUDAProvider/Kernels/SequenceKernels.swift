@@ -35,7 +35,9 @@ enum SequenceKernels {
         throw Refusal("positions \(positions.shape)")
       }
     } else {
-      guard cosine == 1, cosines.count == batch * length * half || cosines.rank == 3 && cosines.shape[0] == 1 && cosines.shape[1] == length
+      guard cosine == 1,
+        cosines.count == batch * length * half
+          || cosines.rank == 3 && cosines.shape[0] == 1 && cosines.shape[1] == length
       else { throw Refusal("angles \(cosines.shape)") }
     }
     let isShared = request.input(place) == nil && cosines.count != batch * length * half
@@ -68,7 +70,8 @@ enum SequenceKernels {
     let (cache, update) = (try request.required(0), try request.required(1))
     let axis = try request.axis("axis", default: -2, rank: cache.rank)
     let mode = try request.attributes.string("mode", default: "linear")
-    guard cache.type.bitWidth >= 8, cache.type != .string, axis > 0, update.type == cache.type, update.rank == cache.rank,
+    guard cache.type.bitWidth >= 8, cache.type != .string, axis > 0, update.type == cache.type,
+      update.rank == cache.rank,
       cache.shape.indices.allSatisfy({ $0 == axis || cache.shape[$0] == update.shape[$0] }),
       mode == "linear" || mode == "circular"
     else { throw Refusal("an update \(update.shape) of \(cache.shape), mode \(mode)") }

@@ -70,4 +70,23 @@ extension CUDAQueue {
     }
     try context.driver.check(code, "launch of \(function.name)")
   }
+
+  /// A launch with its parameters at these places of `parameters`, one for each.
+  func launch(
+    _ function: CUDAFunction, grid: LaunchSize, block: LaunchSize, sharedBytes: Int, _ parameters: [UInt8],
+    at places: [Int]
+  ) throws {
+    var bytes = parameters
+    let code = bytes.withUnsafeMutableBytes { bytes -> Int32 in
+      withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: places.count) { addresses in
+        for (index, place) in places.enumerated() {
+          addresses.initializeElement(at: index, to: bytes.baseAddress.map { $0 + place })
+        }
+        return context.driver.table.pointee.launch(
+          function.handle, UInt32(grid.x), UInt32(grid.y), UInt32(grid.z), UInt32(block.x), UInt32(block.y),
+          UInt32(block.z), UInt32(sharedBytes), stream, addresses.baseAddress, nil)
+      }
+    }
+    try context.driver.check(code, "launch of \(function.name)")
+  }
 }
