@@ -70,6 +70,8 @@ public struct CUDAProvider: ExecutionProvider {
     OperatorName("IntegerMatMul", domain: "ai.cameo"), OperatorName("MatMulIntegerToFloat", domain: "com.microsoft"),
     OperatorName("QLinearMatMul"), OperatorName("QGemm", domain: "com.microsoft"),
     OperatorName("IntegerConv", domain: "ai.cameo"),
+    // Angles grow with positions: rounded they turn by something else.
+    OperatorName("Sin"), OperatorName("Cos"),
   ]
 
   typealias Maker = @Sendable (CUDARequest) throws -> PreparedKernel
