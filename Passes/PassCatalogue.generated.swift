@@ -16,7 +16,7 @@ public enum PassCatalogue {
     `Tests/PassesTests/Cases`; a test fails where this page is out of date. `cameo passes NAME` prints a pass's part of it,
     `cameo passes NAME --text` the rules of one that is written in the [rule language](rules.md).
 
-    - **Attention**: [AbsorbCache](#absorbcache), [AbsorbScale](#absorbscale), [FuseAttention](#fuseattention), [FuseRotaryEmbedding](#fuserotaryembedding), [PackHeads](#packheads), [ReduceMask](#reducemask), [ShareKeyHeads](#sharekeyheads), [StateAttentionTypes](#stateattentiontypes)
+    - **Attention**: [AbsorbCache](#absorbcache), [AbsorbScale](#absorbscale), [FuseAttention](#fuseattention), [FuseRotaryEmbedding](#fuserotaryembedding), [PackAttention](#packattention), [PackHeads](#packheads), [ReduceMask](#reducemask), [ShareKeyHeads](#sharekeyheads), [StateAttentionTypes](#stateattentiontypes)
     - **Canonical**: [ExpandMicrosoft](#expandmicrosoft), [FlattenConcats](#flattenconcats), [FoldComputedShapes](#foldcomputedshapes), [LiftSoftmax](#liftsoftmax), [LiftTransposes](#lifttransposes), [LowerEinsum](#lowereinsum), [MergeReshapes](#mergereshapes), [MergeTransposes](#mergetransposes), [ResolveCastLike](#resolvecastlike), [StandardizeQuantization](#standardizequantization)
     - **Cleanup**: [EliminateCommonSubexpressions](#eliminatecommonsubexpressions), [EliminateDeadNodes](#eliminatedeadnodes), [EliminateIdentity](#eliminateidentity), [ExpandOperators](#expandoperators), [FoldConstants](#foldconstants), [InlineConstantIf](#inlineconstantif), [InlineFunctions](#inlinefunctions), [LegalizeActivations](#legalizeactivations)
     - **ControlFlow**: [HoistInvariants](#hoistinvariants), [MergeEqualBranches](#mergeequalbranches), [UnrollLoops](#unrollloops)
@@ -212,6 +212,31 @@ public enum PassCatalogue {
     - a rest that is changed: "element 4 of the result is neither turned like the 4 before it nor element 4 of x as it is"
     - pairs that turn both ways: "the pairs do not all turn the same way: the signs of element 1 differ from those of element 0"
     - angles of the first of an open number of heads: "the heads' axis of the cosine c may be empty"
+
+    ### PackAttention
+
+    Hands Attention the product that its operands are parts of (only with --enable). Level 4, stage: machine.
+
+    ```
+    Before: q, k, v = Split <axis = 2> (x)  y = Attention (RotaryEmbedding (q, c, s), RotaryEmbedding (k, c, s), v, mask)
+    After:  y = ai.cameo.PackedAttention (x, mask, "", "", "", c, s)
+    Where q and k are both rotated, and alike, or neither is.
+
+    x: float[b, l, 24]
+    before
+      q, k, v = Split <axis = 2, num_outputs = 3> (x)
+      y = Attention <kv_num_heads = 2, q_num_heads = 2> (q, k, v)
+    after
+      y = ai.cameo.PackedAttention <kv_num_heads = 2, q_num_heads = 2> (x)
+    ```
+
+    Left alone:
+
+    - only the keys rotated: "queries and keys are rotated differently"
+    - values read elsewhere: "the values are also read elsewhere"
+    - values of another size: "the heads of queries, keys and values differ in size"
+    - scores that are asked for: "the scores are asked for"
+    - keys worked on first: "the parts are not what Attention reads, nor their rotations"
 
     ### PackHeads
 

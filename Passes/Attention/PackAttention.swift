@@ -50,8 +50,9 @@ public enum PackAttention {
       while inputs.last == .some(nil) { inputs.removeLast() }
       let attributes =
         node.attributes.filter { $0.name != "qk_matmul_output_mode" } + (query.rotation?.attributes ?? [])
+      let last = (0..<3).last { node.output($0) != nil } ?? 0
       let outputs = change.nodes(
-        "PackedAttention", domain: "ai.cameo", inputs, attributes, present: (0..<3).map { node.output($0) != nil },
+        "PackedAttention", domain: "ai.cameo", inputs, attributes, present: (0...last).map { node.output($0) != nil },
         name: node.name)
       for (index, made) in outputs.enumerated() {
         if let old = node.output(index), let made { change.replace(old, with: made) }
