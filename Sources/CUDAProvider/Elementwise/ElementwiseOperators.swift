@@ -65,6 +65,7 @@ enum ElementwiseOperators {
       return program.compute(text, given, as: .bool)
     }
     if let text = numbers[node.type] {
+      guard first.kind != .bool else { throw Refusal("\(node.type) of bool") }
       try requireOneKind(given)
       return try expand(text, given, attributes, in: &program)
     }
@@ -82,6 +83,7 @@ enum ElementwiseOperators {
     case "Identity": return first
     case "Pow": return try power(given, in: &program)
     case "Mod":
+      guard first.kind != .bool else { throw Refusal("Mod of bool") }
       try requireOneKind(given)
       return program.compute(try attributes.bool("fmod") ? "e_fmod(%0, %1)" : "e_floored_mod(%0, %1)", given)
     case "BitShift": return try shift(given, attributes, in: &program)
@@ -182,7 +184,7 @@ enum ElementwiseOperators {
     _ values: [Value], _ attributes: AttributeReader, in program: inout ElementwiseProgram
   ) throws -> Value {
     try requireOneKind(values)
-    guard !values[0].kind.isFloat else { throw Refusal("BitShift of \(values[0].type)") }
+    guard !values[0].kind.isFloat, values[0].kind != .bool else { throw Refusal("BitShift of \(values[0].type)") }
     let name = try attributes.string("direction") == "LEFT" ? "e_shift_left" : "e_shift_right"
     return program.compute("\(name)(%0, %1, \(values[0].type.bitWidth))", values)
   }
