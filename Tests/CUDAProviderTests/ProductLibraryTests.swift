@@ -13,7 +13,7 @@ import Testing
     let place = folder + "/cublas/lib"
     try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
     let built = try Command.run(
-      "/usr/bin/env", ["clang", "-shared", "-fPIC"] + flags + [source, "-o", place + "/libcublasLt-paper.so"])
+      ["/usr/bin/env", "clang", "-shared", "-fPIC"] + flags + [source, "-o", place + "/libcublasLt-paper.so"])
     #expect(built.status == 0, "\(built.error)")
     // The folder given is another package's, beside which it lies.
     try FileManager.default.createDirectory(atPath: folder + "/nvrtc/lib", withIntermediateDirectories: true)
