@@ -26,7 +26,7 @@ import Testing
       #expect(Int(words[0]) == divisor)
       let edges = [0, 1, divisor - 1, divisor, 2 * divisor - 1, 2 * divisor, (1 << 31) - divisor, (1 << 31) - 1]
       for value in edges + (0..<1000).map({ $0 * 2_146_007 }) where (0..<1 << 31).contains(value) {
-        let quotient = words[1] == 0 ? value : (value * Int(words[1]) >> 32) >> Int(words[2])
+        let quotient = words[1] == 0 ? value : ((value * Int(words[1])) >> 32) >> Int(words[2])
         #expect(quotient == value / divisor, "\(value) / \(divisor)")
       }
     }
