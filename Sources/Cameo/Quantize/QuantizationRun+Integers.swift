@@ -100,7 +100,6 @@ extension QuantizationRun {
     quantizer.equalizes = equalizes
     quantizer.outlierThreshold = outlierThreshold
     quantizer.correctsBias = correctsBias
-    quantizer.roundsByData = roundsByData
     quantizer.limit = samples
     for path in cachePaths {
       let read = try within("file \(path)") { try CalibrationCache(contentsOf: path) }

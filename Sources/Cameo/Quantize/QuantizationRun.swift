@@ -44,7 +44,6 @@ public struct QuantizationRun {
   public var equalizes = false
   public var outlierThreshold: Float?
   public var correctsBias = false
-  public var roundsByData = false
   /// Samples that are read at most.
   public var samples: Int?
   public var calibrationPath: String?

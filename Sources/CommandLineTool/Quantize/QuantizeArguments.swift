@@ -120,8 +120,6 @@ struct AccuracyArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp("Move outliers of a product's data to its weights: 0 to 1, or auto.", valueName: "alpha"))
   var smoothQuant: SmoothingArgument?
-  @Flag(help: "Round weights for their products' results to stay close (GPTQ), not each to the nearest integer.")
-  var gptq = false
   @Flag(help: "Correct biases for the mean of what rounding weights takes away.") var biasCorrection = false
   @Flag(help: "Even out channels between convolutions first.") var equalize = false
   @Option(
@@ -142,7 +140,6 @@ struct AccuracyArguments: ParsableArguments {
   func apply(to run: inout QuantizationRun) throws {
     run.smoothing = smoothQuant?.smoothing
     run.correctsBias = biasCorrection
-    run.roundsByData = gptq
     run.equalizes = equalize
     run.outlierThreshold = outliers
     run.accuracyDrop = accuracyDrop

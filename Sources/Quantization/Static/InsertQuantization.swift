@@ -16,20 +16,17 @@ public struct InsertQuantization: Pass {
   private let parameters: [QuantizationParameters]
   private let options: StaticQuantizationOptions
   private let means: [ValueID: [Float]]
-  private let rounded: [NodeID: WeightCodes]
 
   /// `placement` is of the graph that the pass will see; `parameters` has an entry for each of its groups. `means`: for products' data,
   /// the mean of each channel, by which the bias is corrected for the weights' rounding; a value without is not corrected.
-  /// `rounded`: the codes of products' weights, where they are not to be the nearest.
   public init(
     _ placement: QuantizationPlacement, _ parameters: [QuantizationParameters], _ options: StaticQuantizationOptions,
-    means: [ValueID: [Float]] = [:], rounded: [NodeID: WeightCodes] = [:]
+    means: [ValueID: [Float]] = [:]
   ) {
     self.placement = placement
     self.parameters = parameters
     self.options = options
     self.means = means
-    self.rounded = rounded
   }
 
   public func run(_ context: PassContext) throws {
@@ -67,10 +64,6 @@ public struct InsertQuantization: Pass {
     let isShared = context.graph[product.weights].uses.count > 1 && given == nil
     let codes: WeightCodes
     if isShared, let made = known[product.weights]?[product.channelAxis] {
-      codes = made
-    } else if axis != nil, let made = rounded[product.node],
-      try floor == nil || zip(made.scales.elements(as: Float.self), floor ?? []).allSatisfy({ $0 >= $1 })
-    {
       codes = made
     } else {
       codes = try WeightCodes(

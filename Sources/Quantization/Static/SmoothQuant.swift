@@ -7,8 +7,7 @@ import Tensors
 /// weights multiplied by it, with s[j] = max|x[j]|^alpha / max|W[j]|^(1 - alpha).
 ///
 /// Source: Xiao et al., SmoothQuant, 2023. The division goes into the LayerNormalization or RMSNormalization that makes the data where
-/// nothing else reads it, else into a Mul, which an integer runtime fuses with the QuantizeLinear behind it. A convolution's data is divided
-/// by channels of the image; where each filter has one channel of its own, that costs the weights nothing.
+/// nothing else reads it, else into a Mul, which an integer runtime fuses with the QuantizeLinear behind it.
 public struct SmoothQuant: Pass {
   public let name = "SmoothQuant"
   public let summary = "moves outliers of a product's data to its weights"
@@ -18,7 +17,7 @@ public struct SmoothQuant: Pass {
   private let alpha: Float?
 
   /// `alpha` nil: for each value the one with the least expected error, see `expectedError`. `moments` are of the products' data
-  /// along its last axis, of convolutions' data along axis 1; a value without any is left alone.
+  /// along its last axis; a value without any is left alone.
   public init(_ placement: QuantizationPlacement, _ moments: [ValueID: ChannelSummary], alpha: Float?) {
     products = Dictionary(grouping: placement.products, by: \.data)
     self.moments = moments
@@ -43,13 +42,13 @@ public struct SmoothQuant: Pass {
     let channels = moments.channels
     var matrices: [ProductWeights] = []
     for reader in readers {
-      guard graph[reader.node].is("Conv") == graph[readers[0].node].is("Conv") else {
-        throw Refusal("a convolution and a product of matrices read its data", at: reader.node)
+      guard !graph[reader.node].is("Conv") else {
+        throw Refusal("a convolution's data is not smoothed", at: reader.node)
       }
-      guard let weights = graph.constant(reader.weights), weights.rank >= 2,
-        let matrix = try ProductWeights(weights, graph[reader.node], reader.channelAxis, channels: channels)
+      guard let weights = graph.constant(reader.weights), weights.rank == 2,
+        weights.shape[1 - reader.channelAxis] == channels
       else { throw Refusal("its weights do not fit \(channels) channels", at: reader.node) }
-      matrices.append(matrix)
+      matrices.append(try ProductWeights(weights, channelAxis: reader.channelAxis))
     }
     let magnitude = matrices.map(\.rowMagnitudes).reduce([Float](repeating: 0, count: channels)) {
       zip($0, $1).map(max)
@@ -105,9 +104,7 @@ public struct SmoothQuant: Pass {
     let inverse = factors.map { 1 / $0 }
     let nodes = Set(readers.map(\.node))
     let isAlone = !graph.isRegionOutput(data) && graph.consumers(data).allSatisfy { nodes.contains($0) }
-    let weights = graph.constant(readers[0].weights)
-    let spatial = graph[readers[0].node].is("Conv") ? max(0, (weights?.rank ?? 2) - 2) : 0
-    if isAlone, spatial == 0, let producer = graph.producer(data),
+    if isAlone, let producer = graph.producer(data),
       let places = try Self.parameters(of: producer, context, factors.count)
     {
       for (index, tensor) in places {
@@ -115,9 +112,8 @@ public struct SmoothQuant: Pass {
         change.setInput(index, of: producer, to: change.constant(try Tensor.of(scaled, .float, shape: tensor.shape)))
       }
     } else {
-      let shape = [inverse.count] + [Int](repeating: 1, count: spatial)
       let smoothed = change.node(
-        "Mul", [.existing(data), change.constant(try Tensor.of(inverse, .float, shape: shape))], covers: [])
+        "Mul", [.existing(data), change.constant(try Tensor.of(inverse, .float, shape: [inverse.count]))], covers: [])
       for reader in readers { change.setInput(0, of: reader.node, to: smoothed) }
     }
     for (reader, matrix) in zip(readers, matrices) {
@@ -144,73 +140,49 @@ public struct SmoothQuant: Pass {
   }
 }
 
-/// The weights of a product, seen as rows of the data's channels and columns of results.
+/// The weights of a product, seen as rows of the data's channels.
 private struct ProductWeights {
   private let tensor: Tensor
   private let values: [Float]
   private let rows: Int
   private let columns: Int
-  /// Filters that read the same channels, the channels that a filter reads, and the numbers of each; for a matrix one group.
-  private let filters: Int
-  private let inputs: Int
-  private let taps: Int
   private let isTransposed: Bool
 
-  /// nil where the weights do not fit. `channelAxis` counts output channels.
-  init?(_ tensor: Tensor, _ node: Node, _ channelAxis: Int, channels: Int) throws {
-    let groups = node.is("Conv") ? try AttributeReader(node).int("group", default: 1) : 1
-    isTransposed = channelAxis == 0
-    columns = tensor.shape[channelAxis]
-    inputs = tensor.shape[1 - channelAxis]
-    taps = tensor.shape[2...].reduce(1, *)
-    rows = channels
-    guard groups > 0, columns % groups == 0, inputs * groups == channels, node.is("Conv") || tensor.rank == 2 else {
-      return nil
-    }
-    filters = columns / groups
+  /// `channelAxis` counts output channels.
+  init(_ tensor: Tensor, channelAxis: Int) throws {
     self.tensor = tensor
     values = try tensor.elements(as: Float.self)
+    isTransposed = channelAxis == 0
+    (rows, columns) = isTransposed ? (tensor.shape[1], tensor.shape[0]) : (tensor.shape[0], tensor.shape[1])
   }
 
-  /// Calls `body` with each number's index, row and column.
-  private func forEach(_ body: (_ index: Int, _ row: Int, _ column: Int) -> Void) {
-    guard isTransposed else {
-      for row in 0..<rows { for column in 0..<columns { body(row * columns + column, row, column) } }
-      return
-    }
-    var index = 0
-    for column in 0..<columns {
-      let first = column / filters * inputs
-      for row in first..<first + inputs {
-        for _ in 0..<taps {
-          body(index, row, column)
-          index += 1
-        }
-      }
-    }
-  }
+  private func index(_ row: Int, _ column: Int) -> Int { isTransposed ? column * rows + row : row * columns + column }
 
   var rowMagnitudes: [Float] {
-    var greatest = [Float](repeating: 0, count: rows)
-    forEach { index, row, _ in greatest[row] = max(greatest[row], abs(values[index])) }
-    return greatest
+    (0..<rows).map { row in (0..<columns).reduce(Float(0)) { max($0, abs(values[index(row, $1)])) } }
   }
 
   /// With rows multiplied: the sum of squares, and the greatest magnitude of each column.
   func scaled(by factors: [Float]) -> (energy: Double, columns: [Float]) {
     var greatest = [Float](repeating: 0, count: columns)
     var energy = 0.0
-    forEach { index, row, column in
-      let x = abs(values[index]) * factors[row]
-      energy += Double(x) * Double(x)
-      greatest[column] = max(greatest[column], x)
+    for row in 0..<rows {
+      var sum: Float = 0
+      for column in 0..<columns {
+        let x = abs(values[index(row, column)]) * factors[row]
+        sum += x * x
+        greatest[column] = max(greatest[column], x)
+      }
+      energy += Double(sum)
     }
     return (energy, greatest)
   }
 
   func multiplied(by factors: [Float]) throws -> Tensor {
     try Tensor.make(.float, tensor.shape, as: Float.self) { out in
-      forEach { index, row, _ in out[index] = values[index] * factors[row] }
+      for row in 0..<rows {
+        for column in 0..<columns { out[index(row, column)] = values[index(row, column)] * factors[row] }
+      }
     }
   }
 }

@@ -55,15 +55,6 @@ public struct WeightCodes: Sendable {
     self.axis = axis
   }
 
-  /// Codes that were found elsewhere, in the order of the weights' elements; the most negative one becomes its neighbour.
-  init(_ codes: [Int64], _ scales: [Float], like weights: Tensor, as type: DataType, axis: Int) throws {
-    let least = Int64(try QuantizationScheme(type, isSymmetric: true).codes.lowerBound)
-    self.codes = try Tensor.of(codes.map { max($0, least) }, type, shape: weights.shape)
-    self.scales = try Tensor.of(scales, .float, shape: [scales.count])
-    zeros = try Tensor.of([Int64](repeating: 0, count: scales.count), type, shape: [scales.count])
-    self.axis = axis
-  }
-
   /// What the codes stand for.
   public func dequantized() throws -> [Float] {
     let view = try ElementView<Int64>(codes)
