@@ -82,10 +82,9 @@ public enum PackAttention {
 
     init(_ value: ValueID?, of split: NodeID, _ index: Int, heads: Int, _ context: PassContext) throws {
       let graph = context.graph
-      guard let value, let part = graph[split].output(index) else { throw Refusal("an operand is left out", at: split) }
-      guard graph.hasSingleUse(value), !graph.isRegionOutput(value), graph.hasSingleUse(part) else {
-        throw Refusal("a part is also read elsewhere", at: split)
-      }
+      guard let value, let part = graph[split].output(index), graph.hasSingleUse(value), !graph.isRegionOutput(value),
+        graph.hasSingleUse(part)
+      else { throw Refusal("a part is not read by Attention alone", at: split) }
       if value == part {
         (rotation, covers) = (nil, [])
         return
