@@ -237,6 +237,8 @@ public enum PassCatalogue {
     - values of another size: "the heads of queries, keys and values differ in size"
     - scores that are asked for: "the scores are asked for"
     - keys worked on first: "the parts are not what Attention reads, nor their rotations"
+    - queries read elsewhere: "a part is not read by Attention alone"
+    - rotated in other heads: "the rotation has another number of heads"
 
     ### PackHeads
 
