@@ -45,13 +45,11 @@ struct ProductProgramTests {
       ])
   }
 
-  private static func block(_ x: Int, _ bits: Int, book: Int = 0, zeros: Int = 0, scale: Int = 1, span: Int = 1) -> Form
-  {
+  private static func block(_ x: Int, _ bits: Int, book: Int = 0, zeros: Int = 0, scale: Int = 1) -> Form {
     form(
       "block_skinny", files: "block_skinny.cu",
       macros: [
         "X": x, "BITS": bits, "BOOK": book, "MIDDLE": 8, "ZEROS": zeros, "SCALE": scale, "GROUPS": 2, "WARPS": 8,
-        "SPAN": span,
         "RESULT": x, "ADDEND": 1,
       ])
   }
@@ -76,8 +74,7 @@ struct ProductProgramTests {
     form("skinny", files: "skinny.cu", macros: ["ELEMENT": 1, "GROUPS": 4, "WARPS": 8, "ACTIVATION": 1]),
     form("skinny", files: "skinny.cu", macros: ["ELEMENT": 2, "RESULT": 2, "GROUPS": 2, "WARPS": 16, "ADDEND": 1]),
     form("skinny", files: "skinny.cu", macros: ["ELEMENT": 3, "RESULT": 1, "GROUPS": 1, "WARPS": 4]),
-    block(1, 4, span: 4), block(2, 4, zeros: 1, scale: 2), block(3, 8, span: 2), block(2, 4, span: 2),
-    block(2, 4, book: 1), block(1, 8, zeros: 1),
+    block(1, 4), block(2, 4, zeros: 1, scale: 2), block(3, 8), block(2, 4, book: 1), block(1, 8, zeros: 1),
     form(
       "block_unpack", files: "block_unpack.cu",
       macros: ["BITS": 4, "BOOK": 1, "MIDDLE": 0, "ZEROS": 0, "SCALE": 1, "RESULT": 2]),

@@ -7,7 +7,7 @@ typedef ByNumber<ELEMENT>::type element;
 
 DEVICE uint4 load_once(const void *from) {
     uint4 x;
-    asm("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "l"(from));
+    asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "l"(from));
     return x;
 }
 
@@ -63,13 +63,13 @@ skinny(const float *x, const float *w, result *y, int m, int n, int k, i64 x_bat
 #define MMA "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"
 #endif
 DEVICE void multiply(float (&d)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {
-    asm(MMA " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+    asm volatile(MMA " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
 // A warp's step takes 16 rows of w and a depth of 32, of which each thread has eight elements of two rows next to each other: which of them
 // meet in one mma is the same for x, and does not matter to the sums.
-extern "C" __global__ void __launch_bounds__(WARPS * 32, 1024 / (WARPS * 32))
+extern "C" __global__ void __launch_bounds__(WARPS * 32)
 skinny(const element *x, const element *w, result *y, int m, int n, int k, i64 x_batch, i64 w_batch, i64 y_batch, const Finish f) {
     __shared__ float all[WARPS][16][8 * GROUPS + 1];
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4, first = blockIdx.x * 16;
@@ -79,11 +79,10 @@ skinny(const element *x, const element *w, result *y, int m, int n, int k, i64 x
     float sums[GROUPS][4] = {};
     constexpr int UNROLL = 4;
     for (int at = warp * 32 * UNROLL + t * 8; at - t * 8 < k; at += WARPS * 32 * UNROLL) {
-        uint4 a[UNROLL][2], b[UNROLL];
+        uint4 a[UNROLL][2];
 #pragma unroll
         for (int i = 0; i < UNROLL; i++) {
             const bool there = at + i * 32 < k;
-            b[i] = there && g < m ? __ldg((const uint4 *)(x + (i64)g * k + at + i * 32)) : make_uint4(0, 0, 0, 0);
             a[i][0] = there ? load_once(low + at + i * 32) : make_uint4(0, 0, 0, 0);
             a[i][1] = there ? load_once(high + at + i * 32) : make_uint4(0, 0, 0, 0);
         }
@@ -91,12 +90,11 @@ skinny(const element *x, const element *w, result *y, int m, int n, int k, i64 x
         for (int i = 0; i < UNROLL; i++) {
 #pragma unroll
             for (int j = 0; j < GROUPS; j++) {
-                if (j > 0) {
-                    const int row = j * 8 + g;
-                    b[i] = row < m && at + i * 32 < k ? __ldg((const uint4 *)(x + (i64)row * k + at + i * 32)) : make_uint4(0, 0, 0, 0);
-                }
-                multiply(sums[j], a[i][0].x, a[i][1].x, a[i][0].y, a[i][1].y, b[i].x, b[i].y);
-                multiply(sums[j], a[i][0].z, a[i][1].z, a[i][0].w, a[i][1].w, b[i].z, b[i].w);
+                const int row = j * 8 + g;
+                uint4 b = make_uint4(0, 0, 0, 0);
+                if (row < m && at + i * 32 < k) b = *(const uint4 *)(x + (i64)row * k + at + i * 32);
+                multiply(sums[j], a[i][0].x, a[i][1].x, a[i][0].y, a[i][1].y, b.x, b.y);
+                multiply(sums[j], a[i][0].z, a[i][1].z, a[i][0].w, a[i][1].w, b.z, b.w);
             }
         }
     }

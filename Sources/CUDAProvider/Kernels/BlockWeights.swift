@@ -189,17 +189,11 @@ enum BlockProduct {
   ) throws -> Kernel {
     let tiles = (form.n + 15) / 16
     let turns = (form.k + 127) / 128
-    let wanted = tiles >= 4 * request.context.info.multiprocessors ? 4 : 16
+    let wanted = tiles >= 8 * request.context.info.multiprocessors ? 4 : 16
     let warps = [16, 8, 4, 2].first { $0 <= wanted && $0 <= turns } ?? 1
     var macros = try macros(weights)
     macros.merge(try finish.macros(result: try ProductType(result))) { $1 }
     macros["X"] = try ProductType(type).rawValue
-    // As many codes at once as one scale and the alignment of a column allow.
-    let spans = weights.bits == 4 ? [4, 2, 1] : [2, 1]
-    macros["SPAN"] =
-      spans.first {
-        weights.group % (32 * $0) == 0 && weights.pitch % (weights.bits * $0) == 0 && form.k % (8 * $0) == 0
-      } ?? 1
     macros["GROUPS"] = form.m <= 8 ? 1 : 2
     macros["WARPS"] = warps
     let function = try request.function(

@@ -26,9 +26,7 @@ enum LibraryProducts {
     } else {
       operands.c = .scratch(offset: builder.room(plan.resultCount * (problem.result.bitWidth / 8)))
     }
-    if finishes, plan.result == .double { return false }
     guard let algorithm = try library.algorithm(problem, tunes: request.tunesProducts) else { return false }
-    if operands.bias != nil, let addend = plan.finish.addend { builder.leave(addend.index) }
     let items = plan.batches.items.map {
       LibraryProduct.Item(
         a: $0.a * plan.width, b: $0.b * plan.width, c: $0.c * (problem.result.bitWidth / 8))

@@ -20,7 +20,7 @@ enum SkinnyProduct {
     let blocks = (form.n + columns - 1) / columns
     // A warp's turn takes a depth of 128.
     let turns = (form.k + 127) / 128
-    let wanted = blocks * form.batch >= 4 * plan.request.context.info.multiprocessors ? 4 : 16
+    let wanted = blocks * form.batch >= 8 * plan.request.context.info.multiprocessors ? 4 : 16
     let warps = [16, 8, 4, 2].first { $0 <= wanted && $0 <= turns } ?? 1
     var macros = try plan.finish.macros(result: try ProductType(plan.result))
     macros["ELEMENT"] = try ProductType(plan.factors).rawValue
