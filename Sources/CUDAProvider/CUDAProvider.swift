@@ -133,6 +133,18 @@ struct CUDARequest {
   func input(_ index: Int) -> Operand? { request.input(index) }
   func output(_ index: Int = 0) -> Operand? { request.output(index) }
 
+  /// The input at `index`. Throws a refusal where it is left out.
+  func operand(_ index: Int) throws -> Operand {
+    guard let operand = input(index) else { throw Refusal("input \(index) is left out") }
+    return operand
+  }
+
+  /// The output at `index`. Throws a refusal where it is left out.
+  func result(_ index: Int = 0) throws -> Operand {
+    guard let operand = output(index) else { throw Refusal("output \(index) is left out") }
+    return operand
+  }
+
   /// A kernel of the named files of Sources/CCUDA/Kernels, one text behind the other.
   func function(
     _ name: String, in files: [String], macros: [String: Int] = [:], architecture: String? = nil, sharedBytes: Int = 0

@@ -33,11 +33,10 @@ enum {
     CAMEO_CUDA_SHARED_MEMORY_PER_BLOCK = 97,
     /// Of CUfunction_attribute.
     CAMEO_CUDA_FUNCTION_DYNAMIC_SHARED_MEMORY = 8,
-    /// Flags of cuStreamCreate, cuMemHostAlloc, cuStreamBeginCapture, cuEventCreate.
+    /// Flags of cuStreamCreate, cuMemHostAlloc, cuStreamBeginCapture.
     CAMEO_CUDA_STREAM_NON_BLOCKING = 1,
     CAMEO_CUDA_HOST_PORTABLE = 1,
     CAMEO_CUDA_CAPTURE_THREAD_LOCAL = 1,
-    CAMEO_CUDA_EVENT_NO_TIMING = 2,
     /// Of CUlaunchAttributeID: the kernel may begin before those in front of it are done.
     CAMEO_CUDA_LAUNCH_PROGRAMMATIC = 6,
 };
@@ -93,7 +92,6 @@ typedef struct cameo_cuda_driver {
     int32_t (*stream_create)(cameo_cuda_stream _Nullable *_Nonnull stream, uint32_t flags);
     int32_t (*stream_destroy)(cameo_cuda_stream stream);
     int32_t (*stream_synchronize)(cameo_cuda_stream _Nullable stream);
-    int32_t (*stream_wait)(cameo_cuda_stream stream, cameo_cuda_event event, uint32_t flags);
     int32_t (*stream_begin_capture)(cameo_cuda_stream stream, int32_t mode);
     int32_t (*stream_end_capture)(cameo_cuda_stream stream, cameo_cuda_graph _Nullable *_Nonnull graph);
     int32_t (*graph_instantiate)(cameo_cuda_graph_exec _Nullable *_Nonnull made, cameo_cuda_graph graph, uint64_t flags);
@@ -103,7 +101,6 @@ typedef struct cameo_cuda_driver {
     int32_t (*event_create)(cameo_cuda_event _Nullable *_Nonnull event, uint32_t flags);
     int32_t (*event_destroy)(cameo_cuda_event event);
     int32_t (*event_record)(cameo_cuda_event event, cameo_cuda_stream stream);
-    int32_t (*event_synchronize)(cameo_cuda_event event);
     int32_t (*event_elapsed)(float *milliseconds, cameo_cuda_event begin, cameo_cuda_event end);
     int32_t (*module_load)(cameo_cuda_module _Nullable *_Nonnull module, const void *image);
     int32_t (*module_unload)(cameo_cuda_module module);

@@ -77,22 +77,6 @@ extension ElementwiseProgram {
     }
     return (launches, plan.parts > 1 ? plan.rows * plan.parts * 4 : 0)
   }
-
-  /// What follows a product, as a program: `scale` times x0, plus what the inputs behind it hold (a row of biases, a residual: `added`, by
-  /// their types), then the activation. x0 is of `type`, the result of `result`.
-  static func epilogue(
-    _ type: DataType, scale: Float = 1, adding added: [DataType] = [], _ activation: FusedActivation?,
-    to result: DataType
-  ) throws -> ElementwiseProgram {
-    var program = ElementwiseProgram()
-    var value = try program.input(type)
-    if value.kind != .float { value = program.compute("(float)%0", [value], as: .float) }
-    if scale != 1 { value = program.compute("%0 * %1", [value, program.constant(Double(scale), value.type)]) }
-    for type in added { value = program.compute("%0 + %1", [value, try program.input(type)]) }
-    if let activation { value = try ElementwiseOperators.emit(activation, value, in: &program) }
-    try program.store(value, as: result)
-    return program
-  }
 }
 
 extension ElementwiseSource {

@@ -16,7 +16,7 @@ enum ChannelKernels {
     guard try !request.attributes.bool("training_mode"), request.output(1) == nil else {
       throw Refusal("training mode")
     }
-    let (x, y) = (try request.required(0), try request.requiredOutput())
+    let (x, y) = (try request.operand(0), try request.result())
     guard x.rank >= 1, x.count < 1 << 31 else { throw Refusal("the shape \(x.shape)") }
     let channels = x.rank > 1 ? x.shape[1] : 1
     for index in 1...4 { try request.requireElements(index, channels) }
@@ -40,7 +40,7 @@ enum ChannelKernels {
 
   private static func response(_ request: CUDARequest) throws -> PreparedKernel {
     try request.requireSmallFloats(inputs: [0])
-    let (x, y) = (try request.required(0), try request.requiredOutput())
+    let (x, y) = (try request.operand(0), try request.result())
     guard x.rank >= 2, x.count < 1 << 31 else { throw Refusal("the shape \(x.shape)") }
     let size = try request.attributes.int("size")
     guard size > 0 else { throw Refusal("size \(size)") }

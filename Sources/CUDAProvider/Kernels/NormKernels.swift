@@ -52,7 +52,7 @@ enum NormKernels {
   }
 
   private static func kernel(_ name: String, _ request: CUDARequest, _ problem: Problem) throws -> PreparedKernel {
-    let (x, y) = (try request.required(0), try request.requiredOutput())
+    let (x, y) = (try request.operand(0), try request.result())
     let others = [problem.scale, problem.bias, problem.skip?.input, problem.shift].map {
       $0.map { request.code($0) } ?? 0
     }
@@ -98,7 +98,7 @@ enum NormKernels {
 
   private static func layer(_ request: CUDARequest, isRMS: Bool) throws -> PreparedKernel {
     try request.requireSmallFloats(inputs: [0, 1, 2])
-    let x = try request.required(0)
+    let x = try request.operand(0)
     guard x.rank > 0 else { throw Refusal("a scalar") }
     let axis = try request.axis("axis", default: -1, rank: x.rank)
     let n = product(x.shape[axis...])
@@ -116,7 +116,7 @@ enum NormKernels {
 
   private static func simplified(_ request: CUDARequest) throws -> PreparedKernel {
     try request.requireSmallFloats(inputs: [0, 1])
-    let x = try request.required(0)
+    let x = try request.operand(0)
     guard x.rank > 0 else { throw Refusal("a scalar") }
     let axis = try request.axis("axis", default: -1, rank: x.rank)
     let n = product(x.shape[axis...])
@@ -130,7 +130,7 @@ enum NormKernels {
 
   private static func skip(_ request: CUDARequest, isRMS: Bool) throws -> PreparedKernel {
     try request.requireSmallFloats(inputs: [0, 1, 2, 3, 4], outputs: [0, 3])
-    let (x, skip) = (try request.required(0), try request.required(1))
+    let (x, skip) = (try request.operand(0), try request.operand(1))
     guard x.rank == 2 || x.rank == 3, let n = x.shape.last, n > 0 else { throw Refusal("rank \(x.rank)") }
     guard !isRMS || request.output(1) == nil else { throw Refusal("a mean of an RMS normalization") }
     let rows = x.count / n
@@ -152,7 +152,7 @@ enum NormKernels {
 
   private static func grouped(_ request: CUDARequest, groups: Int?) throws -> PreparedKernel {
     try request.requireSmallFloats(inputs: [0, 1, 2])
-    let x = try request.required(0)
+    let x = try request.operand(0)
     guard x.rank >= 2 else { throw Refusal("rank \(x.rank)") }
     let channels = x.shape[1]
     let groups = groups ?? channels
@@ -169,7 +169,7 @@ enum NormKernels {
   /// Over neighbouring axes at the end, or over all but one.
   private static func meanVariance(_ request: CUDARequest) throws -> PreparedKernel {
     try request.requireSmallFloats(inputs: [0])
-    let x = try request.required(0)
+    let x = try request.operand(0)
     let axes = Set(try request.attributes.ints("axes", default: [0, 2, 3]).map { try request.place($0, rank: x.rank) })
     let kept = x.shape.indices.filter { !axes.contains($0) && x.shape[$0] > 1 }
     let met = x.shape.indices.filter { axes.contains($0) && x.shape[$0] > 1 }

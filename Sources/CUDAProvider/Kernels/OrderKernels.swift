@@ -29,7 +29,7 @@ enum OrderKernels {
   private static func function(_ request: CUDARequest, _ name: String, kind: Int, vector: Int = 1, sharedBytes: Int = 0)
     throws -> CUDAFunction
   {
-    let x = try request.required(0)
+    let x = try request.operand(0)
     guard x.type.isNumber else { throw Refusal("elements of \(x.type)") }
     let result = kind < 2 ? x.type : request.output(0)?.type ?? x.type
     guard result == x.type || result.isSmallFloat && x.type.isSmallFloat else {
@@ -41,7 +41,7 @@ enum OrderKernels {
   }
 
   private static func place(_ request: CUDARequest, kind: Int) throws -> PreparedKernel {
-    let x = try request.required(0)
+    let x = try request.operand(0)
     let lines = try Lines(x.shape, axis: x.rank == 0 ? 0 : try request.axis("axis", default: 0, rank: x.rank))
     let last = try request.attributes.bool("select_last_index") ? 1 : 0
     let launch: Launch
@@ -62,7 +62,7 @@ enum OrderKernels {
   }
 
   private static func top(_ request: CUDARequest) throws -> PreparedKernel {
-    let x = try request.required(0)
+    let x = try request.operand(0)
     guard x.rank > 0, let k = try request.listed(1)?.first else { throw Refusal("a scalar") }
     let lines = try Lines(x.shape, axis: try request.axis("axis", default: -1, rank: x.rank))
     guard k > 0, k <= lines.n else { throw Refusal("\(k) of \(lines.n)") }
@@ -89,7 +89,7 @@ enum OrderKernels {
   }
 
   private static func cumulate(_ request: CUDARequest, kind: Int) throws -> PreparedKernel {
-    let x = try request.required(0)
+    let x = try request.operand(0)
     guard x.rank > 0, let axis = try request.listed(1)?.first else { throw Refusal("a scalar") }
     let lines = try Lines(x.shape, axis: try request.place(axis, rank: x.rank))
     let flags: [Launch.Argument] = [

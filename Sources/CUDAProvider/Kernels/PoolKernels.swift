@@ -56,7 +56,7 @@ enum PoolKernels {
   private static func make(_ request: CUDARequest, _ operation: Operation, isLast: Bool = false) throws
     -> PreparedKernel
   {
-    let (x, y) = (try request.required(0), try request.requiredOutput())
+    let (x, y) = (try request.operand(0), try request.result())
     let isBytes = operation == .greatest && (x.type == .uint8 || x.type == .int8 || x.type == .double)
     guard isBytes ? x.type == y.type : x.type.isSmallFloat && y.type.isSmallFloat else {
       throw Refusal("\(x.type) to \(y.type)")

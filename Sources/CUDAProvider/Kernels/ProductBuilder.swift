@@ -160,17 +160,6 @@ final class SequenceKernel: Kernel, @unchecked Sendable {
 }
 
 extension CUDARequest {
-  /// The operand at `index`. Throws a refusal where it is left out.
-  func operand(_ index: Int) throws -> Operand {
-    guard let operand = input(index) else { throw Refusal("input \(index) is left out") }
-    return operand
-  }
-
-  func result(_ index: Int = 0) throws -> Operand {
-    guard let operand = output(index) else { throw Refusal("output \(index) is left out") }
-    return operand
-  }
-
   /// Elements in another floating point type.
   func cast(
     _ from: Launch.Argument, _ type: DataType, to place: Launch.Argument, _ target: DataType, count: Int

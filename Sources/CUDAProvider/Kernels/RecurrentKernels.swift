@@ -22,7 +22,7 @@ enum RecurrentKernels {
   private static func make(_ request: CUDARequest, _ cell: Cell) throws -> PreparedKernel {
     try request.requireSmallFloats(inputs: [0, 1, 2, 3, 5, 6, 7], outputs: Array(0..<cell.outputs))
     let attributes = request.attributes
-    let (x, w, r) = (try request.required(0), try request.required(1), try request.required(2))
+    let (x, w, r) = (try request.operand(0), try request.operand(1), try request.operand(2))
     let isBatchFirst = try attributes.bool("layout")
     guard x.rank == 3, w.rank == 3, r.rank == 3 else { throw Refusal("X, W and R of ranks \([x, w, r].map(\.rank))") }
     let (length, batch) = (x.shape[isBatchFirst ? 1 : 0], x.shape[isBatchFirst ? 0 : 1])

@@ -31,14 +31,14 @@ enum ReduceKernels {
   private static let files = ["elements.cuh", "rows.cuh", "reduce.cu"]
 
   private static func make(_ request: CUDARequest, _ operation: Operation) throws -> PreparedKernel {
-    let x = try request.required(0)
+    let x = try request.operand(0)
     var axes = try request.listed(1) ?? request.attributes.optionalInts("axes") ?? []
     if axes.isEmpty, try !request.attributes.bool("noop_with_empty_axes") { axes = Array(0..<x.rank) }
     return try kernel(request, operation, Set(try axes.map { try request.place($0, rank: x.rank) }))
   }
 
   private static func global(_ request: CUDARequest, _ operation: Operation, p: Float = 2) throws -> PreparedKernel {
-    let x = try request.required(0)
+    let x = try request.operand(0)
     guard x.rank >= 2 else { throw Refusal("rank \(x.rank)") }
     return try kernel(request, operation, Set(2..<max(2, x.rank)), p: p)
   }
@@ -59,7 +59,7 @@ enum ReduceKernels {
   private static func kernel(
     _ request: CUDARequest, _ operation: Operation, _ met: Set<Int>, p: Float = 2
   ) throws -> PreparedKernel {
-    let (x, y) = (try request.required(0), try request.requiredOutput())
+    let (x, y) = (try request.operand(0), try request.result())
     let isFlag = x.type == .bool && (operation == .greatest || operation == .least)
     guard x.type.isNumber || isFlag, x.type == y.type || x.type.isSmallFloat && y.type.isSmallFloat else {
       throw Refusal("\(x.type) to \(y.type)")

@@ -10,7 +10,7 @@ enum ResizeKernels {
   private typealias Taps = ResizeInterpolation.Taps
 
   private static func make(_ request: CUDARequest) throws -> PreparedKernel {
-    let (x, y) = (try request.required(0), try request.requiredOutput())
+    let (x, y) = (try request.operand(0), try request.result())
     guard x.rank == y.rank, x.count > 0 else { throw Refusal("\(x.shape) to \(y.shape)") }
     let isNearest = try request.attributes.string("mode", default: "nearest") == "nearest"
     guard try request.attributes.string("coordinate_transformation_mode", default: "half_pixel") != "tf_crop_and_resize"
@@ -65,7 +65,7 @@ enum ResizeKernels {
   private static func launch(
     _ request: CUDARequest, moves: Bool, tables: [[Taps]], input: [Int], inner: Int
   ) throws -> PreparedKernel {
-    let (x, y) = (try request.required(0), try request.requiredOutput())
+    let (x, y) = (try request.operand(0), try request.result())
     var (source, target) = (x.type, y.type)
     if moves {
       guard source.bitWidth >= 8, source != .string, let carrier = DataType.carrier(bytes: source.bytes) else {

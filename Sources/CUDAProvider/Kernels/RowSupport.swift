@@ -4,17 +4,6 @@ import Operators
 import Tensors
 
 extension CUDARequest {
-  /// The operand at `index`. Throws a refusal where it is left out.
-  func required(_ index: Int) throws -> Operand {
-    guard let operand = request.input(index) else { throw Refusal("input \(index) is left out") }
-    return operand
-  }
-
-  func requiredOutput(_ index: Int = 0) throws -> Operand {
-    guard let operand = request.output(index) else { throw Refusal("output \(index) is left out") }
-    return operand
-  }
-
   /// Throws a refusal unless those of the inputs and outputs that are there are float32, float16 or bfloat16.
   func requireSmallFloats(inputs: [Int], outputs: [Int] = [0]) throws {
     for index in inputs {
@@ -90,11 +79,8 @@ extension DataType {
 extension Launch.Argument {
   /// `Divisor` of rows.cuh, for numbers below 2^31.
   static func divisor(_ value: Int) -> Launch.Argument {
-    let value = UInt64(max(1, value))
-    var shift: UInt64 = 0
-    while 1 << shift < value { shift += 1 }
-    let factor = ((1 << shift) - value) * (1 << 32) / value + 1
-    let words = [UInt32(value), UInt32(truncatingIfNeeded: factor), UInt32(shift)]
+    let division = IndexDivision(max(1, value))
+    let words = [division.divisor, division.factor, division.shift].map { UInt32(truncatingIfNeeded: $0) }
     return .bytes(words.withUnsafeBytes { Array($0) }, alignment: 4)
   }
 

@@ -11,7 +11,7 @@ enum SampleKernels {
 
   private static func grid(_ request: CUDARequest) throws -> PreparedKernel {
     try request.requireSmallFloats(inputs: [0, 1])
-    let (x, grid, y) = (try request.required(0), try request.required(1), try request.requiredOutput())
+    let (x, grid, y) = (try request.operand(0), try request.operand(1), try request.result())
     let rank = x.rank - 2
     guard rank >= 1, rank <= 3, grid.rank == x.rank, grid.shape.last == rank, grid.shape[0] == x.shape[0], x.count > 0
     else { throw Refusal("\(x.shape) at \(grid.shape)") }
@@ -45,8 +45,8 @@ enum SampleKernels {
 
   private static func regions(_ request: CUDARequest) throws -> PreparedKernel {
     try request.requireSmallFloats(inputs: [0, 1])
-    let (x, boxes, items) = (try request.required(0), try request.required(1), try request.required(2))
-    let y = try request.requiredOutput()
+    let (x, boxes, items) = (try request.operand(0), try request.operand(1), try request.operand(2))
+    let y = try request.result()
     guard x.rank == 4, boxes.rank == 2, boxes.shape[1] == 4, items.type == .int64, items.count == boxes.shape[0],
       x.count > 0, x.count < 1 << 31
     else { throw Refusal("\(x.shape) at \(boxes.shape)") }

@@ -14,8 +14,8 @@ enum SequenceKernels {
 
   private static func rotary(_ request: CUDARequest, cosine: Int, positions place: Int) throws -> PreparedKernel {
     try request.requireSmallFloats(inputs: [0, cosine, cosine + 1])
-    let (x, y) = (try request.required(0), try request.requiredOutput())
-    let (cosines, sines) = (try request.required(cosine), try request.required(cosine + 1))
+    let (x, y) = (try request.operand(0), try request.result())
+    let (cosines, sines) = (try request.operand(cosine), try request.operand(cosine + 1))
     guard x.rank == 3 || x.rank == 4, cosines.rank >= 2, cosines.shape == sines.shape, cosines.type == sines.type,
       let angles = cosines.shape.last, angles > 0
     else { throw Refusal("\(x.shape) by \(cosines.shape), \(sines.shape)") }
@@ -67,7 +67,7 @@ enum SequenceKernels {
   }
 
   private static func scatter(_ request: CUDARequest) throws -> PreparedKernel {
-    let (cache, update) = (try request.required(0), try request.required(1))
+    let (cache, update) = (try request.operand(0), try request.operand(1))
     let axis = try request.axis("axis", default: -2, rank: cache.rank)
     let mode = try request.attributes.string("mode", default: "linear")
     guard cache.type.bitWidth >= 8, cache.type != .string, axis > 0, update.type == cache.type,

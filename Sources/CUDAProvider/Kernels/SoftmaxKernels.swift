@@ -24,7 +24,7 @@ enum SoftmaxKernels {
 
   private static func make(_ request: CUDARequest, _ mode: Mode) throws -> PreparedKernel {
     try request.requireSmallFloats(inputs: [0])
-    let (x, y) = (try request.required(0), try request.requiredOutput())
+    let (x, y) = (try request.operand(0), try request.result())
     guard x.count <= 1 << 40 else { throw Refusal("\(x.count) elements") }
     let axis = x.rank == 0 ? 0 : try request.axis("axis", default: -1, rank: x.rank)
     let n = x.rank == 0 ? 1 : x.shape[axis]
