@@ -20,7 +20,7 @@ public enum PassCatalogue {
     - **Canonical**: [ExpandMicrosoft](#expandmicrosoft), [FlattenConcats](#flattenconcats), [FoldComputedShapes](#foldcomputedshapes), [LiftSoftmax](#liftsoftmax), [LiftTransposes](#lifttransposes), [LowerEinsum](#lowereinsum), [MergeReshapes](#mergereshapes), [MergeTransposes](#mergetransposes), [ResolveCastLike](#resolvecastlike), [StandardizeQuantization](#standardizequantization)
     - **Cleanup**: [EliminateCommonSubexpressions](#eliminatecommonsubexpressions), [EliminateDeadNodes](#eliminatedeadnodes), [EliminateIdentity](#eliminateidentity), [ExpandOperators](#expandoperators), [FoldConstants](#foldconstants), [InlineConstantIf](#inlineconstantif), [InlineFunctions](#inlinefunctions), [LegalizeActivations](#legalizeactivations)
     - **ControlFlow**: [HoistInvariants](#hoistinvariants), [MergeEqualBranches](#mergeequalbranches), [UnrollLoops](#unrollloops)
-    - **Fusion**: [FuseBlockMatMul](#fuseblockmatmul), [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseSoftmax](#fusesoftmax), [GatherQuantizedRows](#gatherquantizedrows)
+    - **Fusion**: [FuseBlockMatMul](#fuseblockmatmul), [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseResidual](#fuseresidual), [FuseSoftmax](#fusesoftmax), [GatherQuantizedRows](#gatherquantizedrows)
     - **Integer**: [ExplainQuantization](#explainquantization), [UseDynamicProducts](#usedynamicproducts), [UseIntegerProducts](#useintegerproducts)
     - **Layout**: [UseChannelsLast](#usechannelslast)
     - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseEmbedLayerNormalization](#fuseembedlayernormalization), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseQuantizedOperators](#fusequantizedoperators), [FuseQuantizedProducts](#fusequantizedproducts), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention), [UseUnsignedQuantization](#useunsignedquantization)
@@ -889,6 +889,29 @@ public enum PassCatalogue {
     - padding as large as the kernel: "a pool's padding must be smaller than its kernel"
     - computed amounts: "the Pad's amounts are computed"
     - data of an unknown rank: "the rank is not known"
+
+    ### FuseResidual
+
+    Puts the sum with another value into MatMul (only with --enable). Level 4, stage: machine.
+
+    ```
+    Before: s = ai.cameo.FusedMatMul (x, W, b)  y = Add (s, z)
+    After:  y = ai.cameo.FusedMatMul (x, W, b, z)
+    Where W is a constant matrix, z has the result's shape, and nothing else reads s.
+
+    x: float[b, 2, 3], z: float[b, 2, 2]
+    before                                after
+    m = MatMul (x, {1, 2, 3, 4, 5, 6})    y = ai.cameo.FusedMatMul (x, {1, 2, 3, 4, 5, 6}, "", z)
+    y = Add (z, m)
+    ```
+
+    Left alone:
+
+    - an activation in between
+    - a product that others read
+    - weights that are computed: "its right operand is no constant matrix"
+    - a residual already: "it has a residual already"
+    - a row: "what is added has another shape or type"
 
     ### FuseSoftmax
 

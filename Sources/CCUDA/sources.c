@@ -137,6 +137,9 @@ static const char product_turn_cu[] = {
 static const char product_wgmma_cu[] = {
 #embed "Kernels/product_wgmma.cu" suffix(, 0)
 };
+static const char queue_order_cuh[] = {
+#embed "Kernels/queue_order.cuh" suffix(, 0)
+};
 static const char recurrent_cu[] = {
 #embed "Kernels/recurrent.cu" suffix(, 0)
 };
@@ -229,6 +232,7 @@ static const struct {
     SOURCE("product_tiles.cuh", product_tiles_cuh),
     SOURCE("product_turn.cu", product_turn_cu),
     SOURCE("product_wgmma.cu", product_wgmma_cu),
+    SOURCE("queue_order.cuh", queue_order_cuh),
     SOURCE("recurrent.cu", recurrent_cu),
     SOURCE("reduce.cu", reduce_cu),
     SOURCE("resize.cu", resize_cu),

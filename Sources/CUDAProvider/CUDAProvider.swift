@@ -30,7 +30,7 @@ public struct CUDAProvider: ExecutionProvider {
   public var device: Device? { context }
   public var precisions: Set<Precision> { [.fp32, .tf32, .fp16, .bf16] }
   public var machine: String { "\(context.info.name), driver \(context.driver.version)" }
-  public var passes: Set<String> { ["PackAttention"] }
+  public var passes: Set<String> { ["FuseResidual", "PackAttention"] }
   public func probe() -> [ProviderFinding] { CUDAProbe().findings }
 
   /// Operators with kernels, "domain.name" or "name", sorted.

@@ -25,7 +25,7 @@ public struct KernelCompiler: Sendable {
   /// Throws `.badInput` with NVRTC's log where the source is wrong, `.unsupported` where NVRTC does not know the architecture. A cache that
   /// cannot be written is no error: the next process compiles again.
   public func compile(_ program: KernelProgram) throws -> Kernel {
-    let (text, options) = (program.text, program.options)
+    let (text, options) = (try program.text(), program.options)
     let key =
       (["NVRTC \(compiler.version)", "driver \(driverVersion?.description ?? "none")"] + options + ["", text])
       .joined(separator: "\n")

@@ -45,8 +45,10 @@ public struct KernelProgram: Sendable, Hashable {
   /// The last source's name, which is the one with the kernels.
   public var name: String { sources.last?.name ?? "empty" }
 
-  /// Messages count lines within each source.
-  var text: String { sources.map { "#line 1 \"\($0.name)\"\n\($0.text)\n" }.joined() }
+  /// queue_order.cuh, which all programs begin with, and the sources. Messages count lines within each.
+  func text() throws -> String {
+    try ([KernelSource.embedded("queue_order.cuh")] + sources).map { "#line 1 \"\($0.name)\"\n\($0.text)\n" }.joined()
+  }
 
   /// The same for the same program, whatever the order in which macros were set.
   var options: [String] {

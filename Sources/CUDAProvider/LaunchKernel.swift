@@ -37,9 +37,6 @@ public struct Launch {
   /// Of dynamic shared memory; `CUDAContext.function` was told of it where it is more than 48 KiB.
   public var sharedBytes: Int
   public var arguments: [Argument]
-  /// The kernel may begin before the work in front of it is done: it waits by itself (griddepcontrol.wait) before it reads or writes what
-  /// others do. Only where the device's capability is 9.0 or more.
-  public var overlaps = false
 
   public init(
     _ function: CUDAFunction, grid: LaunchSize, block: LaunchSize, sharedBytes: Int = 0, _ arguments: [Argument]
@@ -191,7 +188,8 @@ public final class LaunchKernel: Kernel, @unchecked Sendable {
       _ extra: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
     ) -> Int32 {
       let (grid, block) = (launch.grid, launch.block)
-      guard launch.overlaps else {
+      // Every kernel waits by itself for those in front (queue_order.cuh).
+      guard queue.context.info.capability >= CUDAVersion(9, 0) else {
         return queue.context.driver.table.pointee.launch(
           launch.function.handle, UInt32(grid.x), UInt32(grid.y), UInt32(grid.z), UInt32(block.x), UInt32(block.y),
           UInt32(block.z), UInt32(launch.sharedBytes), queue.stream, places, extra)

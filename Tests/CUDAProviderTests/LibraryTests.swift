@@ -57,6 +57,19 @@ import Testing
     #expect(throws: CameoError.self) { try KernelSource.embedded("none.cu") }
   }
 
+  /// Kernels are launched while those in front still run.
+  @Test func everyKernelWaitsForTheWorkInFront() throws {
+    var count = 0
+    for name in KernelSource.embeddedNames where name.hasSuffix(".cu") {
+      for text in try KernelSource.embedded(name).text.components(separatedBy: "__global__").dropFirst() {
+        let body = text.components(separatedBy: "\n}")[0]
+        #expect(body.contains("wait_for_others()"), "\(name): \(text.prefix(100))")
+        count += 1
+      }
+    }
+    #expect(count > 60)
+  }
+
   @Test func continuousIntegrationHasNVRTC() {
     #expect(
       Toolkit.isThere || !Repository.isCI, "\(reason(Toolkit.libraries.compiler)): Tools/setup models installs it")

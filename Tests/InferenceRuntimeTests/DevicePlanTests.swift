@@ -164,4 +164,60 @@ import Testing
       #expect(values.allSatisfy { abs($0 - $1) <= 0.02 * max(1, abs($0)) })
     }
   }
+
+  // MARK: What goes wrong
+
+  private static func onPaper(_ mode: ExecutionMode = .standard) throws -> (session: Session, device: PaperDevice) {
+    let provider = PaperProvider()
+    var options = SessionOptions()
+    options.threads = 1
+    options.mode = mode
+    let model = Model(graph: try ONNXText.parseGraph(mixed))
+    return (try Session(model, providers: [provider, CPUProvider()], options: options), provider.paper)
+  }
+
+  @Test func tooLittleMemoryIsAnErrorThatLeavesTheSessionUsable() throws {
+    let (session, device) = try Self.onPaper()
+    let small = try Self.inputs(2)
+    let expected = try Self.bits(session.run(small))
+    device.mostBytes.withLock { $0 = 4096 }
+    let error = #expect(throws: CameoError.self) { try session.run(try Self.inputs(1000)) }
+    #expect(error?.kind == .limit)
+    #expect(error.map { "\($0)".contains("4096 bytes free") } == true)
+    #expect(try Self.bits(session.run(small)) == expected)
+    device.mostBytes.withLock { $0 = Int.max }
+    #expect(try session.run(try Self.inputs(1000))["t"]?.shape == [1000, 8])
+  }
+
+  @Test(arguments: [ExecutionMode.standard, .reduceOverhead])
+  func aLostDeviceIsAnErrorOfTheRunThatMeetsIt(_ mode: ExecutionMode) throws {
+    let (session, device) = try Self.onPaper(mode)
+    let inputs = try Self.inputs(3)
+    var expected: [[String: [UInt32]]] = []
+    for _ in 0..<3 { expected.append(try Self.bits(session.run(inputs))) }
+    device.isLost.withLock { $0 = true }
+    let error = #expect(throws: CameoError.self) { try session.run(inputs) }
+    #expect(error.map { "\($0)".contains("the device is lost") } == true)
+    device.isLost.withLock { $0 = false }
+    #expect(try Self.bits(session.run(inputs)) == expected[0])
+    #expect(expected.allSatisfy { $0 == expected[0] })
+  }
+
+  @Test(arguments: [ExecutionMode.standard, .reduceOverhead])
+  func severalThreadsShareASession(_ mode: ExecutionMode) async throws {
+    let (session, _) = try Self.onPaper(mode)
+    let inputs = try (1...4).map { try Self.inputs($0) }
+    let expected = try inputs.map { try Self.bits(session.run($0)) }
+    try await withThrowingTaskGroup(of: Bool.self) { group in
+      for index in 0..<8 {
+        group.addTask {
+          for _ in 0..<5 {
+            guard try Self.bits(session.run(inputs[index % 4])) == expected[index % 4] else { return false }
+          }
+          return true
+        }
+      }
+      for try await isSame in group { #expect(isSame) }
+    }
+  }
 }

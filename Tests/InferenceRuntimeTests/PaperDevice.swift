@@ -7,16 +7,23 @@ import Tensors
 /// A device that is none: its memory is other memory of this process, its work is done when somebody waits for it, and not before. What a
 /// plan forgets to copy, or reads too early, is garbage.
 final class PaperDevice: Device, @unchecked Sendable {
+  /// Bytes that may be asked for at once.
+  let mostBytes = Mutex(Int.max)
+  /// Whether the device is gone.
+  let isLost = Mutex(false)
+
   init() { super.init(.device(7), alignment: 256) }
 
   override func memory(byteCount: Int) throws -> DeviceStorage {
+    let most = mostBytes.withLock { $0 }
+    guard byteCount <= most else { throw CameoError.limit("\(most) bytes free, \(byteCount) are needed") }
     let memory = UnsafeMutableRawPointer.allocate(byteCount: max(1, byteCount), alignment: 256)
     memory.initializeMemory(as: UInt8.self, repeating: 0xFF, count: byteCount)
     return DeviceStorage(address: memory, byteCount: byteCount) { memory.deallocate() }
   }
 
   override func staging(byteCount: Int) throws -> DeviceStorage { try memory(byteCount: byteCount) }
-  override func makeQueue() throws -> DeviceQueue { PaperQueue() }
+  override func makeQueue() throws -> DeviceQueue { PaperQueue(self) }
 
   override func upload(_ source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, byteCount: Int) throws {
     target.copyMemory(from: source, byteCount: byteCount)
@@ -25,6 +32,8 @@ final class PaperDevice: Device, @unchecked Sendable {
 
 final class PaperQueue: DeviceQueue, @unchecked Sendable {
   private var work: [() throws -> Void] = []
+  private let device: PaperDevice
+  init(_ device: PaperDevice) { self.device = device }
   private final class Recording: DeviceRecording {
     let work: [() throws -> Void]
     init(_ work: [() throws -> Void]) { self.work = work }
@@ -47,6 +56,7 @@ final class PaperQueue: DeviceQueue, @unchecked Sendable {
   override func finish() throws {
     let steps = work
     work = []
+    if device.isLost.withLock({ $0 }) { throw CameoError.system("the device is lost") }
     for step in steps { try step() }
   }
 

@@ -153,6 +153,9 @@ import Testing
       "g (float[2, 3, 24] x) => (float[2, 3, 8] y) { y = ai.cameo.PackedAttention <q_num_heads = 2, kv_num_heads = 2, softcap = 2.0> (x) }",
       tolerance: 1e-5),
     Call(
+      "g (float[2, 5, 3] a, float[3, 4] b, float[4] c, float[2, 5, 4] z) => (float[2, 5, 4] y) { y = ai.cameo.FusedMatMul <alpha = 0.5, activation = \"Relu\"> (a, b, c, z) }",
+      tolerance: 1e-5),
+    Call(
       "g (float[5, 3] a, float[3, 4] b) => (float[5, 4] y) { y = ai.cameo.FusedMatMul <activation = \"LeakyRelu\", activation_params = [0.1]> (a, b) }",
       tolerance: 1e-5),
     Call(

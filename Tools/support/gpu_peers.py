@@ -1,6 +1,8 @@
 """PyTorch on the zoo's architectures, on one GPU: eager, and compiled with a mode of torch.compile; float16, inputs on the device.
 
-usage: gpu_peers.py MODE NAME:BATCH[xLENGTH]...     MODE: eager, default, reduce-overhead, max-autotune
+usage: gpu_peers.py MODE NAME:BATCH[xLENGTH][@PAST]...     MODE: eager, default, reduce-overhead, max-autotune
+
+PAST: tokens whose keys and values are given; LENGTH is 1 then.
 
 Prints a JSON line a model: {"model", "mode", "p50_ms", "min_ms", "first_s"}. Weights are random: times do not depend on them."""
 import json
@@ -33,9 +35,30 @@ def smollm2():
     return LlamaForCausalLM._from_config(config, attn_implementation="sdpa")
 
 
-def make(name, batch, length):
+def decoder(batch, past):
+    """One token behind `past` others, whose keys and values are inputs, as in the zoo's file."""
+    from transformers import DynamicCache
+
+    model = smollm2().half().cuda().eval()
+    config = model.config
+    shape = (config.num_hidden_layers, 2, batch, config.num_key_value_heads, past, 64)
+    kept = torch.randn(shape, device="cuda", dtype=torch.half)
+
+    def step(token, place, kept):
+        cache = DynamicCache()
+        for layer in range(config.num_hidden_layers):
+            cache.update(kept[layer, 0], kept[layer, 1], layer)
+        return model(input_ids=token, position_ids=place, past_key_values=cache, use_cache=True).logits
+
+    token = torch.randint(0, 49000, (batch, 1), device="cuda")
+    return step, (token, torch.full((batch, 1), past, device="cuda"), kept)
+
+
+def make(name, batch, length, past):
     """The module and its inputs."""
     torch.manual_seed(0)
+    if past:
+        return decoder(batch, past)
     if name == "bert_base":
         model = bert().half().cuda().eval()
         ids = torch.randint(0, 30000, (batch, length), device="cuda")
@@ -72,8 +95,9 @@ def main():
     torch.backends.cudnn.benchmark = True
     for job in jobs:
         name, _, size = job.partition(":")
+        size, _, past = size.partition("@")
         batch, _, length = size.partition("x")
-        function, inputs = make(name, int(batch), int(length or 0))
+        function, inputs = make(name, int(batch), int(length or 0), int(past or 0))
         with torch.inference_mode():
             start = time.perf_counter()
             if mode != "eager":

@@ -38,6 +38,7 @@ DEVICE void team_sync(int team) {
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) attention_decode(const __grid_constant__ AttentionParams p) {
+    wait_for_others();
     extern __shared__ __align__(16) u8 raw[];
     const int thread = threadIdx.x, warp = thread / 32, lane = thread % 32, team = warp / ROW_WARPS;
     const int split = blockIdx.x % p.splits, kv_head = blockIdx.y, batch = blockIdx.z;
@@ -158,6 +159,7 @@ template <typename F> DEVICE float reduce_block(float x, float *room, F f) {
 }
 
 extern "C" __global__ void __launch_bounds__(COMBINE_THREADS) attention_combine(const __grid_constant__ AttentionParams p) {
+    wait_for_others();
     __shared__ float weights[MOST_SPLITS], room[COMBINE_THREADS / 32];
     const int query = blockIdx.x, head = blockIdx.y, batch = blockIdx.z, thread = threadIdx.x;
     const i64 at = (((i64)batch * p.heads + head) * p.queries + query) * p.splits;

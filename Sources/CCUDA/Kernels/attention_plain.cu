@@ -48,6 +48,7 @@ template <typename F> DEVICE float reduce_block(float x, float *room, F f) {
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) attention_plain(const __grid_constant__ PlainParams p) {
+    wait_for_others();
     extern __shared__ float raw[];
     __shared__ float weights[TILE], room[WARPS];
     const float infinity = __int_as_float(0x7f800000);

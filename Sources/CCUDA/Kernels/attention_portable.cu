@@ -19,6 +19,7 @@
 constexpr int ROWS = 16 * ROW_TILES * WARPS, THREADS = 32 * WARPS;
 
 extern "C" __global__ void __launch_bounds__(THREADS) attention_portable(const __grid_constant__ AttentionParams p) {
+    wait_for_others();
     extern __shared__ __align__(16) u8 raw[];
     const int thread = threadIdx.x, warp = thread / 32, lane = thread % 32;
     const int head = blockIdx.y, kv_head = head / p.group, batch = blockIdx.z;

@@ -132,6 +132,7 @@ DEVICE void rotate_eight(const Rotation &r, const RowsJob &job, i64 from, int co
 }
 
 extern "C" __global__ void __launch_bounds__(256) attention_rows(const __grid_constant__ RowsParams p) {
+    wait_for_others();
     const RowsJob &job = p.jobs[blockIdx.y];
     const u32 chunks = job.wide ? job.size / 8 : job.size;
     const u32 count = chunks * job.rows * job.heads * job.batch;

@@ -313,6 +313,7 @@ attention_sm90(const __grid_constant__ TensorMap q, const __grid_constant__ Tens
         prefetch_map(&v);
         prefetch_map(&o);
     }
+    wait_for_others();
     __syncthreads();
     if (threadIdx.x < 128) {
         shrink_registers<CONSUMERS == 3 ? 32 : 24>();

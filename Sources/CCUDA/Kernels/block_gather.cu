@@ -10,6 +10,7 @@ DEVICE int code_at(const u8 *codes, i64 place) {
 extern "C" __global__ void __launch_bounds__(256)
 block_gather(const u8 *codes, const void *indices, const ByNumber<SCALE>::type *scales, const u8 *zeros, result *to, i64 count, i64 rows,
              int length, int block, int blocks, int zero_pitch) {
+    wait_for_others();
     const int at = blockIdx.x * 256 + threadIdx.x;
     if (at >= length) return;
     for (i64 i = blockIdx.y; i < count; i += gridDim.y) {

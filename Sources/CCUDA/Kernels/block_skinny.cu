@@ -100,6 +100,7 @@ DEVICE void load_x(u32 (&to)[PIECES][4], const x_type *from, bool there) {
 extern "C" __global__ void __launch_bounds__(WARPS * 32)
 block_skinny(const x_type *x, const u8 *codes, const scale_type *scales, const float *zeros, const float *book, result *y, int m, int n, int k,
              int pitch, int blocks, int block, const Finish f) {
+    wait_for_others();
     __shared__ float all[WARPS][16][8 * GROUPS + 1];
 #if BOOK
     __shared__ u32 table[256];

@@ -4,6 +4,7 @@
 extern "C" __global__ void __launch_bounds__(128)
 block_unpack(const u8 *codes, const ByNumber<SCALE>::type *scales, const float *zeros, const float *book, result *to, i64 n, int k, int pitch,
              int blocks, int block) {
+    wait_for_others();
     const int at = (blockIdx.x * 128 + threadIdx.x) * 8;
     if (at >= k) return;
     for (i64 row = blockIdx.y; row < n; row += gridDim.y) {

@@ -18,6 +18,7 @@ struct BatchNorm {
 
 /// A thread for VEC elements.
 extern "C" __global__ void batch_norm(const BatchNorm a) {
+    wait_for_others();
     const i64 at = (blockIdx.x * (i64)blockDim.x + threadIdx.x) * VEC;
     if (at >= a.count) return;
     const int channel = (a.count < 0x7fffffff ? (i64)a.plane.quotient((u32)at) : at / a.plane.value) % a.channels;
@@ -40,6 +41,7 @@ struct Response {
 
 /// x / (bias + alpha * sum of squares over neighbouring channels)^beta, a thread for VEC elements.
 extern "C" __global__ void local_response(const Response a) {
+    wait_for_others();
     const i64 at = (blockIdx.x * (i64)blockDim.x + threadIdx.x) * VEC;
     if (at >= a.count) return;
     const int channel = (int)(at / a.plane % a.channels);

@@ -101,15 +101,3 @@ template <typename T> struct Eight {
         for (int i = 0; i < 8; i++) x[i] += widen(part[i / N].at[i % N]);
     }
 };
-
-/// Nothing of the kernels before is read or overwritten before `wait_for_others`; those behind may start to get ready.
-DEVICE void wait_for_others() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-DEVICE void let_others_start() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
-}

@@ -20,6 +20,7 @@ struct Arguments {
 };
 
 extern "C" __global__ void __launch_bounds__(256) copy_parts(const __grid_constant__ Arguments a) {
+    wait_for_others();
     int part = 0;
 #pragma unroll
     for (int i = 1; i < PARTS; i++)

@@ -38,6 +38,7 @@ DEVICE void join(float &low, float &high) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) dynamic_range(const __grid_constant__ Arguments a) {
+    wait_for_others();
     float low = 0, high = 0;
 #pragma unroll 8
     for (u32 i = blockIdx.x * 256 + threadIdx.x; i < a.count; i += gridDim.x * 256) {
@@ -53,6 +54,7 @@ extern "C" __global__ void __launch_bounds__(256) dynamic_range(const __grid_con
 }
 
 extern "C" __global__ void __launch_bounds__(256) dynamic_quantize(const __grid_constant__ Arguments a) {
+    wait_for_others();
     float low = 0, high = 0;
     for (u32 i = threadIdx.x; i < a.blocks; i += 256) {
         low = fminf(low, a.ranges[2 * i]);

@@ -12,6 +12,7 @@ struct GatherArguments {
 
 /// to[o, k, i] = from[o, indices[k], i].
 extern "C" __global__ void __launch_bounds__(256) gather(const __grid_constant__ GatherArguments a) {
+    wait_for_others();
     const u32 first = blockIdx.x * (256 * UNITS) + threadIdx.x;
 #pragma unroll
     for (int u = 0; u < UNITS; u++) {
@@ -34,6 +35,7 @@ struct GatherElementsArguments {
 };
 
 extern "C" __global__ void __launch_bounds__(256) gather_elements(const __grid_constant__ GatherElementsArguments a) {
+    wait_for_others();
     const u32 place = blockIdx.x * 256 + threadIdx.x;
     if (place >= a.count) return;
     u32 rest = place, source = 0;
@@ -60,6 +62,7 @@ struct GatherNDArguments {
 };
 
 extern "C" __global__ void __launch_bounds__(256) gather_nd(const __grid_constant__ GatherNDArguments a) {
+    wait_for_others();
     const u32 place = blockIdx.x * 256 + threadIdx.x;
     if (place >= a.count) return;
     u32 row = place;

@@ -4,6 +4,7 @@
 /// blocks of 32 by 8 threads.
 extern "C" __global__ void __launch_bounds__(256)
 integer_turn(const u8 *from, u8 *to, int *sums, int n, int k, int pitch, i64 from_batch, i64 to_batch) {
+    wait_for_others();
     __shared__ u8 tile[32][36];
     from += blockIdx.z * from_batch;
     to += blockIdx.z * to_batch;
@@ -33,6 +34,7 @@ integer_turn(const u8 *from, u8 *to, int *sums, int n, int k, int pitch, i64 fro
 
 /// Sums of rows. Launch: ceil(rows / 8) blocks of 32 by 8 threads.
 extern "C" __global__ void __launch_bounds__(256) integer_sums(const u8 *from, int *sums, i64 rows, int k) {
+    wait_for_others();
     const i64 row = (i64)blockIdx.x * 8 + threadIdx.y;
     if (row >= rows) return;
     int sum = 0;

@@ -25,6 +25,7 @@ DEVICE void multiply(int (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
 extern "C" __global__ void __launch_bounds__(THREADS)
 integer_mma(const u8 *a, const u8 *b, result *c, int m, int n, int k, int pitch, i64 a_batch, i64 b_batch, i64 c_batch, i64 sums_batch,
             const IntegerFinish f) {
+    wait_for_others();
     extern __shared__ __align__(128) char shared[];
     const u32 base = (u32)__cvta_generic_to_shared(shared);
     const int2 tile = tile_of(blockIdx.x, (m + ROWS - 1) / ROWS, (n + COLUMNS - 1) / COLUMNS);

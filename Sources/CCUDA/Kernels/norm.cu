@@ -126,6 +126,7 @@ DEVICE void finish(const Arguments &a, i64 row, i64 at, const Statistics &s, flo
 /// A row for THREADS == blockDim.x threads, which hold it: n <= THREADS * VEC * PACKS. Rows: blockIdx.x * blockDim.y + threadIdx.y; the block is
 /// whole warps.
 extern "C" __global__ void __launch_bounds__(BOUND) norm_rows(const Arguments a) {
+    wait_for_others();
     const i64 row = blockIdx.x * blockDim.y + threadIdx.y;
     // Rows that are not there have no elements.
     const int n = row < a.rows ? (int)a.n : 0;
@@ -194,6 +195,7 @@ DEVICE Moments across(Moments a, int mask) { return {across(a.count, mask), acro
 
 /// Rows of any length, first half: block (split, row) has `chunk` elements of a row, a multiple of VEC.
 extern "C" __global__ void norm_moments(const Arguments a, Moments *parts, i64 chunk) {
+    wait_for_others();
     const i64 end = min(a.n, (blockIdx.y + 1) * chunk);
     Moments own = {0, 0, 0};
     float v[VEC];
@@ -207,6 +209,7 @@ extern "C" __global__ void norm_moments(const Arguments a, Moments *parts, i64 c
 
 /// Second half, of the same shape: every block joins its row's parts, in one order.
 extern "C" __global__ void norm_apply(const Arguments a, const Moments *parts, i64 chunk) {
+    wait_for_others();
     Moments all = {0, 0, 0};
     for (int i = threadIdx.x % 32; i < gridDim.y; i += 32) all = all(all, parts[blockIdx.x * (i64)gridDim.y + i]);
     all = join_warp(all, all);

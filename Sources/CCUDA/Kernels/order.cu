@@ -35,6 +35,7 @@ struct Choice {
 
 /// Lines of neighbours, VEC at once, which divides n: line blockIdx.x * blockDim.y + threadIdx.y. blockDim.x: 32, or with blockDim.y == 1 any number of warps.
 extern "C" __global__ void arg_rows(const Input *x, i64 *y, int n, i64 lines, int last) {
+    wait_for_others();
     const i64 line = blockIdx.x * (i64)blockDim.y + threadIdx.y;
     if (line >= lines) return;
     const Choice choice = {last != 0};
@@ -52,6 +53,7 @@ extern "C" __global__ void arg_rows(const Input *x, i64 *y, int n, i64 lines, in
 
 /// A thread a line.
 extern "C" __global__ void arg_strided(const Input *x, i64 *y, int n, i64 lines, i64 inner, int last) {
+    wait_for_others();
     const i64 line = blockIdx.x * (i64)blockDim.x + threadIdx.x;
     if (line >= lines) return;
     const Choice choice = {last != 0};
@@ -159,6 +161,7 @@ DEVICE void select(const Input *x, int n, i64 inner, int k, bool largest, Key *k
 
 /// A block a line. `capacity`: a power of two, at least k; keys and places of so many lie in shared memory, `capacity` * (sizeof(Key) + 4) bytes.
 extern "C" __global__ void top_k(const Input *x, Output *values, i64 *indices, int n, i64 inner, int k, int capacity, int largest) {
+    wait_for_others();
     extern __shared__ u64 memory[];
     Key *keys = (Key *)memory;
     int *places = (int *)(keys + capacity);
@@ -200,6 +203,7 @@ DEVICE Value together(Value a, Value b) { return KIND == 3 ? a + b : a * b; }
 
 /// A block a line of neighbours, four elements a thread at a time. `exclusive`: without the element itself; `reverse`: from the end.
 extern "C" __global__ void cumulate_rows(const Input *x, Output *y, int n, int exclusive, int reverse) {
+    wait_for_others();
     __shared__ alignas(16) Value warps[32];
     x += (i64)blockIdx.x * n;
     y += (i64)blockIdx.x * n;
@@ -238,6 +242,7 @@ extern "C" __global__ void cumulate_rows(const Input *x, Output *y, int n, int e
 
 /// A thread a line.
 extern "C" __global__ void cumulate_strided(const Input *x, Output *y, int n, i64 lines, i64 inner, int exclusive, int reverse) {
+    wait_for_others();
     const i64 line = blockIdx.x * (i64)blockDim.x + threadIdx.x;
     if (line >= lines) return;
     const i64 start = beginning(line, n, inner);

@@ -30,6 +30,7 @@ DEVICE int source(int at, int extent) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) pad(const __grid_constant__ Arguments a) {
+    wait_for_others();
     const u32 first = blockIdx.x * (256 * UNITS) + threadIdx.x;
     Pack<Unit, VECTOR> packs[UNITS];
 #pragma unroll

@@ -43,6 +43,7 @@ DEVICE double lowest(double) { return -(double)INFINITE; }
 DEVICE int lowest(int) { return -0x7fffffff - 1; }
 
 extern "C" __global__ void pool(const Window w) {
+    wait_for_others();
     const u32 index = blockIdx.x * blockDim.x + threadIdx.x;
     if (index >= w.count) return;
     // inner: packs of channels, or the columns' one; item: image, or plane.

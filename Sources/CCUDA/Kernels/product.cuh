@@ -1,5 +1,5 @@
 // What the product kernels share: element types by number, and what becomes of a sum.
-// Macros: RESULT, ADDEND (types; ADDEND 0: nothing is added), ACTIVATION.
+// Macros: RESULT, ADDEND, RESIDUAL (types; 0: nothing is added), ACTIVATION.
 #pragma once
 
 template <int number>
@@ -19,6 +19,9 @@ template <> struct ByNumber<10> { typedef u8 type; };
 #ifndef ADDEND
 #define ADDEND 0
 #endif
+#ifndef RESIDUAL
+#define RESIDUAL 0
+#endif
 #ifndef ACTIVATION
 #define ACTIVATION 0
 #endif
@@ -27,10 +30,10 @@ template <> struct ByNumber<10> { typedef u8 type; };
 #endif
 typedef ByNumber<RESULT>::type result;
 
-/// activation(alpha * sum + beta * addend[row * addend_row + column * addend_column])
+/// activation(alpha * sum + beta * addend[row * addend_row + column * addend_column] + residual[row * residual_row + column])
 struct Finish {
-    const void *addend;
-    i64 addend_row, addend_column;
+    const void *addend, *residual;
+    i64 addend_row, addend_column, residual_row;
     float alpha, beta, p0, p1;
 };
 
@@ -93,12 +96,18 @@ DEVICE float finish(const Finish &f, float sum, i64 row, i64 column) {
 #if ADDEND
     x = fmaf(f.beta, (float)widen(((const ByNumber<ADDEND>::type *)f.addend)[row * f.addend_row + column * f.addend_column]), x);
 #endif
+#if RESIDUAL
+    x += (float)widen(((const ByNumber<RESIDUAL>::type *)f.residual)[row * f.residual_row + column]);
+#endif
     return activate(x, f.p0, f.p1);
 }
 DEVICE double finish(const Finish &f, double sum, i64 row, i64 column) {
     double x = f.alpha * sum;
 #if ADDEND
     x += f.beta * (double)widen(((const ByNumber<ADDEND>::type *)f.addend)[row * f.addend_row + column * f.addend_column]);
+#endif
+#if RESIDUAL
+    x += (double)widen(((const ByNumber<RESIDUAL>::type *)f.residual)[row * f.residual_row + column]);
 #endif
     return x;
 }

@@ -5,6 +5,7 @@ typedef ByNumber<SUM>::type sum_type;
 
 extern "C" __global__ void __launch_bounds__(256)
 product_finish(const sum_type *sums, result *c, i64 m, int n, const Finish f) {
+    wait_for_others();
     const int column = (blockIdx.x * 64 + threadIdx.x) * 4;
     if (column >= n) return;
     for (i64 row = blockIdx.y * 4 + threadIdx.y; row < m; row += gridDim.y * 4) {
@@ -24,6 +25,7 @@ product_finish(const sum_type *sums, result *c, i64 m, int n, const Finish f) {
 
 /// Elements in another type. Launch: any number of blocks of 256 threads.
 extern "C" __global__ void __launch_bounds__(256) product_cast(const sum_type *from, result *to, i64 count) {
+    wait_for_others();
     for (i64 at = (i64)(blockIdx.x * 256 + threadIdx.x) * 4; at < count; at += (i64)gridDim.x * 1024) {
         if (at + 4 <= count) {
             const Pack<sum_type, 4> x = *(const Pack<sum_type, 4> *)(from + at);

@@ -89,6 +89,7 @@ template <typename T> DEVICE void store_two(T *to, T x, T y, bool both, bool eve
 extern "C" __global__ void __launch_bounds__(THREADS)
 product_mma(const element *a, const element *b, result *c, float *parts, int m, int n, int k, i64 lda, i64 ldb, i64 a_batch, i64 b_batch,
             i64 c_batch, const Finish f) {
+    wait_for_others();
     extern __shared__ __align__(128) char shared[];
     const u32 base = (u32)__cvta_generic_to_shared(shared);
     const int batch = blockIdx.z / SPLITS, part = blockIdx.z % SPLITS;
@@ -147,6 +148,7 @@ product_mma(const element *a, const element *b, result *c, float *parts, int m, 
 
 /// c = finish(the sum of the parts). Launch: as product_finish, by batches.
 extern "C" __global__ void __launch_bounds__(256) product_join(const float *parts, result *c, int m, int n, i64 c_batch, const Finish f) {
+    wait_for_others();
     const int column = (blockIdx.x * 64 + threadIdx.x) * 4;
     if (column >= n) return;
     parts += (i64)blockIdx.z * SPLITS * m * n;

@@ -32,6 +32,7 @@ DEVICE void keep(sum_type (&to)[DEPTH][TILE + 4], const sum_type (&held)[TILE * 
 extern "C" __global__ void __launch_bounds__(256)
 product_simple(const ByNumber<A>::type *a, const ByNumber<B>::type *b, result *c, int m, int n, int k, i64 lda, i64 ldb, i64 a_batch,
                i64 b_batch, i64 c_batch, const Finish f) {
+    wait_for_others();
     __shared__ sum_type left[2][DEPTH][TILE + 4], right[2][DEPTH][TILE + 4];
     a += blockIdx.z * a_batch;
     b += blockIdx.z * b_batch;

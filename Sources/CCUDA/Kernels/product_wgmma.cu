@@ -26,6 +26,7 @@ product_wgmma(const __grid_constant__ TensorMap a, const __grid_constant__ Tenso
         }
         barrier_init_fence();
     }
+    wait_for_others();
     __syncthreads();
     if (group == 2) {
         if (threadIdx.x == 256) {

@@ -21,6 +21,7 @@ struct Projection {
 
 /// to[direction, row, column] = x[row, :] w[direction, column, :] + biases. A block has 64 x 64 results: blockIdx (columns, rows, direction). 256 threads.
 extern "C" __global__ void recurrent_project(const Projection a) {
+    wait_for_others();
     __shared__ float left[16][68], right[16][68];
     const Weight *w = a.w + (i64)blockIdx.z * a.columns * a.depth;
     const int row = blockIdx.y * 64, column = blockIdx.x * 64, i = threadIdx.x / 16 * 4, j = threadIdx.x % 16 * 4;
@@ -118,6 +119,7 @@ DEVICE void products(const Weight *r, const float *from, float *to, int hidden, 
 
 /// blockIdx (item, direction). Dynamic shared memory: (3 + GATES) * hidden floats.
 extern "C" __global__ void __launch_bounds__(1024) recurrent_steps(const Steps a) {
+    wait_for_others();
     extern __shared__ float memory[];
     const int n = a.hidden, item = blockIdx.x, direction = blockIdx.y;
     float *h = memory, *c = h + n, *other = c + n, *gates = other + n;

@@ -117,6 +117,7 @@ struct Target {
 /// Rows of n elements: row blockIdx.x * blockDim.y + threadIdx.y, its part blockIdx.y with `chunk` elements, a multiple of VEC.
 /// blockDim.x: a power of two up to 32, or with blockDim.y == 1 any number of warps.
 extern "C" __global__ void reduce_rows(const Input *x, Target to, i64 n, i64 rows, i64 chunk, Parameters a) {
+    wait_for_others();
     const i64 row = blockIdx.x * (i64)blockDim.y + threadIdx.y;
     x += row * n;
     // Rows that are not there have no elements.
@@ -154,6 +155,7 @@ extern "C" __global__ void reduce_rows(const Input *x, Target to, i64 n, i64 row
 /// Columns, [outer, n, inner]: threadIdx.x counts packs of columns, blockDim.y threads share them; blockIdx.x = item * columns + block, with
 /// `columns` blocks for the columns of one item. Part blockIdx.y has `chunk` rows. 256 threads.
 extern "C" __global__ void reduce_columns(const Input *x, Target to, int n, i64 inner, int columns, int chunk, Parameters a) {
+    wait_for_others();
     __shared__ alignas(16) unsigned char memory[256 * VEC * sizeof(Gathered)];
     Gathered *parts = (Gathered *)memory;
     const i64 item = blockIdx.x / columns, column = ((blockIdx.x - item * columns) * (i64)blockDim.x + threadIdx.x) * VEC;
@@ -217,6 +219,7 @@ struct Walk {
 /// Axes that are no neighbours: `kept` leads to a result's first element, `met` from there to the others. Result blockIdx.x * blockDim.y +
 /// threadIdx.y, its part blockIdx.y with `chunk` elements; blockDim.x as in reduce_rows.
 extern "C" __global__ void reduce_strided(const Input *x, Target to, Walk kept, Walk met, i64 rows, i64 chunk, Parameters a) {
+    wait_for_others();
     const i64 row = blockIdx.x * (i64)blockDim.y + threadIdx.y;
     if (row >= rows) return;
     x += kept.offset(row);
@@ -236,6 +239,7 @@ extern "C" __global__ void reduce_strided(const Input *x, Target to, Walk kept, 
 
 /// A warp joins the parts of a result.
 extern "C" __global__ void reduce_parts(const Gathered *parts, Output *y, i64 rows, int splits, Parameters a) {
+    wait_for_others();
     const i64 row = blockIdx.x * (i64)blockDim.y + threadIdx.y;
     if (row >= rows) return;
     Gathered own = Gathered::none();

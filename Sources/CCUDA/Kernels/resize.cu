@@ -18,6 +18,7 @@ struct Resize {
 };
 
 extern "C" __global__ void resize(const Resize a) {
+    wait_for_others();
     const u32 index = blockIdx.x * blockDim.x + threadIdx.x;
     if (index >= a.count) return;
     u32 inner, column, row, slice;

@@ -11,6 +11,7 @@ struct Arguments {
 };
 
 extern "C" __global__ void __launch_bounds__(256) reverse_sequence(const __grid_constant__ Arguments a) {
+    wait_for_others();
     const u32 place = blockIdx.x * 256 + threadIdx.x;
     if (place >= a.count) return;
     u32 first = place;

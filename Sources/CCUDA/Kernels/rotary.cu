@@ -27,6 +27,7 @@ struct Rotary {
 /// Rotates pairs (i, i + half), or with INTERLEAVED (2 i, 2 i + 1). Elements behind 2 * half are copied. A position outside the table turns by
 /// the nearest in it.
 extern "C" __global__ void rotary(const Rotary a) {
+    wait_for_others();
     const u32 index = blockIdx.x * blockDim.x + threadIdx.x;
     if (index >= a.count) return;
     u32 unit, low, high;
@@ -81,6 +82,7 @@ extern "C" __global__ void rotary(const Rotary a) {
 /// What would lie outside is not written.
 extern "C" __global__ void tensor_scatter(
     const u8 *update, const i64 *starts, u8 *cache, i64 count, Divisor step, Divisor length, int rows_an_item, int room, int circular) {
+    wait_for_others();
     const i64 index = blockIdx.x * (i64)blockDim.x + threadIdx.x;
     if (index >= count) return;
     u32 unit, place;

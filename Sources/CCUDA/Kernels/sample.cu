@@ -79,6 +79,7 @@ struct Taps {
 
 /// A thread for one position of the channels blockIdx.y, blockIdx.y + gridDim.y, ...
 extern "C" __global__ void grid_sample(const Grid a) {
+    wait_for_others();
     const i64 index = blockIdx.x * (i64)blockDim.x + threadIdx.x;
     if (index >= a.count) return;
     const i64 item = index / a.positions, position = index % a.positions;
@@ -120,6 +121,7 @@ struct Regions {
 
 /// A thread a result, [region, channel, row, column]. A region of an item that is not there gives zeros.
 extern "C" __global__ void roi_align(const Regions a) {
+    wait_for_others();
     const i64 index = blockIdx.x * (i64)blockDim.x + threadIdx.x;
     if (index >= a.count) return;
     const int column = (int)(index % a.columns), row = (int)(index / a.columns % a.rows);

@@ -53,6 +53,7 @@ struct ScatterElementsArguments {
 };
 
 extern "C" __global__ void __launch_bounds__(256) scatter_elements(const __grid_constant__ ScatterElementsArguments a) {
+    wait_for_others();
     u32 rest = blockIdx.x * 256 + threadIdx.x;
     if (rest >= a.lines) return;
     u32 from = 0, to = 0;
@@ -82,6 +83,7 @@ struct ScatterNDArguments {
 };
 
 extern "C" __global__ void __launch_bounds__(256) scatter_nd(const __grid_constant__ ScatterNDArguments a) {
+    wait_for_others();
     u32 row = blockIdx.x * 256 + threadIdx.x;
     if (row >= a.count) return;
     const u32 i = a.inner.split(row);

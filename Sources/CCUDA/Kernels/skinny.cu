@@ -1,6 +1,6 @@
 // Products of few rows: y[m][n] = finish(x[m][k] w[n][k]), where all time goes into reading w. Macros: ELEMENT (2 half, 3 bf16: tensor cores,
 // m up to 8 * GROUPS; 1 float: ordinary arithmetic, m up to GROUPS), GROUPS, WARPS (which share the depth), and those of Finish.
-// k is a multiple of 8 (float: 4), every row begins at a multiple of 16 bytes. Launch: ceil(n / 16) (float: ceil(n / 4)) by 1 by batches blocks
+// k is a multiple of 8 (float: 4), every row begins at a multiple of 16 bytes. `fixed`: w is constant, and read before others are done. Launch: ceil(n / 16) (float: ceil(n / 4)) by 1 by batches blocks
 // of WARPS * 32 threads.
 
 typedef ByNumber<ELEMENT>::type element;
@@ -14,7 +14,8 @@ DEVICE uint4 load_once(const void *from) {
 #if ELEMENT == 1
 
 extern "C" __global__ void __launch_bounds__(WARPS * 32)
-skinny(const float *x, const float *w, result *y, int m, int n, int k, i64 x_batch, i64 w_batch, i64 y_batch, const Finish f) {
+skinny(const float *x, const float *w, result *y, int m, int n, int k, int fixed, i64 x_batch, i64 w_batch, i64 y_batch, const Finish f) {
+    wait_for_others();
     __shared__ float all[WARPS][4][GROUPS];
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, first = blockIdx.x * 4;
     x += blockIdx.z * x_batch;
@@ -70,7 +71,7 @@ DEVICE void multiply(float (&d)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 
 // A warp's step takes 16 rows of w and a depth of 32, of which each thread has eight elements of two rows next to each other: which of them
 // meet in one mma is the same for x, and does not matter to the sums.
 extern "C" __global__ void __launch_bounds__(WARPS * 32)
-skinny(const element *x, const element *w, result *y, int m, int n, int k, i64 x_batch, i64 w_batch, i64 y_batch, const Finish f) {
+skinny(const element *x, const element *w, result *y, int m, int n, int k, int fixed, i64 x_batch, i64 w_batch, i64 y_batch, const Finish f) {
     __shared__ float all[WARPS][16][8 * GROUPS + 1];
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4, first = blockIdx.x * 16;
     x += blockIdx.z * x_batch;
@@ -78,14 +79,21 @@ skinny(const element *x, const element *w, result *y, int m, int n, int k, i64 x
     const element *low = w + (i64)min(first + g, n - 1) * k, *high = w + (i64)min(first + g + 8, n - 1) * k;
     float sums[GROUPS][4] = {};
     constexpr int UNROLL = 4;
-    for (int at = warp * 32 * UNROLL + t * 8; at - t * 8 < k; at += WARPS * 32 * UNROLL) {
-        uint4 a[UNROLL][2];
+    const int begin = warp * 32 * UNROLL + t * 8;
+    uint4 a[UNROLL][2];
+    const auto load = [&](int at) {
 #pragma unroll
         for (int i = 0; i < UNROLL; i++) {
             const bool there = at + i * 32 < k;
             a[i][0] = there ? load_once(low + at + i * 32) : make_uint4(0, 0, 0, 0);
             a[i][1] = there ? load_once(high + at + i * 32) : make_uint4(0, 0, 0, 0);
         }
+    };
+    if (!fixed) wait_for_others();
+    load(begin);
+    if (fixed) wait_for_others();
+    for (int at = begin; at - t * 8 < k; at += WARPS * 32 * UNROLL) {
+        if (at > begin) load(at);
 #pragma unroll
         for (int i = 0; i < UNROLL; i++) {
 #pragma unroll

@@ -41,6 +41,7 @@ struct Finish {
 /// A row of n elements for THREADS == blockDim.x threads, which hold it: n <= THREADS * VEC * PACKS. Rows: blockIdx.x * blockDim.y + threadIdx.y;
 /// the block is whole warps.
 extern "C" __global__ void __launch_bounds__(BOUND) softmax_rows(const Input *x, Output *y, int n, int rows) {
+    wait_for_others();
     const int row = blockIdx.x * blockDim.y + threadIdx.y;
     // Rows that are not there have no elements.
     const int length = row < rows ? n : 0;
@@ -157,6 +158,7 @@ DEVICE void each(const Input *x, i64 n, int head, F f) {
 
 /// A row for a block, read twice: any n. Here VEC need not divide it.
 extern "C" __global__ void softmax_long(const Input *x, Output *y, i64 n) {
+    wait_for_others();
     const i64 start = blockIdx.x * n;
     const int head = (int)min(n, (i64)(VEC - start % VEC) % VEC);
     x += start;
@@ -192,6 +194,7 @@ extern "C" __global__ void softmax_long(const Input *x, Output *y, i64 n) {
 /// Along an inner axis, [outer, n, inner]: threadIdx.x counts packs of columns, the threads of one column share its elements. `columns`:
 /// blocks for the columns of one item, blockIdx.x = item * columns + block. 256 threads.
 extern "C" __global__ void softmax_strided(const Input *x, Output *y, int n, int inner, int columns) {
+    wait_for_others();
     __shared__ Running parts[256 * VEC];
     const i64 item = blockIdx.x / columns;
     const int column = ((blockIdx.x - item * columns) * blockDim.x + threadIdx.x) * VEC;
@@ -232,6 +235,7 @@ extern "C" __global__ void softmax_strided(const Input *x, Output *y, int n, int
 #if FORM == 2 && MODE == 2
 /// Hardmax of [outer, n, inner], a thread a column: any n.
 extern "C" __global__ void hardmax_strided(const Input *x, Output *y, int n, int inner, i64 lines) {
+    wait_for_others();
     const i64 line = blockIdx.x * (i64)blockDim.x + threadIdx.x;
     if (line >= lines) return;
     const i64 start = line / inner * inner * n + line % inner;
@@ -251,6 +255,7 @@ extern "C" __global__ void hardmax_strided(const Input *x, Output *y, int n, int
 #if FORM == 3
 /// Along an inner axis of n <= PACKS elements, [outer, n, inner]: a thread has VEC columns in its registers. `packs`: threads for one item.
 extern "C" __global__ void softmax_columns(const Input *x, Output *y, int n, int inner, int packs, i64 count) {
+    wait_for_others();
     const i64 index = blockIdx.x * (i64)blockDim.x + threadIdx.x;
     if (index >= count) return;
     const i64 item = index / packs, start = item * n * inner + (index - item * packs) * VEC;

@@ -10,6 +10,7 @@ struct Arguments {
 };
 
 extern "C" __global__ void __launch_bounds__(256) strided_copy(const __grid_constant__ Arguments a) {
+    wait_for_others();
     const u32 first = blockIdx.x * (256 * UNITS) + threadIdx.x;
     Unit units[UNITS];
 #pragma unroll

@@ -19,6 +19,7 @@ struct Arguments {
 };
 
 extern "C" __global__ void __launch_bounds__(256) transpose(const __grid_constant__ Arguments g) {
+    wait_for_others();
     __shared__ Unit tile[TILE][PITCH];
     u32 rest = blockIdx.x;
     const u32 a0 = g.tilesA.split(rest) * TILE, b0 = g.tilesB.split(rest) * TILE;

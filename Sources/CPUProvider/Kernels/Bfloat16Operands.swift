@@ -82,7 +82,7 @@ enum Bfloat16Operands {
   private static func product(_ request: KernelRequest) -> RoundedOperands? {
     guard let a = request.input(0), let b = request.input(1), let weights = b.constant, a.rank > 0, b.rank >= 2,
       weights.count == b.shape[b.rank - 1] * b.shape[b.rank - 2],
-      request.input(2).map({ $0.count > 1 || $0.constant != nil }) ?? true
+      request.input(2).map({ $0.count > 1 || $0.constant != nil }) ?? true, request.input(3) == nil
     else { return nil }
     let isTurned = (try? request.attributes.bool("transA")) ?? true
     let readsInPlace = !isTurned && a.shape[a.rank - 1] % Int(CK_BF16_DEPTH) == 0

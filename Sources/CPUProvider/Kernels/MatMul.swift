@@ -92,6 +92,7 @@ enum MatMulKernels {
       var plan = GemmPlan(m: rows, n: n, k: k, transA: transA, transB: transB)
       plan.alpha = alpha
       plan.activation = activation
+      guard request.input(3) == nil else { throw Refusal("a residual") }
       if let bias = request.input(2) {
         guard bias.count == n || bias.count == 1 else { throw Refusal("a bias of the shape \(bias.shape)") }
         plan.bias = bias.count == 1 ? .one : .columns

@@ -66,6 +66,7 @@ struct ElementwiseReduction: Sendable {
       }
 
       extern "C" __global__ void __launch_bounds__(256) reduce_rows(const __grid_constant__ Arguments a) {
+          wait_for_others();
           const u32 row = blockIdx.x * (256 / THREADS) + threadIdx.x / THREADS, lane = threadIdx.x % THREADS;
           float total = \(start);
           if (row < a.rows) {
@@ -99,6 +100,7 @@ struct ElementwiseReduction: Sendable {
       }
 
       extern "C" __global__ void __launch_bounds__(256) finish_rows(const __grid_constant__ Arguments a) {
+          wait_for_others();
           const u32 row = blockIdx.x * 8 + threadIdx.x / 32;
           if (row >= a.rows) return;
           float total = \(start);

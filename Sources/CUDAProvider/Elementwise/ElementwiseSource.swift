@@ -110,6 +110,7 @@ struct ElementwiseSource {
       \(arguments())
       \(evaluate)
       extern "C" __global__ void __launch_bounds__(256) elementwise(const __grid_constant__ Arguments a) {
+          wait_for_others();
           const u32 step = blockDim.x * WIDTH;
           const u32 i = blockIdx.x * (VECTORS * step) + threadIdx.x * WIDTH;
           \(arrays.joined(separator: "\n    "))

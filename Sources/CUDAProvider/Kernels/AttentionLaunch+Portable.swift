@@ -67,12 +67,12 @@ extension AttentionLaunch {
     let blocks = ceilDivide(rows, 16 * rowWarps)
     let keyHeads = problem.heads / problem.group
     guard keyHeads <= 65535, problem.batch <= 65535 else { return nil }
-    // All blocks are on the device at once, by shared memory, threads and registers.
+    // All blocks are on the device at once, by shared memory, threads and registers. Few keys are not worth joining parts.
     let resident = max(
       1, min(device.sharedBytes / (bytes() + 1024), 2048 / (32 * warps), 65536 / (32 * warps * 168)))
     let least = 2 * warps / rowWarps * keys
     var splits = device.multiprocessors * resident / max(1, blocks * keyHeads * problem.batch)
-    splits = max(1, min(splits, ceilDivide(problem.keys, least), 512))
+    splits = problem.keys <= 512 ? 1 : max(1, min(splits, ceilDivide(problem.keys, least), 512))
     let splitKeys = roundUp(ceilDivide(problem.keys, splits), keys)
     splits = max(1, ceilDivide(problem.keys, splitKeys))
     var macros = problem.macros(head: head, headV: headV)

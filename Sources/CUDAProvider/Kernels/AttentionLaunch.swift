@@ -34,7 +34,9 @@ struct AttentionLaunch: Hashable {
       let headV = AttentionProblem.padded(problem.valueSize)
     else { return nil }
     let rows = problem.group * problem.queries
-    if rows <= 64 && problem.keys > 512, let launch = decode(problem, device, head, headV) { return launch }
+    if rows <= 16 || (rows <= 64 && problem.keys > 512), let launch = decode(problem, device, head, headV) {
+      return launch
+    }
     return hopper(problem, device, head, headV) ?? portable(problem, device, head, headV)
   }
 }

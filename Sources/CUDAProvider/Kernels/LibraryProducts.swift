@@ -55,6 +55,11 @@ enum LibraryProducts {
     let isHalf = plan.result != .float && plan.result != .double
     let name = plan.finish.activation?.name
     let activates = name == nil || name == "Relu" || (name == "GeluTanh" && isHalf)
+    if let residual = plan.finish.residual {
+      guard name == nil, residual.type == plan.result, plan.finish.addend.map({ $0.row == 0 }) ?? true else {
+        return false
+      }
+    }
     guard let addend = plan.finish.addend else { return activates }
     guard let operand = plan.request.input(addend.index) else { return false }
     if addend.row == 0, addend.column == 1 { return activates && operand.constant != nil }
@@ -78,7 +83,7 @@ enum LibraryProducts {
   }
 
   /// Lets the library add and activate where it does just that: one number a column of the result's type, a matrix, Relu, and Gelu by tanh
-  /// into halves. Its other Gelu is by tanh too, and none of ours.
+  /// into halves; a residual of the result's type. Its other Gelu is by tanh too, and none of ours.
   private static func joins(
     _ plan: ProductPlan, _ problem: inout ProductProblem, _ operands: inout LibraryProduct.Operands,
     _ beta: inout Double
@@ -108,6 +113,12 @@ enum LibraryProducts {
       } else {
         return false
       }
+    }
+    if let residual = plan.finish.residual {
+      guard residual.type == plan.result, plan.finish.activation == nil, !problem.adds else { return false }
+      operands.addend = .input(residual.index)
+      problem.adds = true
+      beta = 1
     }
     problem.epilogue = epilogue == 0 ? CAMEO_CUBLASLT_NOTHING : epilogue
     return true

@@ -66,7 +66,7 @@ enum OwnProducts {
     if plan.factors == .double, plan.result != .double { throw Refusal("a result of \(plan.result)") }
     var macros = try plan.finish.macros(result: try ProductType(plan.result))
     if plan.factors != .float, plan.finish.activation != nil { throw Refusal("an activation of \(plan.factors)") }
-    if plan.factors.isInteger, plan.finish.addend != nil || plan.finish.alpha != 1 {
+    if plan.factors.isInteger, plan.finish.addend != nil || plan.finish.residual != nil || plan.finish.alpha != 1 {
       throw Refusal("a sum with C in \(plan.factors)")
     }
     let type = try ProductType(plan.factors).rawValue

@@ -137,6 +137,14 @@ struct ProductPlan {
   var a: Launch.Argument
   var b: Launch.Argument
 
+  /// Whether no step writes the right factor.
+  var isRightFixed: Bool {
+    switch b {
+    case .resident: true
+    case .input(let index, _): request.input(index)?.constant != nil
+    default: false
+    }
+  }
   var width: Int { factors.bitWidth / 8 }
   var resultWidth: Int { result.bitWidth / 8 }
   /// Products in all.

@@ -54,11 +54,17 @@ enum ProductKernels {
       finish.addend = .init(index: 2, type: bias.type, row: 0, column: bias.count == 1 ? 0 : 1)
     }
     guard y.count == form.m * form.n * form.batch * batches.items.count else { throw Refusal("a result of \(y.shape)") }
+    if let residual = request.input(3) {
+      guard form.batch == 1, batches.items.count == 1, residual.count == y.count else {
+        throw Refusal("a residual of the shape \(residual.shape)")
+      }
+      finish.residual = .init(index: 3, type: residual.type, row: form.n, column: 1)
+    }
     return try ProductBuilder.make(request, form, batches, finish)
   }
 }
 
-/// What becomes of a product: activation(alpha * AB + beta * addend).
+/// What becomes of a product: activation(alpha * AB + beta * addend + residual).
 struct ProductFinish {
   struct Addend {
     let index: Int
@@ -71,6 +77,8 @@ struct ProductFinish {
   var alpha: Float = 1
   var beta: Float = 1
   var addend: Addend?
+  /// An operand of the result's shape, of one product.
+  var residual: Addend?
   var activation: FusedActivation?
 
   /// C of Gemm, broadcast to [m, n].
@@ -82,7 +90,7 @@ struct ProductFinish {
     addend = Addend(index: index, type: c.type, row: shape[0] == 1 ? 0 : shape[1], column: shape[1] == 1 ? 0 : 1)
   }
 
-  var isNothing: Bool { addend == nil && activation == nil }
+  var isNothing: Bool { addend == nil && residual == nil && activation == nil }
 
   /// As product.cuh numbers them.
   func activationCode() throws -> Int {
@@ -96,14 +104,18 @@ struct ProductFinish {
 
   func macros(result: ProductType) throws -> [String: Int] {
     let added = try addend.map { try ProductType($0.type).rawValue } ?? 0
-    return ["RESULT": result.rawValue, "ADDEND": added, "ACTIVATION": try activationCode()]
+    let behind = try residual.map { try ProductType($0.type).rawValue } ?? 0
+    return [
+      "RESULT": result.rawValue, "ADDEND": added, "RESIDUAL": behind, "ACTIVATION": try activationCode(),
+    ]
   }
 
   /// A Finish of product.cuh.
   var arguments: [Launch.Argument] {
     let p = (activation?.parameters ?? []) + [0, 0]
     return [
-      addend.map { .input($0.index) } ?? .int64(0), .int64(addend?.row ?? 0), .int64(addend?.column ?? 0),
+      addend.map { .input($0.index) } ?? .int64(0), residual.map { .input($0.index) } ?? .int64(0),
+      .int64(addend?.row ?? 0), .int64(addend?.column ?? 0), .int64(residual?.row ?? 0),
       .float(alpha),
       .float(beta), .float(p[0]), .float(p[1]),
     ]

@@ -21,7 +21,7 @@ enum SkinnyProduct {
     // A warp's turn takes a depth of 128.
     let turns = (form.k + 127) / 128
     let wanted = blocks * form.batch >= 8 * plan.request.context.info.multiprocessors ? 4 : 16
-    let warps = [16, 8, 4, 2].first { $0 <= wanted && $0 <= turns } ?? 1
+    let warps = min(wanted, turns)
     var macros = try plan.finish.macros(result: try ProductType(plan.result))
     macros["ELEMENT"] = try ProductType(plan.factors).rawValue
     macros["GROUPS"] = isFloat ? (form.m == 1 ? 1 : 4) : form.m <= 8 ? 1 : 2
@@ -37,7 +37,7 @@ enum SkinnyProduct {
             [
               plan.a.advanced(item.a * plan.width), plan.b.advanced(item.b * plan.width),
               .output(0, offset: item.c * plan.resultWidth), .int32(form.m), .int32(form.n), .int32(form.k),
-              .int64(form.aStep), .int64(form.bStep), .int64(form.cStep),
+              .int32(plan.isRightFixed ? 1 : 0), .int64(form.aStep), .int64(form.bStep), .int64(form.cStep),
             ] + plan.finish.arguments)
         }))
     return true

@@ -1,7 +1,7 @@
 import GraphIR
 import Tensors
 
-/// ai.cameo.FusedMatMul: the transposes, MatMul, the factor, the sum with the bias, the activation.
+/// ai.cameo.FusedMatMul: the transposes, MatMul, the factor, the sums with bias and residual, the activation.
 private let body = FunctionBody("FusedMatMul", domain: "ai.cameo") { call in
   for (index, name, flag) in [(0, "A", "transA"), (1, "B", "transB")] {
     let rank = try call.attributes.bool(flag) ? try call.rank(index) : 0
@@ -14,7 +14,8 @@ private let body = FunctionBody("FusedMatMul", domain: "ai.cameo") { call in
   }
   try call.scalar("factor", Double(call.attributes.float("alpha", default: 1)))
   try call.write("plain = MatMul (A_ready, B_ready)  scaled = Mul (plain, factor)")
-  try call.write(call.has(2) ? "sum = Add (scaled, bias)" : "sum = Identity (scaled)")
+  try call.write(call.has(2) ? "first = Add (scaled, bias)" : "first = Identity (scaled)")
+  try call.write(call.has(3) ? "sum = Add (first, residual)" : "sum = Identity (first)")
   try call.activate("sum", as: "Y")
 }
 

@@ -36,13 +36,11 @@ enum ConvProduct {
       "conv_mma", in: files(tile), macros: macros,
       architecture: tile.isWarpgroup ? request.context.architecture + "a" : nil, sharedBytes: tile.sharedBytes)
     let columns = (shape.filters + tile.n - 1) / tile.n
-    var launch = Launch(
+    return Launch(
       function,
       grid: LaunchSize((shape.rows + tile.m - 1) / tile.m * columns, shape.groups, tile.splits),
       block: LaunchSize(tile.threads), sharedBytes: tile.sharedBytes,
       [task.image, task.filters, task.bias, task.added, .output(), parameters(task, columns, scatter).argument])
-    launch.overlaps = request.context.info.capability >= CUDAVersion(9, 0)
-    return launch
   }
 
   /// The struct ConvParams. `columns`: tiles along the filters.

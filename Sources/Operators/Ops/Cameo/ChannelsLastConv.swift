@@ -65,7 +65,7 @@ struct ChannelsLastConv: Operator {
     let x = try first.tensor(0)
     let plain = try Conv.compute(first, x, first.tensor(1), first.optionalTensor(2), as: .float, Float.self)
     let sum = try FusedProduct.finish(
-      context, try ChannelsLast.toLast(plain), adding: try context.optionalTensor(3), as: x.dataType)
+      context, try ChannelsLast.toLast(plain), adding: [try context.optionalTensor(3)], as: x.dataType)
     return [.tensor(sum)]
   }
 }

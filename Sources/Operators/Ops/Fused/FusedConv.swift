@@ -35,33 +35,37 @@ struct FusedConv: Operator {
   func evaluate(_ context: EvaluationContext) throws -> [Value?] {
     let x = try context.tensor(0)
     let plain = try Conv.compute(context, x, context.tensor(1), context.optionalTensor(2), as: .float, Float.self)
-    return [.tensor(try FusedProduct.finish(context, plain, adding: try context.optionalTensor(3), as: x.dataType))]
+    return [.tensor(try FusedProduct.finish(context, plain, adding: [try context.optionalTensor(3)], as: x.dataType))]
   }
 }
 
 /// What fused products do after the product.
 enum FusedProduct {
+  /// What is added, each of the product's shape, one row of it, or one number.
   static func finish(
-    _ context: EvaluationContext, _ product: Tensor, scale: Float = 1, adding other: Tensor?, as type: DataType
+    _ context: EvaluationContext, _ product: Tensor, scale: Float = 1, adding others: [Tensor?], as type: DataType
   ) throws -> Tensor {
     let function = try FusedActivation(context.attributes)?.function
     let view = try ElementView<Float>(product)
-    let added = try other.map { try ElementView<Float>($0) }
-    if let other, try Broadcast.shape(product.shape, other.shape) != product.shape {
-      throw CameoError.badInput("\(other) cannot be added to \(product)")
-    }
-    let width = product.shape.last ?? 1
-    let isWhole = other?.count == product.count
-    if let other, !isWhole, other.count != width, other.count != 1 {
-      throw CameoError.unsupported("\(other) is neither a row nor of the result's shape")
-    }
+    let added = try others.compactMap { $0 }.map { try addend($0, of: product) }
     return try Tensor.make(type, product.shape, as: Float.self) { out in
       for i in 0..<view.count {
         var value = scale * view[i]
-        if let added { value += added[isWhole ? i : added.count == 1 ? 0 : i % width] }
+        for (values, period) in added { value += values[i % period] }
         out[i] = function?(value) ?? value
       }
     }
+  }
+
+  /// Its elements, and after how many they begin again.
+  private static func addend(_ other: Tensor, of product: Tensor) throws -> (values: ElementView<Float>, period: Int) {
+    guard try Broadcast.shape(product.shape, other.shape) == product.shape else {
+      throw CameoError.badInput("\(other) cannot be added to \(product)")
+    }
+    guard [product.count, product.shape.last ?? 1, 1].contains(other.count) else {
+      throw CameoError.unsupported("\(other) is neither a row nor of the result's shape")
+    }
+    return (try ElementView<Float>(other), max(1, other.count))
   }
 }
 

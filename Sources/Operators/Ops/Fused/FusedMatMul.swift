@@ -1,15 +1,15 @@
 import GraphIR
 import Tensors
 
-/// ai.cameo.FusedMatMul(A, B, bias?): activation(alpha * A' B' + bias); `transA`, `transB` exchange the last two axes; bias is
-/// one row. Attributes: `activation`, `activation_params`, `transA`, `transB`, `alpha`.
+/// ai.cameo.FusedMatMul(A, B, bias?, residual?): activation(alpha * A' B' + bias + residual); `transA`, `transB` exchange the last two axes;
+/// bias is one row, residual has the result's shape. Attributes: `activation`, `activation_params`, `transA`, `transB`, `alpha`.
 struct FusedMatMul: Operator {
   let name = OperatorName("FusedMatMul", domain: "ai.cameo")
 
   var signature: StaticString? {
     """
     D ai.cameo 1
-    O FusedMatMul 1 2 3 1 1
+    O FusedMatMul 1 2 4 1 1
     a activation string
     a activation_params floats
     a alpha float=1
@@ -18,6 +18,7 @@ struct FusedMatMul: Operator {
     i A T
     i B T
     i? bias T
+    i? residual T
     o Y T
     c T tensor(*):float,float16,bfloat16,double
     """
@@ -54,9 +55,11 @@ struct FusedMatMul: Operator {
     if try context.attributes.bool("transA") { a = try swapped(a) }
     if try context.attributes.bool("transB") { b = try swapped(b) }
     let product = try MatrixProduct.compute(a, b, as: .float, Float.self, inDouble: context.accumulatesInDouble)
-    let alpha = try context.attributes.float("alpha", default: 1)
     return [
-      .tensor(try FusedProduct.finish(context, product, scale: alpha, adding: try context.optionalTensor(2), as: type))
+      .tensor(
+        try FusedProduct.finish(
+          context, product, scale: try context.attributes.float("alpha", default: 1),
+          adding: [try context.optionalTensor(2), try context.optionalTensor(3)], as: type))
     ]
   }
 }
