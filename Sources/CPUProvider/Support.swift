@@ -39,17 +39,6 @@ final class Floats: @unchecked Sendable {
 }
 
 extension KernelRequest {
-  /// The operand at `index`. Throws a refusal where it is left out.
-  func operand(_ index: Int) throws -> Operand {
-    guard let operand = input(index) else { throw Refusal("input \(index) is left out") }
-    return operand
-  }
-
-  func result(_ index: Int = 0) throws -> Operand {
-    guard let operand = output(index) else { throw Refusal("output \(index) is left out") }
-    return operand
-  }
-
   /// Throws a refusal unless the given inputs, where present, and output 0 are float32.
   func requireFloat(_ indices: [Int]? = nil) throws {
     for index in indices ?? Array(inputs.indices) {
@@ -65,13 +54,6 @@ extension KernelRequest {
       operand.shape.indices.allSatisfy({ operand.shape[$0] == 1 || operand.shape[$0] == shape[$0 + offset] })
     else {
       throw Refusal("\(operand.shape) against \(shape)")
-    }
-  }
-
-  /// Throws a refusal unless the input, where present, has this many elements.
-  func requireCount(_ index: Int, _ count: Int) throws {
-    if let operand = input(index), operand.count != count {
-      throw Refusal("input \(index) has the shape \(operand.shape)")
     }
   }
 

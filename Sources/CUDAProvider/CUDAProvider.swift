@@ -135,14 +135,12 @@ struct CUDARequest {
 
   /// The input at `index`. Throws a refusal where it is left out.
   func operand(_ index: Int) throws -> Operand {
-    guard let operand = input(index) else { throw Refusal("input \(index) is left out") }
-    return operand
+    try request.operand(index)
   }
 
   /// The output at `index`. Throws a refusal where it is left out.
   func result(_ index: Int = 0) throws -> Operand {
-    guard let operand = output(index) else { throw Refusal("output \(index) is left out") }
-    return operand
+    try request.result(index)
   }
 
   /// A kernel of the named files of Sources/CCUDA/Kernels, one text behind the other.

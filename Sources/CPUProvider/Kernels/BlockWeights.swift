@@ -3,30 +3,7 @@ import InferenceRuntime
 import Operators
 import Tensors
 
-/// Constant weights [k][n] of 2, 4 or 8 bits, where an operator's tensors have them. Strides count numbers.
-struct BlockSource {
-  struct Layout {
-    let tensor: Tensor
-    let alongK: Int
-    let alongN: Int
-  }
-
-  let k: Int
-  let n: Int
-  let bits: Int
-  /// Numbers of a column that share a scale; k or more: all.
-  let group: Int
-  let codes: Layout
-  var isSigned = false
-  /// The first number of a byte is in its high bits.
-  var isHighFirst = false
-  let scales: Layout
-  /// Packed like the codes, or floats in the numbering of unsigned codes.
-  var zeros: Layout?
-  var book: [Float]?
-}
-
-/// Such weights packed for `ck_nbits_run`, once a session.
+/// Constant weights of few bits packed for `ck_nbits_run`, once a session.
 final class BlockWeights: @unchecked Sendable {
   private let storage: TensorStorage
   private let book: Floats?

@@ -13,16 +13,13 @@ enum IntegerConvKernels {
       return try make(
         request, .fused, first: (isFirst, false), activation: try ck_activation(request.attributes))
     },
-    "ConvInteger": { try make($0, IntegerRoles(a: 0, aZero: 2, b: 1, bZero: 3), first: (true, true)) },
-    "QLinearConv": { try make($0, quantized, first: (true, true)) },
+    "ConvInteger": { try make($0, .plain, first: (true, true)) },
+    "QLinearConv": { try make($0, .qLinearConv, first: (true, true)) },
     "com.microsoft.QLinearConv": {
       let isFirst = try !$0.attributes.bool("channels_last")
-      return try make($0, quantized, first: (isFirst, isFirst))
+      return try make($0, .qLinearConv, first: (isFirst, isFirst))
     },
   ]
-
-  private static let quantized = IntegerRoles(
-    a: 0, aScale: 1, aZero: 2, b: 3, bScale: 4, bZero: 5, yScale: 6, yZero: 7, bias: 8)
 
   /// `first`: whether the channels of the image and of the result come first.
   private static func make(

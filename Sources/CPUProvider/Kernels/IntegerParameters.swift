@@ -2,34 +2,6 @@ internal import CKernels
 import InferenceRuntime
 import Tensors
 
-/// Which input of an 8-bit product is what; nil: the operator has none.
-struct IntegerRoles {
-  let a: Int
-  var aScale: Int?
-  var aZero: Int?
-  let b: Int
-  var bScale: Int?
-  var bZero: Int?
-  var yScale: Int?
-  var yZero: Int?
-  /// Added in int32.
-  var bias: Int?
-  /// Added in float, after scaling; one number or one a column.
-  var addend: Int?
-  var z: Int?
-  var zScale: Int?
-  var zZero: Int?
-  /// B is [n, k].
-  var isTransposed = false
-  var alpha: Float?
-  /// Where y_scale is heeded: in the factor of each column, or behind the activation by its inverse.
-  var foldsResult = true
-
-  /// The inputs that say how numbers are scaled.
-  var scalars: [Int?] { [aScale, aZero, yScale, yZero, zScale, zZero] }
-  var rows: [Int?] { [bScale, bZero, bias, addend] }
-}
-
 /// The numbers that become of an 8-bit product's scales, zero points and biases: made once where all of them are constant, otherwise at the
 /// begin of each run.
 ///

@@ -14,23 +14,11 @@ enum IntegerProductKernels {
       roles.isTransposed = try request.attributes.bool("transB")
       return try make(request, roles, activation: try ck_activation(request.attributes))
     },
-    "MatMulInteger": { try make($0, IntegerRoles(a: 0, aZero: 2, b: 1, bZero: 3)) },
-    "QLinearMatMul": {
-      try make($0, IntegerRoles(a: 0, aScale: 1, aZero: 2, b: 3, bScale: 4, bZero: 5, yScale: 6, yZero: 7))
-    },
-    "com.microsoft.MatMulIntegerToFloat": {
-      try make($0, IntegerRoles(a: 0, aScale: 2, aZero: 4, b: 1, bScale: 3, bZero: 5, addend: 6))
-    },
-    "com.microsoft.DynamicQuantizeMatMul": {
-      try make($0, IntegerRoles(a: 0, b: 1, bScale: 2, bZero: 3, addend: 4))
-    },
-    "com.microsoft.QGemm": { request in
-      guard try !request.attributes.bool("transA") else { throw Refusal("a transposed A") }
-      var roles = IntegerRoles(a: 0, aScale: 1, aZero: 2, b: 3, bScale: 4, bZero: 5, yScale: 7, yZero: 8, bias: 6)
-      roles.isTransposed = try request.attributes.bool("transB")
-      roles.alpha = try request.attributes.float("alpha", default: 1)
-      return try make(request, roles)
-    },
+    "MatMulInteger": { try make($0, .plain) },
+    "QLinearMatMul": { try make($0, .qLinearMatMul) },
+    "com.microsoft.MatMulIntegerToFloat": { try make($0, .matMulIntegerToFloat) },
+    "com.microsoft.DynamicQuantizeMatMul": { try make($0, .dynamicQuantizeMatMul) },
+    "com.microsoft.QGemm": { try make($0, try IntegerRoles.qGemm($0)) },
   ]
 
   private static func make(
@@ -89,13 +77,6 @@ enum IntegerProductKernels {
       return place
     }
   }
-}
-
-extension IntegerRoles {
-  /// Those of IntegerMatMul and IntegerConv.
-  static let fused = IntegerRoles(
-    a: 0, aScale: 1, aZero: 2, b: 3, bScale: 4, bZero: 5, yScale: 7, yZero: 8, addend: 6, z: 9, zScale: 10, zZero: 11,
-    foldsResult: false)
 }
 
 extension KernelRequest {

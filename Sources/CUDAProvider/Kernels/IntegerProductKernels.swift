@@ -8,26 +8,14 @@ import Tensors
 enum IntegerProductKernels {
   static let makers: [String: CUDAProvider.Maker] = [
     "ai.cameo.IntegerMatMul": { request in
-      var roles = IntegerRoles(
-        a: 0, aScale: 1, aZero: 2, b: 3, bScale: 4, bZero: 5, yScale: 7, yZero: 8, addend: 6, z: 9, zScale: 10,
-        zZero: 11, foldsResult: false)
+      var roles = IntegerRoles.fused
       roles.isTransposed = try request.attributes.bool("transB")
       return try make(request, roles, activation: try FusedActivation(request.attributes))
     },
-    "MatMulInteger": { try make($0, IntegerRoles(a: 0, aZero: 2, b: 1, bZero: 3)) },
-    "QLinearMatMul": {
-      try make($0, IntegerRoles(a: 0, aScale: 1, aZero: 2, b: 3, bScale: 4, bZero: 5, yScale: 6, yZero: 7))
-    },
-    "com.microsoft.MatMulIntegerToFloat": {
-      try make($0, IntegerRoles(a: 0, aScale: 2, aZero: 4, b: 1, bScale: 3, bZero: 5, addend: 6))
-    },
-    "com.microsoft.QGemm": { request in
-      guard try !request.attributes.bool("transA") else { throw Refusal("a transposed A") }
-      var roles = IntegerRoles(a: 0, aScale: 1, aZero: 2, b: 3, bScale: 4, bZero: 5, yScale: 7, yZero: 8, bias: 6)
-      roles.isTransposed = try request.attributes.bool("transB")
-      roles.alpha = try request.attributes.float("alpha", default: 1)
-      return try make(request, roles)
-    },
+    "MatMulInteger": { try make($0, .plain) },
+    "QLinearMatMul": { try make($0, .qLinearMatMul) },
+    "com.microsoft.MatMulIntegerToFloat": { try make($0, .matMulIntegerToFloat) },
+    "com.microsoft.QGemm": { try make($0, try IntegerRoles.qGemm($0.request)) },
   ]
 
   private static func make(
@@ -63,37 +51,15 @@ enum IntegerProductKernels {
   }
 }
 
-/// Which input of an 8-bit product is what; nil: the operator has none.
-struct IntegerRoles {
-  let a: Int
-  var aScale: Int?
-  var aZero: Int?
-  let b: Int
-  var bScale: Int?
-  var bZero: Int?
-  var yScale: Int?
-  var yZero: Int?
-  /// Added in int32.
-  var bias: Int?
-  /// Added in float, after scaling; one number or one a column.
-  var addend: Int?
-  var z: Int?
-  var zScale: Int?
-  var zZero: Int?
-  /// B is [n, k].
-  var isTransposed = false
-  var alpha: Float?
-  /// Where y_scale is heeded: in the factor of each column, or behind the activation by its inverse.
-  var foldsResult = true
-
+extension IntegerRoles {
   /// Throws a refusal for parameters of another kind.
   func check(_ request: CUDARequest, n: Int) throws {
-    for index in [aScale, aZero, yScale, yZero, zScale, zZero] {
+    for index in scalars {
       if let index, let operand = request.input(index), operand.count != 1 {
         throw Refusal("input \(index) has the shape \(operand.shape)")
       }
     }
-    for index in [bScale, bZero, addend, bias] {
+    for index in rows {
       guard let index, let operand = request.input(index), operand.count != 1 || index == bias else { continue }
       guard operand.rank == 1 || operand.shape.last == operand.count, operand.count == n else {
         throw Refusal("input \(index) has the shape \(operand.shape)")
