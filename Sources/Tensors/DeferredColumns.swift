@@ -13,6 +13,12 @@ public final class DeferredColumns: Sendable {
     self.writer = writer
   }
 
+  /// True until somebody has asked for the bytes.
+  var isDeferred: Bool { isWritten.withLock { !$0 } }
+
+  /// Writes the matrix elsewhere, for a reader that does not want it kept.
+  func copy(to memory: UnsafeMutableRawPointer) { writer(memory, rows) }
+
   func write(to memory: UnsafeMutableRawPointer) {
     isWritten.withLock { isWritten in
       if isWritten { return }
@@ -42,6 +48,22 @@ extension Tensor {
     else { return nil }
     return rows
   }
+
+  /// Runs `body` with the elements for one reading that leaves nothing in resident memory: deferred columns that nobody asked for yet are
+  /// written into memory that goes afterwards, and the pages of a mapped file are let go. `body` does not keep the tensor.
+  public func readOnce<R>(_ body: (Tensor) throws -> R) throws -> R {
+    guard deferredRows != nil, let columns = storage.columns, columns.isDeferred else {
+      defer { releasePages() }
+      return try body(self)
+    }
+    let copy = try TensorStorage(byteCount: byteCount, zeroed: false)
+    columns.copy(to: copy.base)
+    columns.rows.forEach { $0.releasePages() }
+    return try body(try Tensor(dataType: dataType, shape: shape, storage: copy))
+  }
+
+  /// Lets its pages go from resident memory where they are those of a mapped file, which gives them back when they are touched.
+  public func releasePages() { storage.releasePages(offset: byteOffset, byteCount: byteCount) }
 
   /// Where its bytes are, or will be when they are asked for: tells tensors apart and must not be read from.
   public var address: UnsafeRawPointer { UnsafeRawPointer(storage.address + byteOffset) }

@@ -24,6 +24,7 @@ import Testing
     (cnn, ["--format", "qoperator"]), (cnn, ["--bias-correction", "--per-tensor"]), (cnn, ["--equalize"]),
     (cnn, ["--activations", "s8", "--intermediate", "all"]),
     (transformer, ["--method", "entropy", "--symmetric"]), (transformer, ["--method", "mse"]),
+    (cnn, ["--gptq"]), (cnn, ["--smooth-quant", "auto"]), (transformer, ["--gptq", "--smooth-quant", "auto"]),
     (transformer, ["--weights", "u8"]), (transformer, ["--smooth-quant", "0.5"]),
   ])
   func aStaticallyQuantizedModelHasIntegerProductsAndTheSameAnswers(_ model: String, _ flags: [String]) throws {
@@ -178,6 +179,25 @@ import Testing
       let float = try #require(kept["float"] as? [[String: Any]])
       #expect(float.contains { ($0["reason"] as? String ?? "").contains("for the accuracy asked for") }, "\(float)")
       #expect((kept["layers"] as? [Any])?.isEmpty == false)
+    }
+  }
+
+  @Test func theAccuracyMayBeCountedInRowsWhoseGreatestNumberMoved() throws {
+    try Self.inFolder { folder in
+      let arguments =
+        ["quantize", Self.transformer, "-o", "\(folder)/out.onnx", "--no-timing", "--samples", "32", "--weights", "s4"]
+        + Self.calibration + ["--accuracy-measure", "argmax", "--json"]
+      func agreement(_ document: [String: Any]) throws -> Double {
+        let accuracy = try #require(document["accuracy"] as? [String: Any])
+        let outputs = try #require(accuracy["outputs"] as? [[String: Any]])
+        return try #require(outputs.first?["argmax_agreement"] as? Double)
+      }
+      let plain = try agreement(try Cameo.run(arguments).json())
+      #expect(try agreement(try Cameo.run(arguments + ["--accuracy-drop", "0"]).json()) == 1)
+      // What is lost anyway asks for nothing.
+      let loose = try Cameo.run(arguments + ["--accuracy-drop", "\((1 - plain) * 100 + 0.01)"]).json()
+      #expect(try agreement(loose) == plain)
+      #expect((loose["float"] as? [Any])?.isEmpty == true)
     }
   }
 

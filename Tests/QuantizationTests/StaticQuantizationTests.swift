@@ -136,6 +136,62 @@ import Testing
     #expect(try residual(tokens.model) == ["MatMul", "Relu"])
   }
 
+  @Test(arguments: [("HardSigmoid", ""), ("Sigmoid", ""), ("Softplus", "t = Tanh (g)")])
+  func nothingIsRoundedInsideAnActivationThatSeveralNodesAreWrittenFor(_ gate: String, _ more: String) throws {
+    let made = try Self.quantized(
+      """
+      g (float[1, 2, 4, 4] x) => (float[1, 2, 4, 4] y) <float[2, 2, 1, 1] w = {1, 2, 3, -4}, float s = {0.5}, float o = {0.1}> {
+        a = Conv (x, w)
+        g = \(gate) (a)
+        \(more)
+        h = Mul (a, \(more.isEmpty ? "g" : "t"))
+        m = Mul (h, s)
+        n = Add (m, o)
+        y = Conv (n, w)
+      }
+      """, Self.samples("x", [1, 2, 4, 4]))
+    let names = made.placement.values.map { made.source.graph[$0.value].name }
+    #expect(names == ["x", "n"])
+  }
+
+  /// Taps that cancel out over data with a large mean: rounded one by one they do not.
+  @Test(arguments: ["group", "dense", "matrix"])
+  func roundingByDataKeepsProductsResults(_ kind: String) throws {
+    func numbers(_ count: Int) -> [Float] {
+      var values = (0..<count).map { Float($0 * 37 % 101) / 101 - 0.5 }
+      for first in stride(from: 0, to: count, by: 18) {
+        let part = first..<min(first + 18, count)
+        let mean = values[part].reduce(0, +) / Float(part.count)
+        for index in part { values[index] -= mean }
+      }
+      return values
+    }
+    func text(_ values: [Float]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
+    let transposed = (0..<36).map { numbers(36)[$0 % 2 * 18 + $0 / 2] }
+    let product =
+      kind == "group"
+      ? "y = Conv <group = 2, kernel_shape = [3, 3]> (a, w)"
+      : kind == "dense" ? "y = Conv <kernel_shape = [3, 3]> (a, w)" : "r = Reshape (a, s) y = MatMul (r, w)"
+    // Enough filters for chance to even out: the nearest codes of one may happen to cancel out, too.
+    let shape = kind == "group" ? "64, 1, 3, 3" : kind == "dense" ? "2, 2, 3, 3" : "18, 2"
+    let source = """
+      g (float[1, 2, 6, 6] x) => (float y) <float t = {20}, int64[2] s = {4, 18}, float[\(shape)] w = {\(text(kind == "matrix" ? transposed : numbers(kind == "group" ? 576 : 36)))}> {
+        a = Add (x, t)
+        \(product)
+      }
+      """
+    let set = Self.samples("x", [1, 2, 6, 6], count: 16)
+    func error(_ rounds: Bool) throws -> Double {
+      let made = try Self.quantized(source, set) {
+        $0.options.weights = .int4
+        $0.options.activations = .uint16
+        $0.roundsByData = rounds
+      }
+      return try Self.difference(made.source, made.model, set)
+    }
+    #expect(try error(true) < error(false) / 2)
+  }
+
   @Test func smoothingMovesOutliersAndChangesNothingInFloat() throws {
     let text = """
       g (float[N, 4] x) => (float[N, 2] y) <float[4] s = {1, 1, 60, 1}, float[4] o = {0, 0, 1, 0}, float[4, 2] w = {0.5, -0.3, 0.2, 0.8, 0.01, 0.02, -0.4, 0.6}> {
@@ -154,6 +210,53 @@ import Testing
     let smoothed = try Self.difference(source, try quantizer.quantize(calibrated).model, set)
     let plain = try Self.difference(source, try Self.quantized(text, set).model, set)
     #expect(smoothed < plain / 3)
+  }
+
+  @Test(arguments: ["group = 2,", ""]) func smoothingOfImages(_ group: String) throws {
+    let weights = group.isEmpty ? "2, 2, 1, 1] w = {1, 0.02, -2, 0.03}" : "2, 1, 1, 1] w = {1, 0.02}"
+    let text = """
+      g (float[1, 2, 4, 4] x) => (float[1, 2, 4, 4] y) <float[2, 1, 1] s = {1, 60}, float[\(weights)> {
+        n = Mul (x, s)
+        y = Conv <\(group) kernel_shape = [1, 1]> (n, w)
+      }
+      """
+    let set = Self.samples("x", [1, 2, 4, 4], scale: 3)
+    let source = try Self.model(text)
+    var quantizer = StaticQuantizer(providers: [])
+    quantizer.smoothing = .searched
+    let calibrated = try quantizer.calibrate(source, over: set)
+    #expect(Self.operators(calibrated.model) == ["Mul": 1, "Conv": 1])
+    #expect(try Self.difference(source, calibrated.model, set) < 1e-5)
+    let smoothed = try Self.difference(source, try quantizer.quantize(calibrated).model, set)
+    let plain = try Self.difference(source, try Self.quantized(text, set).model, set)
+    #expect(smoothed < plain / 3)
+  }
+
+  /// The division goes into the constants behind which the value is made: no node is added.
+  @Test(arguments: [
+    ("n = Conv <kernel_shape = [1, 1]> (x, v, b)", ["Conv": 2]),
+    ("c = Conv <kernel_shape = [1, 1]> (x, v) m = Mul (c, k) n = Add (m, o)", ["Conv": 2, "Mul": 1, "Add": 1]),
+    ("c = Conv <kernel_shape = [1, 1]> (x, v) m = Mul (s, c) n = Sub (o, m)", ["Conv": 2, "Mul": 1, "Sub": 1]),
+    ("c = Relu (x) n = Add (c, s)", ["Conv": 1, "Relu": 1, "Add": 1, "Mul": 1]),
+  ])
+  func smoothingFoldsIntoConstants(_ made: String, _ operators: [String: Int]) throws {
+    let source = try Self.model(
+      """
+      g (float[1, 2, 4, 4] x) => (float[1, 2, 4, 4] y) <float[2, 2, 1, 1] v = {1, 0.5, 60, -20}, float[2] b = {0.1, 3}, float[1, 2, 1, 1] s = {1, 60},
+        float k = {3}, float o = {0.5}, float[2, 1, 1, 1] w = {1, 0.02}> {
+        \(made)
+        y = Conv <group = 2, kernel_shape = [1, 1]> (n, w)
+      }
+      """)
+    let set = Self.samples("x", [1, 2, 4, 4], scale: 3)
+    var quantizer = StaticQuantizer(providers: [])
+    quantizer.smoothing = .searched
+    // Only the last convolution's data is to be divided.
+    quantizer.options.kept = ["n": "it is looked at", "c": "it is looked at"]
+    let calibrated = try quantizer.calibrate(source, over: set)
+    #expect(Self.operators(calibrated.model) == operators)
+    #expect(calibrated.nearMisses.isEmpty)
+    #expect(try Self.difference(source, calibrated.model, set) < 1e-5)
   }
 
   @Test func outliersAreMultipliedInFloat() throws {

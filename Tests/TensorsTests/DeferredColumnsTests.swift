@@ -41,6 +41,15 @@ import Testing
     #expect(try tensor.elements(as: Float.self).count == 9 && writes.value == 1)
   }
 
+  @Test func aSingleReadingLeavesItUnwritten() throws {
+    let writes = Counter()
+    let tensor = try Self.columns([Self.matrix(2, 3, from: 0), Self.matrix(1, 3, from: 10)], writes)
+    #expect(try tensor.readOnce { try $0.elements(as: Float.self) } == [0, 3, 10, 1, 4, 11, 2, 5, 12])
+    #expect(try tensor.readOnce { $0.address != tensor.address } && writes.value == 2)
+    _ = try tensor.elements(as: Float.self)
+    #expect(try tensor.readOnce { $0.address == tensor.address } && writes.value == 3)
+  }
+
   @Test func twoOfThemAreComparedByTheirRows() throws {
     let writes = Counter()
     let rows = try [Self.matrix(2, 3, from: 0), Self.matrix(1, 3, from: 10)]

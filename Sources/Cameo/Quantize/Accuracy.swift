@@ -19,9 +19,20 @@ public struct Accuracy: Sendable {
   public let floatTop1: Double?
   public let top1: Double?
 
-  /// Points of top-1 lost where there are labels, else 1 - cosine of the worst output.
-  public var drop: Double? {
-    if let floatTop1, let top1 { return (floatTop1 - top1) * 100 }
+  /// What a drop is counted in.
+  public enum Measure: String, Sendable, CaseIterable {
+    /// Points of top-1 where there are labels, else 1 - cosine.
+    case automatic = "auto"
+    /// 1 - cosine of the worst output.
+    case cosine
+    /// Points of the rows whose greatest number stands elsewhere, in the worst output.
+    case argmax
+  }
+
+  /// How much is lost; nil where there is no output to tell by.
+  public func drop(by measure: Measure) -> Double? {
+    if measure == .automatic, let floatTop1, let top1 { return (floatTop1 - top1) * 100 }
+    if measure == .argmax { return outputs.map { (1 - $0.argmaxAgreement) * 100 }.max() }
     return outputs.map { 1 - $0.cosine }.max()
   }
 }

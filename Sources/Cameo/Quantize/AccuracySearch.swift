@@ -10,10 +10,11 @@ import Tensors
 /// halving; then those that save the most multiply-adds are given back as long as the drop allows it. log2(n) + `returns` evaluations.
 struct AccuracySearch {
   /// How many products are tried to be given back.
-  private static let returns = 8
+  private static let returns = 16
   let quantizer: StaticQuantizer
   let calibrated: StaticQuantizer.Calibrated
   let evaluation: Evaluation
+  let measure: Accuracy.Measure
   let session: SessionOptions
   let format: (Model) throws -> Model
   let progress: ((String) -> Void)?
@@ -43,7 +44,7 @@ struct AccuracySearch {
       progress?("comparing with \(entries.count) products in float")
       let float = Dictionary(entries.map { ($0.value, reason($0)) }, uniquingKeysWith: { a, _ in a })
       let model = try quantizer.quantize(calibrated, keepingFloat: float).model
-      return try evaluation.accuracy(of: try format(model)).drop ?? 0
+      return try evaluation.accuracy(of: try format(model)).drop(by: measure) ?? 0
     }
     // Invariant: `low` products in float are not enough, `high` are (all of them, whatever that gives).
     var (low, high) = (0, ranking.count)

@@ -13,6 +13,7 @@ extension QuantizationRun {
     let set = try CalibrationSet(path: calibrationPath, model: model)
     let quantizer = try quantizer(setting.session)
     let calibrated = try quantizer.calibrate(model, over: set)
+    MemoryBudget.trim()
     var kept: [String: String] = [:]
     var quantized = try quantizer.quantize(calibrated)
     var result = try compared(try formatted(quantized.model), setting)
@@ -20,8 +21,8 @@ extension QuantizationRun {
     var ranking: [SensitivityRanking.Entry] = []
     if let evaluation = setting.evaluation {
       let search = AccuracySearch(
-        quantizer: quantizer, calibrated: calibrated, evaluation: evaluation, session: setting.session,
-        format: formatted, progress: progress)
+        quantizer: quantizer, calibrated: calibrated, evaluation: evaluation, measure: accuracyMeasure,
+        session: setting.session, format: formatted, progress: progress)
       let isTooFar = accuracyDrop.map { result.drop ?? 0 > $0 } ?? false
       if isTooFar || ranksLayers { ranking = try search.ranking(over: set) }
       if let accuracyDrop, isTooFar { kept = try search.kept(drop: accuracyDrop, ranking) }
@@ -100,6 +101,7 @@ extension QuantizationRun {
     quantizer.equalizes = equalizes
     quantizer.outlierThreshold = outlierThreshold
     quantizer.correctsBias = correctsBias
+    quantizer.roundsByData = roundsByData
     quantizer.limit = samples
     for path in cachePaths {
       let read = try within("file \(path)") { try CalibrationCache(contentsOf: path) }

@@ -22,6 +22,7 @@ extension QuantizationRun {
       if let outlierThreshold {
         words.append("outliers above \(Figures.short(Double(outlierThreshold))) medians in float")
       }
+      if roundsByData { words.append("weights rounded by GPTQ") }
       if correctsBias { words.append("biases corrected") }
       return before + words
     case .dynamic:

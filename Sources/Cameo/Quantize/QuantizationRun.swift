@@ -44,13 +44,15 @@ public struct QuantizationRun {
   public var equalizes = false
   public var outlierThreshold: Float?
   public var correctsBias = false
+  public var roundsByData = false
   /// Samples that are read at most.
   public var samples: Int?
   public var calibrationPath: String?
   public var cachePaths: [String] = []
   public var evaluationPath: String?
-  /// The most that the accuracy may drop: points of top-1 where the evaluation has labels, else 1 - cosine.
+  /// The most that the accuracy may drop, counted in `accuracyMeasure`.
   public var accuracyDrop: Double?
+  public var accuracyMeasure = Accuracy.Measure.automatic
   /// Whether each product is quantized alone, to rank them by what that costs. One preparation and a few runs for each.
   public var ranksLayers = false
   /// Whether the result is timed against the float model, and parts that are slower stay float where all of it would be.
@@ -81,7 +83,7 @@ public struct QuantizationRun {
     /// Outputs of the quantized against the float model.
     public var accuracy: Accuracy?
     /// What `accuracyDrop` is held against.
-    public var drop: Double? { accuracy?.drop }
+    public internal(set) var drop: Double?
     /// Values that are kept in integers.
     public var values: [QuantizationReport.Value] = []
     /// What the quantizer left float, and why. What became of the products of the written file is in `coverage`.
@@ -109,6 +111,7 @@ public struct QuantizationRun {
     let evaluation = try (evaluationPath ?? calibrationPath).map {
       try Evaluation(float, CalibrationSet(path: $0, model: float), limit: samples, session: session)
     }
+    MemoryBudget.trim()
     let setting = Setting(evaluation: evaluation, session: session, float: float)
     var result: Result
     switch form {
@@ -162,9 +165,12 @@ public struct QuantizationRun {
   /// Compared, not timed.
   func compared(_ model: Model, _ setting: Setting) throws -> Result {
     progress?("comparing")
+    let coverage = try IntegerCoverage(model, bindings: setting.evaluation?.bindings ?? [:])
+    MemoryBudget.trim()
+    let accuracy = try setting.evaluation?.accuracy(of: model)
     return Result(
-      form: form, model: model, coverage: try IntegerCoverage(model, bindings: setting.evaluation?.bindings ?? [:]),
-      accuracy: try setting.evaluation?.accuracy(of: model))
+      form: form, model: model, coverage: coverage, accuracy: accuracy,
+      drop: accuracy?.drop(by: accuracyMeasure))
   }
 
   static func apply(

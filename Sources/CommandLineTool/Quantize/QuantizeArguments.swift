@@ -50,6 +50,7 @@ enum SmoothingArgument: ExpressibleByArgument {
 
 extension QuantizationRun.Format: ExpressibleByArgument {}
 extension StaticQuantizationOptions.Intermediate: ExpressibleByArgument {}
+extension Accuracy.Measure: ExpressibleByArgument {}
 
 /// Static quantization.
 struct StaticArguments: ParsableArguments {
@@ -120,6 +121,8 @@ struct AccuracyArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp("Move outliers of a product's data to its weights: 0 to 1, or auto.", valueName: "alpha"))
   var smoothQuant: SmoothingArgument?
+  @Flag(help: "Round weights for their products' results to stay close (GPTQ), not each to the nearest integer.")
+  var gptq = false
   @Flag(help: "Correct biases for the mean of what rounding weights takes away.") var biasCorrection = false
   @Flag(help: "Even out channels between convolutions first.") var equalize = false
   @Option(
@@ -127,9 +130,14 @@ struct AccuracyArguments: ParsableArguments {
   var outliers: Float?
   @Option(
     help: ArgumentHelp(
-      "Keep so many of the most sensitive products float that the accuracy drops by no more: points of top-1 (0.5) where --evaluate has labels, else 1 - cosine (0.01).",
+      "Keep so many of the most sensitive products float that the accuracy drops by no more: points of top-1 (0.5) where --evaluate has labels, else 1 - cosine (0.01), or what --accuracy-measure says.",
       valueName: "drop"))
   var accuracyDrop: Double?
+  @Option(
+    help: ArgumentHelp(
+      "auto (default), cosine, or argmax: points of the rows whose greatest number stands elsewhere (2).",
+      valueName: "measure"))
+  var accuracyMeasure: Accuracy.Measure = .automatic
   @Option(
     help: ArgumentHelp(
       "Samples to compare with the float model on; an array `label` (or `labels`) counts top-1. Default: the calibration set.",
@@ -140,9 +148,11 @@ struct AccuracyArguments: ParsableArguments {
   func apply(to run: inout QuantizationRun) throws {
     run.smoothing = smoothQuant?.smoothing
     run.correctsBias = biasCorrection
+    run.roundsByData = gptq
     run.equalizes = equalize
     run.outlierThreshold = outliers
     run.accuracyDrop = accuracyDrop
+    run.accuracyMeasure = accuracyMeasure
     run.evaluationPath = evaluate
     run.ranksLayers = sensitivity
   }

@@ -16,17 +16,20 @@ public struct InsertQuantization: Pass {
   private let parameters: [QuantizationParameters]
   private let options: StaticQuantizationOptions
   private let means: [ValueID: [Float]]
+  private let rounded: [NodeID: WeightCodes]
 
   /// `placement` is of the graph that the pass will see; `parameters` has an entry for each of its groups. `means`: for products' data,
   /// the mean of each channel, by which the bias is corrected for the weights' rounding; a value without is not corrected.
+  /// `rounded`: the codes of products' weights, where they are not to be the nearest.
   public init(
     _ placement: QuantizationPlacement, _ parameters: [QuantizationParameters], _ options: StaticQuantizationOptions,
-    means: [ValueID: [Float]] = [:]
+    means: [ValueID: [Float]] = [:], rounded: [NodeID: WeightCodes] = [:]
   ) {
     self.placement = placement
     self.parameters = parameters
     self.options = options
     self.means = means
+    self.rounded = rounded
   }
 
   public func run(_ context: PassContext) throws {
@@ -36,7 +39,10 @@ public struct InsertQuantization: Pass {
       try insert(value, context)
     }
     var codes: [ValueID: [Int: WeightCodes]] = [:]
-    for product in placement.products { try quantizeWeights(of: product, scales[product.data], &codes, context) }
+    for product in placement.products {
+      guard let scale = scales[product.data], let weights = context.graph.constant(product.weights) else { continue }
+      try weights.readOnce { try quantize($0, of: product, scale, &codes, context) }
+    }
   }
 
   private func insert(_ value: QuantizationPlacement.Value, _ context: PassContext) throws {
@@ -52,11 +58,11 @@ public struct InsertQuantization: Pass {
   }
 
   /// The weights' codes behind a DequantizeLinear of the product's own, and the bias as int32 in steps of both scales.
-  private func quantizeWeights(
-    of product: QuantizationPlacement.Product, _ dataScale: Float?, _ known: inout [ValueID: [Int: WeightCodes]],
+  private func quantize(
+    _ weights: Tensor, of product: QuantizationPlacement.Product, _ dataScale: Float,
+    _ known: inout [ValueID: [Int: WeightCodes]],
     _ context: PassContext
   ) throws {
-    guard let dataScale, let weights = context.graph.constant(product.weights) else { return }
     let given = try context.graph.constant(product.bias)?.elements(as: Float.self)
     // |bias| / (data scale * weight scale) stays below 2^30.
     let floor = given.map { $0.map { abs($0) / dataScale * 0x1p-30 } }
@@ -66,8 +72,9 @@ public struct InsertQuantization: Pass {
     if isShared, let made = known[product.weights]?[product.channelAxis] {
       codes = made
     } else {
-      codes = try WeightCodes(
+      let nearest = try WeightCodes(
         weights, as: options.weights, axis: axis, floor: axis == nil ? floor?.max().map { [$0] } : floor)
+      codes = try axis == nil ? nearest : rounded[product.node]?.replacingChannels(below: floor, by: nearest) ?? nearest
       if isShared { known[product.weights, default: [:]][product.channelAxis] = codes }
     }
     var change = GraphChange(rule: name, covers: [], region: .main)

@@ -179,21 +179,52 @@ private struct PlacementBuilder {
     }
   }
 
-  /// The values that a product's sums become: its result, and what activations make of it.
+  /// The values that a product's sums become: its result, and what activations and sums and products with constants make of it. What lies
+  /// between a product and the value that the next one reads is not rounded.
   private func results(of id: NodeID) -> [ValueID] {
     guard productNodes.contains(id) || options.intermediate == .all && Self.integerSums.contains(graph[id].type),
       let output = graph[id].output(0)
     else { return [] }
     var values = [output]
-    while let last = values.last, graph.hasSingleUse(last), let next = graph.consumers(last).first,
-      graph[next].domain.isEmpty, Self.activations.contains(graph[next].type), let result = graph[next].output(0)
-    {
-      values.append(result)
-    }
+    while let last = values.last, let result = activated(last) { values.append(result) }
     return options.intermediate == .all ? values : Array(values.suffix(1))
   }
 
+  /// What an activation makes of a value that nothing else reads. Between two products also what one written as several nodes makes of it
+  /// (x * Sigmoid(x)), and a sum or product with a constant.
+  private func activated(_ value: ValueID) -> ValueID? {
+    guard !graph.isRegionOutput(value) else { return nil }
+    let readers = graph.consumers(value).map { graph[$0] }
+    guard let next = readers.first, readers.allSatisfy({ $0.domain.isEmpty }) else { return nil }
+    if graph.hasSingleUse(value), Self.activations.contains(next.type) { return next.output(0) }
+    if options.intermediate == .all { return nil }
+    if graph.hasSingleUse(value) {
+      let isScaling = Self.scalings.contains(next.type) && next.inputs.contains { graph.constant($0) != nil }
+      return isScaling ? next.output(0) : nil
+    }
+    guard readers.count == 2, let product = readers.first(where: { $0.is("Mul") }),
+      let gate = readers.first(where: { !$0.is("Mul") })?.output(0), product.inputs.contains(value),
+      let other = product.inputs.first(where: { $0 != value })
+    else { return nil }
+    return self.gate(from: gate, endsAt: other) ? product.output(0) : nil
+  }
+
+  /// True where nothing but activations that nobody else reads stand between two values.
+  private func gate(from first: ValueID, endsAt last: ValueID?) -> Bool {
+    var value = first
+    for _ in 0..<3 {
+      guard graph.hasSingleUse(value) else { return false }
+      if value == last { return true }
+      guard let next = graph.consumers(value).first,
+        Self.activations.contains(graph[next].type) || graph[next].is("Softplus"), let result = graph[next].output(0)
+      else { return false }
+      value = result
+    }
+    return false
+  }
+
   private static let integerSums: Set<String> = ["Add", "Mul"]
+  private static let scalings: Set<String> = ["Add", "Sub", "Mul", "Div"]
   private static let activations: Set<String> = [
     "Relu", "Clip", "HardSwish", "LeakyRelu", "Sigmoid", "Swish", "HardSigmoid", "Mish", "PRelu", "Elu", "Tanh",
   ]

@@ -7,7 +7,8 @@ import Tensors
 /// weights multiplied by it, with s[j] = max|x[j]|^alpha / max|W[j]|^(1 - alpha).
 ///
 /// Source: Xiao et al., SmoothQuant, 2023. The division goes into the LayerNormalization or RMSNormalization that makes the data where
-/// nothing else reads it, else into a Mul, which an integer runtime fuses with the QuantizeLinear behind it.
+/// nothing else reads it, else into a Mul, which an integer runtime fuses with the QuantizeLinear behind it. A convolution's data is divided
+/// by channels of the image; where each filter has one channel of its own, that costs the weights nothing.
 public struct SmoothQuant: Pass {
   public let name = "SmoothQuant"
   public let summary = "moves outliers of a product's data to its weights"
@@ -17,7 +18,7 @@ public struct SmoothQuant: Pass {
   private let alpha: Float?
 
   /// `alpha` nil: for each value the one with the least expected error, see `expectedError`. `moments` are of the products' data
-  /// along its last axis; a value without any is left alone.
+  /// along its last axis, of convolutions' data along axis 1; a value without any is left alone.
   public init(_ placement: QuantizationPlacement, _ moments: [ValueID: ChannelSummary], alpha: Float?) {
     products = Dictionary(grouping: placement.products, by: \.data)
     self.moments = moments
@@ -42,18 +43,18 @@ public struct SmoothQuant: Pass {
     let channels = moments.channels
     var matrices: [ProductWeights] = []
     for reader in readers {
-      guard !graph[reader.node].is("Conv") else {
-        throw Refusal("a convolution's data is not smoothed", at: reader.node)
+      guard graph[reader.node].is("Conv") == graph[readers[0].node].is("Conv") else {
+        throw Refusal("a convolution and a product of matrices read its data", at: reader.node)
       }
-      guard let weights = graph.constant(reader.weights), weights.rank == 2,
-        weights.shape[1 - reader.channelAxis] == channels
+      guard let weights = graph.constant(reader.weights), weights.rank >= 2,
+        let matrix = try ProductWeights(weights, graph[reader.node], reader.channelAxis, channels: channels)
       else { throw Refusal("its weights do not fit \(channels) channels", at: reader.node) }
-      matrices.append(try ProductWeights(weights, channelAxis: reader.channelAxis))
+      matrices.append(matrix)
     }
     let magnitude = matrices.map(\.rowMagnitudes).reduce([Float](repeating: 0, count: channels)) {
       zip($0, $1).map(max)
     }
-    let candidates = alpha.map { [$0] } ?? stride(from: Float(0.2), through: 0.95, by: 0.05).map { $0 }
+    let candidates = alpha.map { [$0] } ?? stride(from: Float(0.2), through: 1, by: 0.05).map { $0 }
     var best: (error: Double, factors: [Float]) = (.infinity, [])
     if alpha == nil {
       let plain = [Float](repeating: 1, count: channels)
@@ -80,18 +81,20 @@ public struct SmoothQuant: Pass {
   /// column's weight step^2 / 12 for each mean square of the data.
   private func expectedError(_ factors: [Float], _ moments: ChannelSummary, _ matrices: [ProductWeights]) -> Double {
     var (low, high): (Float, Float) = (0, 0)
-    var energy = 0.0
     let squares = moments.meanSquare
+    var energies = [Double](repeating: 0, count: factors.count)
     for j in factors.indices {
       low = min(low, moments.least[j] / factors[j])
       high = max(high, moments.greatest[j] / factors[j])
-      energy += Double(squares[j]) / Double(factors[j] * factors[j])
+      energies[j] = Double(squares[j]) / Double(factors[j] * factors[j])
     }
     let step = Double(high - low) / 255
     return matrices.reduce(0) { sum, matrix in
       let (weightEnergy, columns) = matrix.scaled(by: factors)
-      let weightError = columns.reduce(0.0) { $0 + Double($1) / 127 * Double($1) / 127 }
-      return sum + (step * step * weightEnergy + weightError * energy) / 12
+      let weightError = zip(columns, matrix.gathered(energies)).reduce(0.0) {
+        $0 + Double($1.0) / 127 * Double($1.0) / 127 * $1.1
+      }
+      return sum + (step * step * weightEnergy + weightError) / 12
     }
   }
 
@@ -104,16 +107,11 @@ public struct SmoothQuant: Pass {
     let inverse = factors.map { 1 / $0 }
     let nodes = Set(readers.map(\.node))
     let isAlone = !graph.isRegionOutput(data) && graph.consumers(data).allSatisfy { nodes.contains($0) }
-    if isAlone, let producer = graph.producer(data),
-      let places = try Self.parameters(of: producer, context, factors.count)
-    {
-      for (index, tensor) in places {
-        let scaled = try zip(tensor.elements(as: Float.self), inverse).map { $0 * $1 }
-        change.setInput(index, of: producer, to: change.constant(try Tensor.of(scaled, .float, shape: tensor.shape)))
-      }
-    } else {
-      let smoothed = change.node(
-        "Mul", [.existing(data), change.constant(try Tensor.of(inverse, .float, shape: [inverse.count]))], covers: [])
+    let isImage = graph[readers[0].node].is("Conv")
+    let scaling = ChannelFolding(
+      factors: inverse, axis: isImage ? 1 : -1, rank: graph.constant(readers[0].weights)?.rank ?? 2, graph: graph)
+    if try !isAlone || !scaling.fold(into: data, &change) {
+      let smoothed = change.node("Mul", [.existing(data), change.constant(try scaling.row())], covers: [])
       for reader in readers { change.setInput(0, of: reader.node, to: smoothed) }
     }
     for (reader, matrix) in zip(readers, matrices) {
@@ -121,68 +119,86 @@ public struct SmoothQuant: Pass {
     }
     try context.apply(change)
   }
-
-  /// Scale and bias of a normalization over the last axis, constants both, with their places.
-  private static func parameters(of id: NodeID, _ context: PassContext, _ count: Int) throws -> [(Int, Tensor)]? {
-    let node = context.graph[id]
-    guard node.is("LayerNormalization") || node.is("RMSNormalization"),
-      node.outputs.dropFirst().allSatisfy({ $0 == nil })
-    else { return nil }
-    var places: [(Int, Tensor)] = []
-    for index in 1..<node.inputs.count {
-      guard let input = node.input(index) else { continue }
-      guard let tensor = context.graph.constant(input), tensor.count == count, tensor.shape.last == count else {
-        return nil
-      }
-      places.append((index, tensor))
-    }
-    return places.isEmpty ? nil : places
-  }
 }
 
-/// The weights of a product, seen as rows of the data's channels.
+/// The weights of a product, seen as rows of the data's channels and columns of results.
 private struct ProductWeights {
   private let tensor: Tensor
   private let values: [Float]
   private let rows: Int
   private let columns: Int
+  /// Filters that read the same channels, the channels that a filter reads, and the numbers of each; for a matrix one group.
+  private let filters: Int
+  private let inputs: Int
+  private let taps: Int
   private let isTransposed: Bool
 
-  /// `channelAxis` counts output channels.
-  init(_ tensor: Tensor, channelAxis: Int) throws {
+  /// nil where the weights do not fit. `channelAxis` counts output channels.
+  init?(_ tensor: Tensor, _ node: Node, _ channelAxis: Int, channels: Int) throws {
+    let groups = node.is("Conv") ? try AttributeReader(node).int("group", default: 1) : 1
+    isTransposed = channelAxis == 0
+    columns = tensor.shape[channelAxis]
+    inputs = tensor.shape[1 - channelAxis]
+    taps = tensor.shape[2...].reduce(1, *)
+    rows = channels
+    guard groups > 0, columns % groups == 0, inputs * groups == channels, node.is("Conv") || tensor.rank == 2 else {
+      return nil
+    }
+    filters = columns / groups
     self.tensor = tensor
     values = try tensor.elements(as: Float.self)
-    isTransposed = channelAxis == 0
-    (rows, columns) = isTransposed ? (tensor.shape[1], tensor.shape[0]) : (tensor.shape[0], tensor.shape[1])
   }
 
-  private func index(_ row: Int, _ column: Int) -> Int { isTransposed ? column * rows + row : row * columns + column }
+  /// Calls `body` with each number's index, row and column.
+  private func forEach(_ body: (_ index: Int, _ row: Int, _ column: Int) -> Void) {
+    guard isTransposed else {
+      for row in 0..<rows { for column in 0..<columns { body(row * columns + column, row, column) } }
+      return
+    }
+    var index = 0
+    for column in 0..<columns {
+      let first = column / filters * inputs
+      for row in first..<first + inputs {
+        for _ in 0..<taps {
+          body(index, row, column)
+          index += 1
+        }
+      }
+    }
+  }
 
   var rowMagnitudes: [Float] {
-    (0..<rows).map { row in (0..<columns).reduce(Float(0)) { max($0, abs(values[index(row, $1)])) } }
+    var greatest = [Float](repeating: 0, count: rows)
+    forEach { index, row, _ in greatest[row] = max(greatest[row], abs(values[index])) }
+    return greatest
+  }
+
+  /// For each column the sum of `rows` over the numbers that it is multiplied with.
+  func gathered(_ rows: [Double]) -> [Double] {
+    var sums = [Double](repeating: 0, count: columns)
+    guard isTransposed else { return [Double](repeating: rows.reduce(0, +), count: columns) }
+    for column in 0..<columns {
+      let first = column / filters * inputs
+      sums[column] = rows[first..<first + inputs].reduce(0, +) * Double(taps)
+    }
+    return sums
   }
 
   /// With rows multiplied: the sum of squares, and the greatest magnitude of each column.
   func scaled(by factors: [Float]) -> (energy: Double, columns: [Float]) {
     var greatest = [Float](repeating: 0, count: columns)
     var energy = 0.0
-    for row in 0..<rows {
-      var sum: Float = 0
-      for column in 0..<columns {
-        let x = abs(values[index(row, column)]) * factors[row]
-        sum += x * x
-        greatest[column] = max(greatest[column], x)
-      }
-      energy += Double(sum)
+    forEach { index, row, column in
+      let x = abs(values[index]) * factors[row]
+      energy += Double(x) * Double(x)
+      greatest[column] = max(greatest[column], x)
     }
     return (energy, greatest)
   }
 
   func multiplied(by factors: [Float]) throws -> Tensor {
     try Tensor.make(.float, tensor.shape, as: Float.self) { out in
-      for row in 0..<rows {
-        for column in 0..<columns { out[index(row, column)] = values[index(row, column)] * factors[row] }
-      }
+      forEach { index, row, _ in out[index] = values[index] * factors[row] }
     }
   }
 }

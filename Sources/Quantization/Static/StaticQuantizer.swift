@@ -24,6 +24,9 @@ public struct StaticQuantizer {
   /// Channels whose magnitude is more than this many times the median one's are multiplied in float.
   public var outlierThreshold: Float?
   public var correctsBias = false
+  /// Weights are rounded for the products' results to stay close, not each to the nearest code: see `LayerRounding`. The samples run once
+  /// more, or as often as the data's second moments do not fit into memory together.
+  public var roundsByData = false
   /// Samples that are read at most.
   public var limit: Int?
   public var progress: ((_ what: String, _ done: Int, _ all: Int?) -> Void)?
@@ -47,6 +50,7 @@ public struct StaticQuantizer {
     public let cache: CalibrationCache
     let ranges: [ValueID: ValueRange]
     let means: [ValueID: [Float]]
+    let rounded: [NodeID: WeightCodes]
     /// Products that stay float beside those that the caller named.
     let kept: [String: String]
 
@@ -106,6 +110,7 @@ public struct StaticQuantizer {
         observers, over: set, limit: limit
       ) { progress?("calibrating", $0, $1) }
     }
+    let rounded = try roundsByData ? roundedWeights(model, placement, set) : [:]
     let scheme = try QuantizationScheme(options.activations, isSymmetric: options.isSymmetric)
     var found: [ValueID: ValueRange] = [:]
     for value in placement.values {
@@ -115,7 +120,7 @@ public struct StaticQuantizer {
     }
     return Calibrated(
       model: model, placement: placement, nearMisses: misses, cache: cache, ranges: found,
-      means: means.compactMapValues { $0.summary?.mean }, kept: options.kept)
+      means: means.compactMapValues { $0.summary?.mean }, rounded: rounded, kept: options.kept)
   }
 
   /// The quantized model. Products whose result `float` names stay float, each for the reason given.
@@ -136,7 +141,8 @@ public struct StaticQuantizer {
     }
     let parameters = try ranges.map { try QuantizationParameters($0 ?? ValueRange(0, 0), scheme) }
     _ = try run(
-      [InsertQuantization(placement, parameters, options, means: calibrated.means)], on: &model)
+      [InsertQuantization(placement, parameters, options, means: calibrated.means, rounded: calibrated.rounded)],
+      on: &model)
     return Quantized(model: model, placement: placement, parameters: parameters)
   }
 
@@ -156,14 +162,28 @@ public struct StaticQuantizer {
     _ model: Model, _ placement: QuantizationPlacement, _ set: CalibrationSet
   ) throws -> [ValueID: ChannelSummary] {
     var moments: [ValueID: ChannelMoments] = [:]
-    for product in placement.products where !model.graph[product.node].is("Conv") {
-      if moments[product.data] == nil { moments[product.data] = ChannelMoments(axis: -1) }
+    for product in placement.products where moments[product.data] == nil {
+      let isImage = model.graph[product.node].is("Conv")
+      // The split is of matrices only.
+      if isImage && outlierThreshold != nil { continue }
+      moments[product.data] = ChannelMoments(axis: isImage ? 1 : -1)
     }
     guard !moments.isEmpty else { return [:] }
     try Calibrator(model, providers: providers, options: session).run(
       moments.mapValues { [$0] }, over: set, limit: limit
     ) { progress?("looking at channels", $0, $1) }
     return moments.compactMapValues(\.summary)
+  }
+
+  private func roundedWeights(
+    _ model: Model, _ placement: QuantizationPlacement, _ set: CalibrationSet
+  ) throws -> [NodeID: WeightCodes] {
+    guard let rounding = try LayerRounding(model, options) else { return [:] }
+    return try rounding.codes(of: placement.products) { observers in
+      try Calibrator(model, providers: providers, options: session).run(
+        observers, over: set, limit: min(limit ?? .max, LayerRounding.samples)
+      ) { progress?("looking at products", $0, $1) }
+    }
   }
 
   private func context(_ model: Model) throws -> PassContext {

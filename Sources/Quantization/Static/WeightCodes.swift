@@ -42,17 +42,38 @@ public struct WeightCodes: Sendable {
       if !(scales[c] > 0x1p-100) { scales[c] = 1 }
       if !isSigned { zeros[c] = Int64(min(max(0, (-low[c] / scales[c]).rounded(.toNearestOrEven)), greatest)) }
     }
-    codes = try Tensor.make(type, weights.shape, as: Int64.self) { out in
+    codes = try Tensor.makeRaw(type, weights.shape) { bytes in
+      guard let out = bytes.baseAddress else { return }
       for index in 0..<view.count {
         let channel = index / inner % channels
         let code = (view[index] / scales[channel]).rounded(.toNearestOrEven) + Float(zeros[channel])
-        out[index] = Int64(min(max(code, least), greatest))
+        Int64.store(Int64(min(max(code, least), greatest)), out, index, as: type)
       }
     }
     let shape = axis == nil ? [] : [channels]
     self.scales = try Tensor.of(scales, .float, shape: shape)
     self.zeros = try Tensor.of(zeros, type, shape: shape)
     self.axis = axis
+  }
+
+  /// Codes about 0 that were found elsewhere, in the order of the weights' elements.
+  init(_ codes: [Int64], _ scales: [Float], like weights: Tensor, as type: DataType, axis: Int) throws {
+    self.codes = try Tensor.of(codes, type, shape: weights.shape)
+    self.scales = try Tensor.of(scales, .float, shape: [scales.count])
+    zeros = try Tensor.of([Int64](repeating: 0, count: scales.count), type, shape: [scales.count])
+    self.axis = axis
+  }
+
+  /// These codes, but those of `other` in channels whose scale is below `floor`; both have scales for the same channels.
+  func replacingChannels(below floor: [Float]?, by other: WeightCodes) throws -> WeightCodes {
+    let (own, others) = (try scales.elements(as: Float.self), try other.scales.elements(as: Float.self))
+    let replaced = own.indices.map { channel in floor.map { own[channel] < $0[channel] } ?? false }
+    guard let axis, replaced.contains(true) else { return self }
+    let inner = codes.shape[(axis + 1)...].reduce(1, *)
+    let (a, b) = (try codes.elements(as: Int64.self), try other.codes.elements(as: Int64.self))
+    return try WeightCodes(
+      a.indices.map { replaced[$0 / inner % own.count] ? b[$0] : a[$0] },
+      own.indices.map { replaced[$0] ? others[$0] : own[$0] }, like: codes, as: codes.dataType, axis: axis)
   }
 
   /// What the codes stand for.

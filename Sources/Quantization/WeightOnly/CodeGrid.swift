@@ -44,7 +44,8 @@ struct CodeGrid: Sendable {
       for code in 0..<256 { levels[code] = codec.decode(UInt8(code)) }
     default:
       let half = Float(1 << (type.bitWidth - 1))
-      kind = .integer(low: type.isSignedInteger ? -half : 0, high: type.isSignedInteger ? half - 1 : 2 * half - 1)
+      let least = format.isBalanced ? 1 - half : -half
+      kind = .integer(low: type.isSignedInteger ? least : 0, high: type.isSignedInteger ? half - 1 : 2 * half - 1)
       for code in 0..<256 {
         levels[code] = type.isSignedInteger ? Float(Int8(truncatingIfNeeded: code)) : Float(code)
       }

@@ -33,28 +33,35 @@ public final class GramObserver: ValueObserver {
     let rows = width == 0 ? 0 : tensor.count / width
     if rows == 0 { return }
     let view = try LastAxis.finite(tensor)
+    gram.withUnsafeMutableBufferPointer {
+      GramObserver.add(view.base, rows: rows, width: width, after: count, to: $0)
+    }
+    count += rows
+  }
+
+  /// Makes `gram`, the mean of x x^T over `count` rows, the mean over those and [rows, width] more.
+  static func add(
+    _ base: UnsafePointer<Float>, rows: Int, width: Int, after count: Int, to gram: UnsafeMutableBufferPointer<Float>
+  ) {
     let total = count + rows
     let (kept, added) = (Float(Double(count) / Double(total)), Float(1 / Double(total)))
-    gram.withUnsafeMutableBufferPointer { gram in
-      nonisolated(unsafe) let gram = gram
-      ParallelRows.run(width, grain: GramObserver.panel) { part in
-        let columns = width - part.lowerBound
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: part.count * columns) { product in
-          guard let out = product.baseAddress else { return }
-          let left = view.base + part.lowerBound
-          ck_contract_f32(out, columns, 1, left, 1, width, left, width, 1, columns, rows, 0, part.count)
-          for i in part {
-            for j in i..<width {
-              let sum = out[(i - part.lowerBound) * columns + j - part.lowerBound]
-              let value = gram[i * width + j] * kept + sum * added
-              gram[i * width + j] = value
-              gram[j * width + i] = value
-            }
+    nonisolated(unsafe) let (gram, base) = (gram, base)
+    ParallelRows.run(width, grain: panel) { part in
+      let columns = width - part.lowerBound
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: part.count * columns) { product in
+        guard let out = product.baseAddress else { return }
+        let left = base + part.lowerBound
+        ck_contract_f32(out, columns, 1, left, 1, width, left, width, 1, columns, rows, 0, part.count)
+        for i in part {
+          for j in i..<width {
+            let sum = out[(i - part.lowerBound) * columns + j - part.lowerBound]
+            let value = gram[i * width + j] * kept + sum * added
+            gram[i * width + j] = value
+            gram[j * width + i] = value
           }
         }
       }
     }
-    count = total
   }
 }
 

@@ -25,6 +25,8 @@ public struct WeightFormat: Sendable, Hashable {
   /// The scales themselves are written in 8 bits, affine, 256 of them sharing a float scale (QLoRA's double
   /// quantization). NF4 and FP4 only.
   public let quantizesScales: Bool
+  /// The most negative code of a symmetric signed type is not used: codes lie evenly about 0, as an integer product wants them.
+  var isBalanced = false
 
   public static let groupSizes = [16, 32, 64, 128, 256]
 
