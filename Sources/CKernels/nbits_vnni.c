@@ -68,121 +68,159 @@ VNNI void ck_nbits_rows_vnni(uint8_t *rows, const ck_nbits *w, const CK_U(float)
 }
 
 /// Bytes ahead of what is read that are asked for: a panel is read once, and end to end.
-enum { AHEAD = 4096 };
-/// Rows of A that share what is unpacked.
+enum { AHEAD = 1024 };
+/// Rows of A, and panels, that are worked on together.
 enum { MOST = 4 };
 
-/// One panel for `rows` rows of A.
-INLINE void panel(const int bits, const int rows, __m512 *out, const nbits_shape *s, int32_t zeros, const uint8_t *w, const uint8_t *const *a) {
+/// `panels` panels, at w[0], w[1].., for `rows` rows of A. Memory gives several streams half as much again as one.
+INLINE void product(const int bits, const int rows, const int panels, __m512 out[MOST][MOST], const nbits_shape *s, int32_t zeros,
+                    const uint8_t *const *w, const uint8_t *const *a) {
     const int per = 32 / bits, parts = per / 4;
     const size_t record = nbits_record(s), block = s->block;
     const __m512i mask = _mm512_set1_epi8((char)((1 << bits) - 1));
-    const uint8_t *points = w + s->blocks * s->block_bytes + s->groups * NC * 4;
-    __m512 inner[MOST];
-    for (int r = 0; r < rows; r++) out[r] = inner[r] = _mm512_setzero_ps();
-    size_t left = s->per_group, group = 0;
+    const size_t points = s->blocks * s->block_bytes + s->groups * NC * 4;
+    __m512 inner[MOST][MOST];
+    for (int p = 0; p < panels; p++) {
+        for (int r = 0; r < rows; r++) out[p][r] = inner[p][r] = _mm512_setzero_ps();
+    }
+    size_t left = s->per_group, group = 0, from = 0;
     for (size_t b = 0; b < s->blocks; b++) {
-        __m512i sum[MOST][LIMBS];
+        __m512i sum[MOST][MOST][LIMBS];
         const uint8_t *at[MOST];
 #pragma clang loop unroll(full)
         for (int r = 0; r < rows; r++) {
             at[r] = a[r] + b * record;
             const nbits_tail *tail = (const nbits_tail *)(at[r] + LIMBS * block);
 #pragma clang loop unroll(full)
-            for (int q = 0; q < LIMBS; q++) sum[r][q] = _mm512_set1_epi32(tail->start[q]);
+            for (int q = 0; q < LIMBS; q++) {
+#pragma clang loop unroll(full)
+                for (int p = 0; p < panels; p++) sum[p][r][q] = _mm512_set1_epi32(tail->start[q]);
+            }
         }
         // 16 k: `parts` x 4 of each vector.
         for (size_t k = 0; k < block; k += 16) {
 #pragma clang loop unroll(full)
-            for (int v = 0; v < bits / 2; v++) {
-                const __m512i codes = _mm512_load_si512(w);
-                _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T0);
-                w += 64;
+            for (int v = 0; v < bits / 2; v++, from += 64) {
+                __m512i codes[MOST];
+#pragma clang loop unroll(full)
+                for (int p = 0; p < panels; p++) {
+                    codes[p] = _mm512_load_si512(w[p] + from);
+                    _mm_prefetch((const char *)w[p] + from + AHEAD, _MM_HINT_T0);
+                }
 #pragma clang loop unroll(full)
                 for (int part = 0; part < parts; part++) {
-                    const __m512i moved = part ? _mm512_srli_epi16(codes, (unsigned)(part * bits)) : codes;
-                    const __m512i x = bits == 8 ? moved : _mm512_and_si512(moved, mask);
                     const size_t place = k + (size_t)(v * per + part * 4);
+                    __m512i x[MOST];
+#pragma clang loop unroll(full)
+                    for (int p = 0; p < panels; p++) {
+                        x[p] = part ? _mm512_srli_epi16(codes[p], (unsigned)(part * bits)) : codes[p];
+                        if (bits < 8) x[p] = _mm512_and_si512(x[p], mask);
+                    }
 #pragma clang loop unroll(full)
                     for (int r = 0; r < rows; r++) {
 #pragma clang loop unroll(full)
                         for (int q = 0; q < LIMBS; q++) {
                             int32_t four;
                             memcpy(&four, at[r] + (size_t)q * block + place, 4);
-                            sum[r][q] = _mm512_dpbusd_epi32(sum[r][q], x, _mm512_set1_epi32(four));
+                            const __m512i y = _mm512_set1_epi32(four);
+#pragma clang loop unroll(full)
+                            for (int p = 0; p < panels; p++) sum[p][r][q] = _mm512_dpbusd_epi32(sum[p][r][q], x[p], y);
                         }
                     }
                 }
             }
         }
         const bool closes = --left == 0 || b + 1 == s->blocks;
-        const __m512 scale = closes ? _mm512_load_ps(w) : _mm512_setzero_ps();
-        __m512 zero = _mm512_setzero_ps();
-        if (closes) {
-            _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T0);
-            w += NC * 4;
-            left = s->per_group;
-            if (zeros == CK_NBITS_INT8_ZEROS) {
-                zero = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(points + group * NC))));
-            } else if (zeros == CK_NBITS_FLOAT_ZEROS) {
-                zero = _mm512_loadu_ps(points + group * NC * 4);
-            }
-        }
 #pragma clang loop unroll(full)
-        for (int r = 0; r < rows; r++) {
-            const nbits_tail *tail = (const nbits_tail *)(at[r] + LIMBS * block);
-            const __m512i high = _mm512_add_epi32(_mm512_slli_epi32(sum[r][0], 8), sum[r][1]);
-            const __m512 x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(high), _mm512_set1_ps(256), _mm512_cvtepi32_ps(sum[r][2]));
-            inner[r] = _mm512_fmadd_ps(x, _mm512_set1_ps(tail->scale), inner[r]);
-            if (!closes) continue;
-            if (zeros) {
-                const float *sums = (const float *)(a[r] + s->blocks * record);
-                inner[r] = _mm512_fnmadd_ps(zero, _mm512_set1_ps(sums[group]), inner[r]);
+        for (int p = 0; p < panels; p++) {
+            __m512 scale = _mm512_setzero_ps(), zero = scale;
+            if (closes) {
+                scale = _mm512_load_ps(w[p] + from);
+                _mm_prefetch((const char *)w[p] + from + AHEAD, _MM_HINT_T0);
+                if (zeros == CK_NBITS_INT8_ZEROS) {
+                    zero = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(w[p] + points + group * NC))));
+                } else if (zeros == CK_NBITS_FLOAT_ZEROS) {
+                    zero = _mm512_loadu_ps(w[p] + points + group * NC * 4);
+                }
             }
-            out[r] = _mm512_fmadd_ps(inner[r], scale, out[r]);
-            inner[r] = _mm512_setzero_ps();
+#pragma clang loop unroll(full)
+            for (int r = 0; r < rows; r++) {
+                const nbits_tail *tail = (const nbits_tail *)(at[r] + LIMBS * block);
+                const __m512i high = _mm512_add_epi32(_mm512_slli_epi32(sum[p][r][0], 8), sum[p][r][1]);
+                const __m512 x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(high), _mm512_set1_ps(256), _mm512_cvtepi32_ps(sum[p][r][2]));
+                inner[p][r] = _mm512_fmadd_ps(x, _mm512_set1_ps(tail->scale), inner[p][r]);
+                if (!closes) continue;
+                if (zeros) {
+                    const float *sums = (const float *)(a[r] + s->blocks * record);
+                    inner[p][r] = _mm512_fnmadd_ps(zero, _mm512_set1_ps(sums[group]), inner[p][r]);
+                }
+                out[p][r] = _mm512_fmadd_ps(inner[p][r], scale, out[p][r]);
+                inner[p][r] = _mm512_setzero_ps();
+            }
         }
-        group += closes;
+        if (closes) from += NC * 4, left = s->per_group, group++;
     }
 }
 
-#define ROWS(count)                                                                                              \
-    VNNI static void panel_##count(int bits, __m512 *out, const nbits_shape *s, int32_t zeros, const uint8_t *w, \
-                                   const uint8_t *const *a) {                                                    \
-        switch (bits) {                                                                                          \
-        case 2: return panel(2, count, out, s, zeros, w, a);                                                     \
-        case 4: return panel(4, count, out, s, zeros, w, a);                                                     \
-        default: return panel(8, count, out, s, zeros, w, a);                                                    \
-        }                                                                                                        \
+#define PRODUCT(rows, panels)                                                                                          \
+    VNNI static void product_##rows##_##panels(int bits, __m512 out[MOST][MOST], const nbits_shape *s, int32_t zeros,  \
+                                               const uint8_t *const *w, const uint8_t *const *a) {                     \
+        switch (bits) {                                                                                                \
+        case 2: return product(2, rows, panels, out, s, zeros, w, a);                                                  \
+        case 4: return product(4, rows, panels, out, s, zeros, w, a);                                                  \
+        default: return product(8, rows, panels, out, s, zeros, w, a);                                                 \
+        }                                                                                                              \
     }
-ROWS(1)
-ROWS(2)
-ROWS(3)
-ROWS(4)
+PRODUCT(1, 1)
+PRODUCT(1, 2)
+PRODUCT(1, 3)
+PRODUCT(1, 4)
+PRODUCT(2, 1)
+PRODUCT(2, 2)
+PRODUCT(3, 1)
+PRODUCT(4, 1)
+#undef PRODUCT
 
-VNNI void ck_nbits_run_vnni(const ck_nbits *w, const uint8_t *packed, const uint8_t *rows, float *y, size_t ldy,
-                            const CK_U(float) *bias, size_t m_begin, size_t m_end, size_t panel_begin, size_t panel_end) {
-    const nbits_shape s = nbits_shape_of(w);
+/// Rows [m_begin, m_end) with `count` panels, number `first` and every `step`th.
+VNNI static void few_panels(const ck_nbits *w, const nbits_shape *s, const uint8_t *packed, const uint8_t *rows, float *y, size_t ldy,
+                            const CK_U(float) *bias, size_t m_begin, size_t m_end, size_t first, size_t step, size_t count) {
     const size_t pitch = ck_nbits_row_bytes(w);
-    for (size_t j = panel_begin; j < panel_end; j++) {
-        const uint8_t *from = packed + j * s.panel_bytes;
-        const __mmask16 there = (__mmask16)((1u << ck_min(NC, w->n - j * NC)) - 1);
-        const __m512 add = bias ? _mm512_maskz_loadu_ps(there, bias + j * NC) : _mm512_setzero_ps();
-        for (size_t i = m_begin; i < m_end; i += 4) {
-            const size_t count = ck_min(4, m_end - i);
-            const uint8_t *a[4];
-            for (size_t r = 0; r < 4; r++) a[r] = rows + (i + ck_min(r, count - 1)) * pitch;
-            __m512 out[4];
-            switch (count) {
-            case 1: panel_1(w->bits, out, &s, w->zeros, from, a); break;
-            case 2: panel_2(w->bits, out, &s, w->zeros, from, a); break;
-            case 3: panel_3(w->bits, out, &s, w->zeros, from, a); break;
-            default: panel_4(w->bits, out, &s, w->zeros, from, a); break;
-            }
-            for (size_t r = 0; r < count; r++) {
-                _mm512_mask_storeu_ps(y + (i + r) * ldy + j * NC, there, bias ? _mm512_add_ps(out[r], add) : out[r]);
+    const uint8_t *from[MOST], *a[MOST];
+    for (size_t p = 0; p < count; p++) from[p] = packed + (first + p * step) * s->panel_bytes;
+    for (size_t i = m_begin, height; i < m_end; i += height) {
+        height = ck_min(count > 2 ? 1 : count == 2 ? 2 : MOST, m_end - i);
+        for (size_t r = 0; r < height; r++) a[r] = rows + (i + r) * pitch;
+        __m512 out[MOST][MOST];
+        switch (height * 8 + count) {
+        case 9: product_1_1(w->bits, out, s, w->zeros, from, a); break;
+        case 10: product_1_2(w->bits, out, s, w->zeros, from, a); break;
+        case 11: product_1_3(w->bits, out, s, w->zeros, from, a); break;
+        case 12: product_1_4(w->bits, out, s, w->zeros, from, a); break;
+        case 17: product_2_1(w->bits, out, s, w->zeros, from, a); break;
+        case 18: product_2_2(w->bits, out, s, w->zeros, from, a); break;
+        case 25: product_3_1(w->bits, out, s, w->zeros, from, a); break;
+        default: product_4_1(w->bits, out, s, w->zeros, from, a); break;
+        }
+        for (size_t p = 0; p < count; p++) {
+            const size_t column = (first + p * step) * NC;
+            const __mmask16 there = (__mmask16)((1u << ck_min(NC, w->n - column)) - 1);
+            for (size_t r = 0; r < height; r++) {
+                const __m512 sum = bias ? _mm512_add_ps(out[p][r], _mm512_maskz_loadu_ps(there, bias + column)) : out[p][r];
+                _mm512_mask_storeu_ps(y + (i + r) * ldy + column, there, sum);
             }
         }
+    }
+}
+
+void ck_nbits_run_vnni(const ck_nbits *w, const uint8_t *packed, const uint8_t *rows, float *y, size_t ldy, const CK_U(float) *bias,
+                       size_t m_begin, size_t m_end, size_t panel_begin, size_t panel_end) {
+    const nbits_shape s = nbits_shape_of(w);
+    // So many runs of neighbouring panels side by side; with many rows the sums of one fill the registers.
+    const size_t height = m_end - m_begin, most = height == 1 ? MOST : height == 2 ? 2 : 1;
+    for (size_t j = panel_begin; j < panel_end;) {
+        const size_t left = panel_end - j, turns = (left + most - 1) / most, count = (left + turns - 1) / turns, step = left / count;
+        for (size_t i = 0; i < step; i++) few_panels(w, &s, packed, rows, y, ldy, bias, m_begin, m_end, j + i, step, count);
+        j += step * count;
     }
 }
 #else

@@ -94,7 +94,7 @@ public struct KernelRequest {
   ) throws -> TensorStorage {
     let form = PackForm(provider: packer, form: form, type: tensor.dataType, shape: tensor.shape)
     return try packs.storage(for: tensor, form, byteCount: packer.isEmpty ? nil : byteCount) { zeroes in
-      let made = try zeroes ? TensorStorage(byteCount: byteCount) : TensorStorage(filling: byteCount)
+      let made = try zeroes ? TensorStorage(byteCount: byteCount) : packs.memory.storage(byteCount: byteCount)
       try withExtendedLifetime(tensor) { try fill(made.base) }
       return made
     }

@@ -85,7 +85,8 @@ final class AttentionKernel: Kernel, @unchecked Sendable {
       }
     }
     if s.keeps[0] || s.keeps[1] {
-      parallel(call, phase: 0, count: s.batch * s.k.count, grain: max(1, 16384 / max(1, s.total * s.k.size)))
+      // K's heads, then V's: twice as many parts as heads, of which there may be three for two threads.
+      parallel(call, phase: 0, count: 2 * s.batch * s.k.count, grain: max(1, 16384 / max(1, s.total * s.k.size)))
     }
     let work = min(rows, rowBlock) * s.total * (s.q.size + s.v.size) / splits
     parallel(
@@ -97,9 +98,9 @@ final class AttentionKernel: Kernel, @unchecked Sendable {
   override func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int) {
     switch phase {
     case 0:
-      for item in begin..<end {
-        if s.keeps[0] { keep(call, item, s.k, 0) }
-        if s.keeps[1] { keep(call, item, s.v, 1) }
+      let heads = s.batch * s.k.count
+      for item in begin..<end where s.keeps[item / heads] {
+        keep(call, item % heads, item < heads ? s.k : s.v, item / heads)
       }
     case 1:
       for index in begin..<end { step(call, index, call.scratch + partialBytes + thread * tileBytes) }

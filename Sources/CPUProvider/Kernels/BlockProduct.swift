@@ -58,10 +58,11 @@ private final class BlockProductKernel: Kernel, @unchecked Sendable {
   private let rowBytes: Int
   private let pitch: Int
   private let threadBytes: Int
+  private let threads: Int
   let scratchBytes: Int
 
   init(_ weights: BlockWeights, m: Int, bias: Int?, threads: Int, roundsToBfloat16: Bool) {
-    (self.weights, self.m, self.bias) = (weights, m, bias)
+    (self.weights, self.m, self.bias, self.threads) = (weights, m, bias, threads)
     var form = weights.form
     way = m <= ck_nbits_most_rows(&form) ? .packed : roundsToBfloat16 ? .bfloat16 : .floats
     let columns = Int(CK_NBITS_COLUMNS)
@@ -93,9 +94,11 @@ private final class BlockProductKernel: Kernel, @unchecked Sendable {
       } else {
         parallel(call, phase: 0, count: m, grain: max(1, (1 << 15) / form.k))
       }
-      // 32 KiB of weights are worth a thread, or that many multiplications of rows.
-      return parallel(
-        call, phase: 1, count: weights.panels, grain: max(1, (1 << 15) / (weights.panelBytes * min(m, 16))))
+      // 32 KiB of weights are worth a thread, or that many multiplications of rows. Four panels are read side by side: a part has
+      // several times as many, as long as each thread has two parts.
+      let least = max(1, (1 << 15) / (weights.panelBytes * min(m, 16)))
+      let wide = min(16, (weights.panels + 2 * threads - 1) / (2 * threads))
+      return parallel(call, phase: 1, count: weights.panels, grain: max(least, wide))
     case .bfloat16: parallel(call, phase: 2, count: m, grain: max(1, (1 << 15) / form.k))
     case .floats: break
     }

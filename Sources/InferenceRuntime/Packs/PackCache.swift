@@ -24,6 +24,7 @@ public final class PackCache: Sendable {
   }
 
   private let state = Mutex(State())
+  let memory = PackMemory()
   private let file: PackFile?
   private let zeroes: Bool
 
