@@ -79,13 +79,14 @@ final class PlanAssembler {
   private func chooseAll() throws {
     var exact: Set<ValueID> = []
     while true {
+      // Candidates are told by the graph's types.
+      (rounded, operands) = ([], [:])
       rounded = try roundedValues(but: exact)
       choices = []
       for entry in entries { choices.append(try choose(entry)) }
       let refused = choices.filter { touchesRounded($0.entry) && !takesRounded($0) }
       if refused.isEmpty { return }
       for choice in refused { exact.formUnion((choice.entry.inputs + choice.entry.outputs).compactMap(\.self)) }
-      operands = [:]
     }
   }
 

@@ -51,6 +51,34 @@ import Testing
     }
   }
 
+  /// A pool between a product and what reads float32: it is short on both sides or on none.
+  @Test func aPoolBeforeWhatReadsFloatsRuns() throws {
+    let text = """
+      g (float[1, 6, 6, 64] x) => (float[1, 3, 3, 64] y, float[1, 3, 3, 64] z) <float[64, 64, 1, 1] w = {\((0..<4096).map { "\($0 % 3)" }.joined(separator: ", "))}> {
+        c = ai.cameo.ChannelsLastConv (x, w)
+        p = ai.cameo.ChannelsLastMaxPool <kernel_shape = [2, 2], strides = [2, 2]> (c)
+        y = Neg (p)
+        z = ai.cameo.ChannelsLastConv (p, w)
+      }
+      """
+    let input = try Tensor.of((0..<2304).map { Float($0 % 5) }, .float, shape: [1, 6, 6, 64])
+    func run(_ precision: Precision) throws -> [String: Tensor] {
+      var options = SessionOptions()
+      options.threads = 1
+      options.precision = precision
+      let session = try Session(
+        Model(graph: try ONNXText.parseGraph(text)), providers: [CPUProvider()], options: options)
+      return try session.run(["x": input])
+    }
+    let (expected, found) = (try run(.fp32), try run(.bf16))
+    for name in ["y", "z"] {
+      let (a, b) = (try #require(expected[name]), try #require(found[name]))
+      let (x, y) = (try a.elements(as: Float.self), try b.elements(as: Float.self))
+      let most = x.map(abs).max() ?? 0
+      #expect(zip(x, y).allSatisfy { abs($0 - $1) <= most / 128 }, "\(name)")
+    }
+  }
+
   private static func product(_ x: [Float], _ weights: [Float], _ precision: Precision) throws -> [Float] {
     let k = x.count
     var graph = Graph()

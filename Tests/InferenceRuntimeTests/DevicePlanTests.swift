@@ -165,6 +165,32 @@ import Testing
     }
   }
 
+  /// What a refusal takes out of the short values is float32 for everybody.
+  @Test func aRefusalAfterAllMakesItsValuesWhole() throws {
+    let weights = (0..<4096).map { "\(Double($0 % 7) - 3)" }.joined(separator: ", ")
+    let text = """
+      g (float[2, 64] x) => (float[2, 64] y) <float[64, 64] w = {\(weights)}> {
+        a = MatMul (x, w)
+        b = Abs (a)
+        y = MatMul (b, w)
+      }
+      """
+    let input = try Tensor.of((0..<128).map { Float($0 % 3) }, .float, shape: [2, 64])
+    func run(_ late: String, _ precision: Precision) throws -> [Float] {
+      var provider = PaperProvider()
+      provider.refusedLate = late
+      var options = SessionOptions()
+      options.threads = 1
+      options.precision = precision
+      let session = try Session(
+        Model(graph: try ONNXText.parseGraph(text)), providers: [provider, CPUProvider()], options: options)
+      return try #require(session.run(["x": input])["y"]).elements(as: Float.self)
+    }
+    let expected = try run("", .fp32)
+    let most = expected.map(abs).max() ?? 0
+    #expect(zip(expected, try run("Abs", .bf16)).allSatisfy { abs($0 - $1) <= most / 64 })
+  }
+
   // MARK: What goes wrong
 
   private static func onPaper(_ mode: ExecutionMode = .standard) throws -> (session: Session, device: PaperDevice) {

@@ -71,7 +71,7 @@ enum Bfloat16Operands {
     case "LayerNormalization", "RMSNormalization":
       return request.output(1) == nil && request.output(2) == nil ? RoundedOperands(inputs: [], outputs: [0]) : nil
     case "ChannelsLastMaxPool":
-      return request.output(1) == nil ? RoundedOperands(inputs: [0], outputs: [0]) : nil
+      return request.output(1) == nil ? .moves : nil
     case "SwiGLU": return RoundedOperands(inputs: [], outputs: [0])
     case "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Transpose", "Split", "Concat": return .moves
     default: return nil
