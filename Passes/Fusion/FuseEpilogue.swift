@@ -71,6 +71,28 @@ public enum FuseEpilogue {
     }
   }
 
+  /// A product, what it becomes, and what is added to it.
+  struct Summand {
+    let product: NodeID
+    let data: ValueID
+    let other: ValueID
+    let fused: (type: String, inputs: [ValueID?], attributes: [NamedAttribute])
+  }
+
+  /// The products that an Add of two values reads. With products on both sides the one that comes later is first: it can take the other.
+  static func summands(_ id: NodeID, _ context: PassContext) throws -> [Summand] {
+    let graph = context.graph
+    guard let a = graph[id].input(0), let b = graph[id].input(1), a != b else { return [] }
+    let sides = [(a, b), (b, a)].sorted { (graph.producer($0.0)?.index ?? -1) > (graph.producer($1.0)?.index ?? -1) }
+    var result: [Summand] = []
+    for (data, other) in sides {
+      guard let product = product(data, context, region: graph[id].region), let fused = try fused(product, context)
+      else { continue }
+      result.append(Summand(product: product, data: data, other: other, fused: fused))
+    }
+    return result
+  }
+
   /// A bias behind a MatMul, a residual behind a Conv.
   struct Sum: RewriteRule {
     let name = "EpilogueSum"
@@ -78,18 +100,11 @@ public enum FuseEpilogue {
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let graph = context.graph
-      guard let output = graph[id].output(0), let a = graph[id].input(0), let b = graph[id].input(1), a != b else {
-        return nil
-      }
-      // With products on both sides the one that comes later takes the other as its residual.
-      let sides = [(a, b), (b, a)].sorted { (graph.producer($0.0)?.index ?? -1) > (graph.producer($1.0)?.index ?? -1) }
-      for (data, other) in sides {
-        guard let product = FuseEpilogue.product(data, context, region: graph[id].region),
-          let fused = try FuseEpilogue.fused(product, context)
-        else { continue }
-        let type = fused.type
-        var inputs = fused.inputs
-        var attributes = fused.attributes
+      guard let output = graph[id].output(0) else { return nil }
+      for summand in try FuseEpilogue.summands(id, context) {
+        let (product, data, other) = (summand.product, summand.data, summand.other)
+        let type = summand.fused.type
+        var (inputs, attributes) = (summand.fused.inputs, summand.fused.attributes)
         if type == "FusedMatMul" {
           guard inputs.count < 3 || inputs[2] == nil, graph.constant(other) != nil, let shape = context.shape(other),
             let width = context.shape(data)?.last, shape.last == width, shape.dropLast().allSatisfy({ $0 == 1 })

@@ -23,23 +23,17 @@ public enum FuseResidual {
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let graph = context.graph
-      guard let output = graph[id].output(0), let a = graph[id].input(0), let b = graph[id].input(1), a != b else {
-        return nil
-      }
-      // With products on both sides the one that comes later takes the other.
-      let sides = [(a, b), (b, a)].sorted { (graph.producer($0.0)?.index ?? -1) > (graph.producer($1.0)?.index ?? -1) }
-      for (data, other) in sides {
-        guard let product = FuseEpilogue.product(data, context, region: graph[id].region),
-          graph.constant(other) == nil, let fused = try FuseEpilogue.fused(product, context),
-          fused.type == "FusedMatMul"
-        else { continue }
-        guard let weights = graph.constant(fused.inputs[1] ?? data), weights.rank == 2 else {
+      guard let output = graph[id].output(0) else { return nil }
+      for summand in try FuseEpilogue.summands(id, context) {
+        let (product, other, fused) = (summand.product, summand.other, summand.fused)
+        guard fused.type == "FusedMatMul", graph.constant(other) == nil else { continue }
+        guard let weights = fused.inputs[1].flatMap({ graph.constant($0) }), weights.rank == 2 else {
           throw Refusal("its right operand is no constant matrix", at: product)
         }
         guard fused.inputs.count < 4 || fused.inputs[3] == nil else {
           throw Refusal("it has a residual already", at: product)
         }
-        guard context.haveSameShape(data, other), context.dataType(other) == .float else {
+        guard context.haveSameShape(summand.data, other), context.dataType(other) == .float else {
           throw Refusal("what is added has another shape or type", at: id)
         }
         var inputs: [GraphChange.Ref?] = fused.inputs.map { $0.map { .existing($0) } }
