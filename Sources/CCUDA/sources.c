@@ -98,6 +98,9 @@ static const char integer_forms_cu[] = {
 static const char integer_mma_cu[] = {
 #embed "Kernels/integer_mma.cu" suffix(, 0)
 };
+static const char integer_wgmma_cu[] = {
+#embed "Kernels/integer_wgmma.cu" suffix(, 0)
+};
 static const char matrix_sync_cuh[] = {
 #embed "Kernels/matrix_sync.cuh" suffix(, 0)
 };
@@ -182,6 +185,9 @@ static const char units_cuh[] = {
 static const char wgmma_cuh[] = {
 #embed "Kernels/wgmma.cuh" suffix(, 0)
 };
+static const char wgmma_tile_cuh[] = {
+#embed "Kernels/wgmma_tile.cuh" suffix(, 0)
+};
 
 #define SOURCE(name, text) {name, text, sizeof text - 1}
 static const struct {
@@ -219,6 +225,7 @@ static const struct {
     SOURCE("integer_finish.cuh", integer_finish_cuh),
     SOURCE("integer_forms.cu", integer_forms_cu),
     SOURCE("integer_mma.cu", integer_mma_cu),
+    SOURCE("integer_wgmma.cu", integer_wgmma_cu),
     SOURCE("matrix_sync.cuh", matrix_sync_cuh),
     SOURCE("norm.cu", norm_cu),
     SOURCE("online_softmax.cuh", online_softmax_cuh),
@@ -247,6 +254,7 @@ static const struct {
     SOURCE("transpose.cu", transpose_cu),
     SOURCE("units.cuh", units_cuh),
     SOURCE("wgmma.cuh", wgmma_cuh),
+    SOURCE("wgmma_tile.cuh", wgmma_tile_cuh),
 };
 enum { COUNT = sizeof sources / sizeof *sources };
 

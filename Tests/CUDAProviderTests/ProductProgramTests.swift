@@ -45,6 +45,16 @@ struct ProductProgramTests {
       ])
   }
 
+  private static func wgmma(_ signs: Int, _ result: Int, _ z: Int, _ folds: Int) -> Form {
+    form(
+      "integer_wgmma", files: "product_tiles.cuh", "bulk_copy.cuh", "wgmma.cuh", "wgmma_tile.cuh", "integer_finish.cuh",
+      "integer_wgmma.cu",
+      macros: [
+        "A_SIGNED": signs & 1, "B_SIGNED": signs >> 1, "RESULT": result, "Z": z, "FOLDS": folds, "ACTIVATION": 5,
+        "ELEMENT": 4, "STAGES": 3,
+      ], only: "sm_90a")
+  }
+
   private static func block(_ x: Int, _ bits: Int, book: Int = 0, zeros: Int = 0, scale: Int = 1) -> Form {
     form(
       "block_skinny", files: "block_skinny.cu",
@@ -87,8 +97,9 @@ struct ProductProgramTests {
     integer(0, 10, 10, 1, 16), integer(1, 9, 9, 0, 1), integer(2, 1, 1, 0, 4), integer(3, 5, 0, 1, 2),
     form("integer_turn", "integer_sums", files: "integer_forms.cu", macros: ["IS_SIGNED": 1, "TURNED": 1]),
     form(
-      "product_wgmma", files: "product_tiles.cuh", "bulk_copy.cuh", "wgmma.cuh", "product_wgmma.cu",
+      "product_wgmma", files: "product_tiles.cuh", "bulk_copy.cuh", "wgmma.cuh", "wgmma_tile.cuh", "product_wgmma.cu",
       macros: ["ELEMENT": 1, "RESULT": 3, "STAGES": 3, "ADDEND": 1, "ACTIVATION": 5], only: "sm_90a"),
+    wgmma(0, 10, 10, 1), wgmma(1, 9, 9, 0), wgmma(2, 1, 1, 0), wgmma(3, 5, 0, 1),
   ]
 
   @Test(arguments: forms) func compiles(_ form: Form) throws {

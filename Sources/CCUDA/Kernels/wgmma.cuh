@@ -1,10 +1,32 @@
 // wgmma on shared memory and registers for the sizes in use, and the warpgroup's fences. sm_90a only.
 #pragma once
 
+// Factors by the macro ELEMENT: 0 half, 1 bf16; 4 bytes, by A_SIGNED and B_SIGNED. One instruction takes 32 bytes of each row.
+#if ELEMENT == 4
+typedef int WgmmaSum;
+#define WGMMA_DEPTH "k32"
+#define WGMMA_REST ", p;}"
+#define WGMMA_REGISTER "+r"
+#define WGMMA_OF(a, b) ".s32." a "." b " "
+#if A_SIGNED && B_SIGNED
+#define WGMMA_TYPES WGMMA_OF("s8", "s8")
+#elif A_SIGNED
+#define WGMMA_TYPES WGMMA_OF("s8", "u8")
+#elif B_SIGNED
+#define WGMMA_TYPES WGMMA_OF("u8", "s8")
+#else
+#define WGMMA_TYPES WGMMA_OF("u8", "u8")
+#endif
+#else
+typedef float WgmmaSum;
+#define WGMMA_DEPTH "k16"
+#define WGMMA_REST ", p, 1, 1, 0, 0;}"
+#define WGMMA_REGISTER "+f"
 #if ELEMENT == 0
 #define WGMMA_TYPES ".f32.f16.f16 "
 #else
 #define WGMMA_TYPES ".f32.bf16.bf16 "
+#endif
 #endif
 
 // Operands of an accumulator: eight registers at a time, as asm text (%0 ...) and as constraints.
@@ -25,7 +47,8 @@
 #define WGMMA_TEXT_15 WGMMA_TEXT_14 ",%112,%113,%114,%115,%116,%117,%118,%119"
 #define WGMMA_TEXT_16 WGMMA_TEXT_15 ",%120,%121,%122,%123,%124,%125,%126,%127"
 #define WGMMA_EIGHT(i) \
-    "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
+    WGMMA_REGISTER(d[i]), WGMMA_REGISTER(d[i + 1]), WGMMA_REGISTER(d[i + 2]), WGMMA_REGISTER(d[i + 3]), WGMMA_REGISTER(d[i + 4]), \
+        WGMMA_REGISTER(d[i + 5]), WGMMA_REGISTER(d[i + 6]), WGMMA_REGISTER(d[i + 7])
 #define WGMMA_REGS_1 WGMMA_EIGHT(0)
 #define WGMMA_REGS_2 WGMMA_REGS_1, WGMMA_EIGHT(8)
 #define WGMMA_REGS_3 WGMMA_REGS_2, WGMMA_EIGHT(16)
@@ -43,20 +66,20 @@
 #define WGMMA_REGS_15 WGMMA_REGS_14, WGMMA_EIGHT(112)
 #define WGMMA_REGS_16 WGMMA_REGS_15, WGMMA_EIGHT(120)
 
-/// d[64][N] (+)= a[64][16] b[16][N] in fp32; `add` false: without the old d. Asynchronous: neither d nor a may be touched before
-/// wgmma_wait. multiply: both factors in shared memory with their 16 next to each other. multiply_registers: a in registers
-/// (wgmma's fragment), b in shared memory with its N next to each other.
+/// d[64][N] (+)= a[64][D] b[D][N], D elements of 32 bytes, in fp32 or exact int32; `add` false: without the old d. Asynchronous: neither d
+/// nor a may be touched before wgmma_wait. multiply: both factors in shared memory with their D next to each other. multiply_registers, of
+/// halves: a in registers (wgmma's fragment), b in shared memory with its N next to each other.
 template <int N> struct Wgmma;
 
 #define WGMMA_SIZE(N, GROUPS, A, B, C, D, E, F)                                                                          \
     template <> struct Wgmma<N> {                                                                                        \
-        static DEVICE void multiply(float (&d)[N / 2], u64 a, u64 b, int add) {                                          \
+        static DEVICE void multiply(WgmmaSum (&d)[N / 2], u64 a, u64 b, int add) {                                       \
             asm volatile("{.reg .pred p; setp.ne.b32 p, %" C ", 0; "                                                     \
-                         "wgmma.mma_async.sync.aligned.m64n" #N "k16" WGMMA_TYPES "{" WGMMA_TEXT_##GROUPS "}, %" A ", %" B \
-                         ", p, 1, 1, 0, 0;}"                                                                             \
+                         "wgmma.mma_async.sync.aligned.m64n" #N WGMMA_DEPTH WGMMA_TYPES "{" WGMMA_TEXT_##GROUPS "}, %" A ", %" B \
+                         WGMMA_REST                                                                                      \
                          : WGMMA_REGS_##GROUPS : "l"(a), "l"(b), "r"(add));                                              \
         }                                                                                                                \
-        static DEVICE void multiply_registers(float (&d)[N / 2], const u32 *a, u64 b, int add) {                         \
+        static DEVICE void multiply_registers(WgmmaSum (&d)[N / 2], const u32 *a, u64 b, int add) {                      \
             asm volatile("{.reg .pred p; setp.ne.b32 p, %" F ", 0; "                                                     \
                          "wgmma.mma_async.sync.aligned.m64n" #N "k16" WGMMA_TYPES "{" WGMMA_TEXT_##GROUPS "}, {%" A ",%" B \
                          ",%" C ",%" D "}, %" E ", p, 1, 1, 1;}"                                                         \
@@ -84,7 +107,7 @@ DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" :::
 /// Waits until at most `pending` of this warp's groups are not done.
 template <int pending> DEVICE void wgmma_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(pending) : "memory"); }
 /// Keeps the compiler from moving uses of an accumulator across this point.
-template <int N> DEVICE void hold(float (&d)[N]) {
+template <int N> DEVICE void hold(WgmmaSum (&d)[N]) {
 #pragma unroll
-    for (int i = 0; i < N; i++) asm volatile("" : "+f"(d[i])::"memory");
+    for (int i = 0; i < N; i++) asm volatile("" : WGMMA_REGISTER(d[i])::"memory");
 }

@@ -113,15 +113,39 @@ struct IntegerProduct {
     }
   }
 
-  private func multiply(_ b: Launch.Argument, _ rowSums: Launch.Argument?) throws -> [Launch] {
-    let (form, tile, y) = (form, tile, try request.result())
+  /// Those of integer_finish.cuh.
+  private func finishMacros() throws -> [String: Int] {
     let finish = ProductFinish(activation: activation)
-    var macros = try finish.macros(result: try ProductType(y.type))
+    return try finish.macros(result: try ProductType(try request.result().type)).merging([
+      "A_SIGNED": isASigned ? 1 : 0, "B_SIGNED": isBSigned ? 1 : 0, "Z": code(roles.z),
+      "FOLDS": roles.foldsResult ? 1 : 0,
+    ]) { $1 }
+  }
+
+  /// On Hopper's own instructions; nil where those do not take the product, or it is too small for them.
+  private func hopper(_ b: Launch.Argument, _ rowSums: Launch.Argument?) throws -> Launch? {
+    guard batches.items.count == 1,
+      let tile = WgmmaTile(form, .uint8, aIsRows: true, pitch: pitch, on: request.context),
+      (request.request.choice("hopper", of: 2) == 1) != tile.fills(request.context)
+    else { return nil }
+    var macros = try finishMacros()
+    macros["ELEMENT"] = 4
+    // Elements of B count in matrices, which have another size here.
+    let rows = form.bStep / (form.k * form.n) * form.n
+    return try tile.launch(
+      request, "integer_wgmma", before: ["integer_finish.cuh"], macros: macros, a: .input(roles.a), b: b,
+      bPitch: pitch, bStep: rows * pitch,
+      rest: [.int64(form.cStep), .int64(rows)] + arguments(b.advanced(codeBytes), rowSums, zOffset: 0))
+  }
+
+  private func multiply(_ b: Launch.Argument, _ rowSums: Launch.Argument?) throws -> [Launch] {
+    if let launch = try hopper(b, rowSums) { return [launch] }
+    let (form, tile, y) = (form, tile, try request.result())
+    var macros = try finishMacros()
     let items = batches.items
     let zWidth = code(roles.z) == 1 ? 4 : 1
     macros.merge([
-      "A_SIGNED": isASigned ? 1 : 0, "B_SIGNED": isBSigned ? 1 : 0, "Z": code(roles.z),
-      "FOLDS": roles.foldsResult ? 1 : 0, "ROWS": tile.rows, "COLUMNS": tile.columns, "WARPS_M": tile.warps.0,
+      "ROWS": tile.rows, "COLUMNS": tile.columns, "WARPS_M": tile.warps.0,
       "WARPS_N": tile.warps.1, "DEPTH": tile.depth, "STAGES": tile.stages,
       "COPY_A": copyBytes(form.k, form.aStep, items.map(\.a)), "COPY_B": 16,
     ]) { $1 }
