@@ -3,8 +3,8 @@
 usage: gpu_kernels.py CAMEO [WORD...]     those whose name contains a WORD
 
 Prints a JSON line each: {"name", "cameo_ms", "cameo_tflops", "peer_ms" by name, "aim_tflops"}. Times are the device's own between two
-events: Cameo's of `cameo bench --operators`, PyTorch's the median of 30 calls; of products the medians of three turns, since the device's clock
-follows its temperature. Values are normal, made anew for each; of int8 products all bytes, the right side is constant, and sums are int32
+events: Cameo's of `cameo bench --operators`, PyTorch's the median of 30 calls, both behind 300 others, since the device's clock follows its temperature;
+of products the medians of three turns. Values are normal, made anew for each; of int8 products all bytes, the right side is constant, and sums are int32
 (PyTorch's torch._int_mm)."""
 import json
 import statistics
@@ -24,7 +24,7 @@ PRODUCTS = [
     ("product 8192^3", "int8", 8192, 8192, 8192), ("product 4096^3", "int8", 4096, 4096, 4096),
     ("product 4096 x 768 x 3072", "int8", 4096, 768, 3072),
 ]
-TURNS = 3
+TURNS, WARMUP = 3, 300
 # batch, heads, heads of K and V, S, head size, causal, TFLOP/s asked
 ATTENTION = [
     (4, 16, 16, 4096, 128, False, 500), (4, 16, 16, 4096, 128, True, 420), (8, 16, 16, 2048, 64, False, 330),
@@ -42,7 +42,7 @@ def model(nodes, inputs, output, kind, opset, path):
 def cameo(binary, path):
     """Milliseconds of the operators, and the memory that the device holds beside inputs and outputs."""
     done = subprocess.run(
-        [binary, "bench", path, "--provider", "cuda", "--on-device", "--operators", "--iterations", "30", "--json"],
+        [binary, "bench", path, "--provider", "cuda", "--on-device", "--operators", "--iterations", "30", "--warmup", str(WARMUP), "--json"],
         capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr.strip()[-300:])
@@ -55,7 +55,7 @@ def cameo(binary, path):
 def timed(function):
     import torch
 
-    for _ in range(5):
+    for _ in range(WARMUP):
         function()
     times = []
     for _ in range(30):
