@@ -1,7 +1,8 @@
 // Matrix-vector products beside a loop that only reads the same memory, two threads (or as many as named): `Tools/measure vectors`.
 //   vector_rate [THREADS]
 // A line for each working set and shape: MiB, k, n, GB/s read, then for each form its share of that: the packed product of one row,
-// rows as stored, columns as stored. The fastest of the rounds, in which the four take turns.
+// rows as stored, columns as stored. The fastest of the rounds, in which the four take turns; each is timed the second time in a row, so that
+// what of its own memory a cache holds is there for all of them alike.
 #include "CKernels.h"
 
 #include <pthread.h>
@@ -105,10 +106,13 @@ static void measure(double mib, size_t k, size_t n) {
     for (int round = -2; round < ROUNDS; round++) {
         for (int form = 0; form < FORMS; form++) {
             shared.form = form;
-            meet();
-            const double start = now();
-            multiply(0, scratch);
-            const double took = now() - start;
+            double took = 0;
+            for (int time = 0; time < 2; time++) {
+                meet();
+                const double start = now();
+                multiply(0, scratch);
+                took = now() - start;
+            }
             if (round >= 0 && took < best[form]) best[form] = took;
         }
     }
