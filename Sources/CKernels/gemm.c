@@ -116,19 +116,32 @@ void ck_gemm_panels_f32(float *c, size_t ldc, const CK_U(float) *packed_a, const
 #include "gemm_finish.h"
 #include "gemm_tile.h"
 
-/// One row of A against four panels of B at once: enough independent sums to keep the units busy.
-static void T(row4)(size_t k, const CK_U(float) *a, const CK_U(float) *b, size_t panel, float *c, bool first) {
-    vf acc[8];
-    for (int i = 0; i < 8; i++) acc[i] = VS(0);
-    for (size_t p = 0; p < k; p++, b += NR) {
-        const vf x = VS(a[p]);
+/// One row of A against four panels of B at once: enough independent sums to keep the units busy, four long runs through memory, each fetched
+/// ahead since the processor's own prefetching stops at a page's end. Sums of KC products are added up, onto `start` where that is given.
+static void T(row4)(size_t k, const CK_U(float) *a, const CK_U(float) *b, size_t panel, const float *start, float *sums) {
+    enum { AHEAD = 2048 };
+    vf sum[8];
+    for (int i = 0; i < 8; i++) sum[i] = start ? LD(start + i * W) : VS(0);
+    size_t p = 0;
+    do {
+        const size_t end = ck_min(k, p + KC);
+        const bool first = p == 0 && !start;
+        vf acc[8];
+        for (int i = 0; i < 8; i++) acc[i] = VS(0);
+        for (; p < end; p++, b += NR) {
+            const vf x = VS(a[p]);
 #pragma clang loop unroll(full)
-        for (int i = 0; i < 4; i++) {
-            acc[2 * i] = VFMA(x, LD(b + (size_t)i * panel), acc[2 * i]);
-            acc[2 * i + 1] = VFMA(x, LD(b + (size_t)i * panel + W), acc[2 * i + 1]);
+            for (int i = 0; i < 4; i++) {
+                const CK_U(float) *line = b + (size_t)i * panel;
+#pragma clang loop unroll(full)
+                for (int at = 0; at < NR * 4; at += 64) __builtin_prefetch((const char *)line + AHEAD + at);
+                acc[2 * i] = VFMA(x, LD(line), acc[2 * i]);
+                acc[2 * i + 1] = VFMA(x, LD(line + W), acc[2 * i + 1]);
+            }
         }
-    }
-    for (int i = 0; i < 8; i++) ST(c + i * W, first ? acc[i] : LD(c + i * W) + acc[i]);
+        for (int i = 0; i < 8; i++) sum[i] = first ? acc[i] : sum[i] + acc[i];
+    } while (p < k);
+    for (int i = 0; i < 8; i++) ST(sums + i * W, sum[i]);
 }
 
 /// Rows of a block of A for the tiles: in place, or copied into `pack`.
@@ -193,6 +206,15 @@ static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row,
     if (over) own.residual = NULL;
     const bool plain = e->alpha == 1 && e->beta == 0 && !e->bias_col && !e->bias_row && !e->residual &&
                        e->act.op == CK_UNARY_NONE;
+    if (m_end - m_begin == 1 && !source && a_col == 1) {
+        for (; n_begin + 4 * NR <= n_end; n_begin += 4 * NR) {
+            float sums[4 * NR], *dst = c + m_begin * ldc + n_begin;
+            T(row4)(k, a + (ptrdiff_t)m_begin * a_row, packed + n_begin * k, NR * k, over ? dst : NULL, sums);
+            for (size_t q = 0; q < 4; q++)
+                T(finish)(e, sums + q * NR, NR, dst + q * NR, ldc, 1, NR, m_begin, n_begin + q * NR);
+        }
+        if (n_begin == n_end) return;
+    }
     float *pack = (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
     // Sums may live in C between blocks of k only where nothing else is read from there.
     const bool in_c = plain || (e->beta == 0 && e->residual != c);
@@ -226,10 +248,10 @@ static void T(gemm)(float *c, size_t ldc, const CK_U(float) *a, ptrdiff_t a_row,
                     float *dst = c + m0 * ldc + j;
                     if (!in_c) {
                         float sums[4 * NR];
-                        T(row4)(kc, left.at, b, NR * k, sums, true);
+                        T(row4)(kc, left.at, b, NR * k, NULL, sums);
                         for (size_t q = 0; q < 4; q++) T(finish)(e, sums + q * NR, NR, dst + q * NR, ldc, 1, NR, m0, j + q * NR);
                     } else {
-                        T(row4)(kc, left.at, b, NR * k, dst, first);
+                        T(row4)(kc, left.at, b, NR * k, first ? NULL : dst, dst);
                         for (size_t q = 0; last && !plain && q < 4; q++)
                             T(finish)(e, dst + q * NR, ldc, dst + q * NR, ldc, 1, NR, m0, j + q * NR);
                     }

@@ -4,7 +4,7 @@
 #include "internal.h"
 
 /// Columns of a matrix as stored: from how many on rows are read as runs, and how many sums wait meanwhile (64 KiB).
-enum { NARROW = 768, WIDE = 16384 };
+enum { NARROW = 128, WIDE = 16384 };
 
 #define CK_SELF "gemv.c"
 #include "tiers.h"
