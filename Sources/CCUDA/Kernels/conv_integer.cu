@@ -103,6 +103,16 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     sums.put(tile, warp_row, warp_column);
     __syncthreads();
     const int channels = p.n * gridDim.y;
+    if (!p.planar && p.n % 8 == 0 && p.ldy % 8 == 0 && ((u64)y | (u64)added) % 16 == 0) {
+        for (int i = threadIdx.x; i < BM * (BN / 8); i += THREADS) {
+            const int r = i / (BN / 8), j = i % (BN / 8) * 8, m = row + r, n = column + j;
+            if (m >= p.rows || n >= p.n) continue;
+            const int channel = group * p.n + n;
+            finish_eight(e, tile + r * PITCH + j, sums_of + channel, factors + channel, bias ? bias + channel : nullptr, added, y,
+                         (i64)m * p.ldy + channel);
+        }
+        return;
+    }
     for (int i = threadIdx.x; i < BM * BN; i += THREADS) {
         const int r = p.planar ? i % BM : i / BN, j = p.planar ? i / BM : i % BN;
         const int m = row + r, n = column + j;

@@ -40,28 +40,59 @@ DEVICE IntegerColumn column_of(const IntegerFinish &f, int column, const int *co
     return c;
 }
 
-DEVICE result finish(const IntegerFinish &f, const IntegerColumn &c, int sum, int row_sum, i64 at) {
+/// What all elements share, read before any of them is written: the result's bytes could be anything's.
+struct IntegerScalars {
+    float y_factor, z_scale;
+    int y_zero, z_zero;
+};
+
+DEVICE IntegerScalars scalars_of(const IntegerFinish &f) {
+    IntegerScalars s = {1, 1, 0, 0};
+#if RESULT == 9 || RESULT == 10
+    s.y_zero = code_of(f.y_zero, RESULT == 9);
+    if (!FOLDS) s.y_factor = __fdiv_rn(1.0f, *f.y_scale);
+#endif
+#if Z > 1
+    s.z_scale = *f.z_scale, s.z_zero = code_of(f.z_zero, Z == 9);
+#endif
+    return s;
+}
+
+#if Z == 1
+typedef float z_element;
+#else
+typedef u8 z_element;
+#endif
+
+/// What is added at an element; 0 where nothing is.
+DEVICE float z_of(const IntegerFinish &f, const IntegerScalars &s, z_element z) {
+#if Z == 1
+    return z;
+#elif Z
+    return __fmul_rn((float)(Z == 9 ? (int)(i8)z : (int)z) - (float)s.z_zero, s.z_scale);
+#else
+    return 0;
+#endif
+}
+
+/// `z`: what z_of gave.
+DEVICE result finish(const IntegerFinish &f, const IntegerScalars &s, const IntegerColumn &c, int sum, int row_sum, float z) {
     sum += c.added - c.b_zero * row_sum;
 #if RESULT == 5
     return sum;
 #else
     float x = __fmul_rn((float)sum, c.factor);
     if (f.addend) x = __fadd_rn(x, c.addend);
-#if Z == 1
-    x = __fadd_rn(x, ((const float *)f.z)[at]);
-#elif Z
-    const float z = (float)code_of((const u8 *)f.z + at, Z == 9) - (float)code_of(f.z_zero, Z == 9);
-    x = __fadd_rn(x, __fmul_rn(z, *f.z_scale));
-#endif
+    if (Z) x = __fadd_rn(x, z);
     x = activate(x, f.p0, f.p1);
 #if RESULT == 1
     return x;
 #else
-    const int zero = code_of(f.y_zero, RESULT == 9), least = RESULT == 9 ? -128 : 0, most = RESULT == 9 ? 127 : 255;
-    if (!FOLDS) x = __fmul_rn(x, __fdiv_rn(1.0f, *f.y_scale));
+    const int least = RESULT == 9 ? -128 : 0, most = RESULT == 9 ? 127 : 255;
+    if (!FOLDS) x = __fmul_rn(x, s.y_factor);
     const float rounded = rintf(x);
-    const int whole = rounded != rounded ? 0 : (int)fminf(fmaxf(rounded, (float)(least - zero)), (float)(most - zero));
-    return (result)(whole + zero);
+    const int whole = rounded != rounded ? 0 : (int)fminf(fmaxf(rounded, (float)(least - s.y_zero)), (float)(most - s.y_zero));
+    return (result)(whole + s.y_zero);
 #endif
 #endif
 }

@@ -32,6 +32,8 @@ integer_mma(const u8 *a, const u8 *b, result *c, int m, int n, int k, int pitch,
     const int row = tile.x * ROWS, column = tile.y * COLUMNS, steps = (k + DEPTH - 1) / DEPTH;
     a += blockIdx.z * a_batch + (i64)row * k;
     b += blockIdx.z * b_batch + (i64)column * pitch;
+    const int *column_sums = f.column_sums + blockIdx.z * sums_batch, *row_sums = f.row_sums ? f.row_sums + blockIdx.z * (a_batch / k) : nullptr;
+    __shared__ IntegerColumn columns[COLUMNS];
     auto fetch = [&](int step) {
         const int at = step * DEPTH;
         const u32 to = base + step % STAGES * STAGE_BYTES;
@@ -47,6 +49,7 @@ integer_mma(const u8 *a, const u8 *b, result *c, int m, int n, int k, int pitch,
         if (step < steps) fetch(step);
         asm volatile("cp.async.commit_group;" ::: "memory");
     }
+    if (threadIdx.x < COLUMNS) columns[threadIdx.x] = column_of(f, min(column + (int)threadIdx.x, n - 1), column_sums, k);
     for (int step = 0; step < steps; step++) {
         asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 2) : "memory");
         __syncthreads();
@@ -71,23 +74,32 @@ integer_mma(const u8 *a, const u8 *b, result *c, int m, int n, int k, int pitch,
                 for (int j = 0; j < N_TILES; j++) multiply(sums[i][j], x[i], y[j][0], y[j][1]);
         }
     }
-    c += blockIdx.z * c_batch;
-    const int *column_sums = f.column_sums + blockIdx.z * sums_batch, *row_sums = f.row_sums ? f.row_sums + blockIdx.z * (a_batch / k) : nullptr;
+    const IntegerScalars s = scalars_of(f);
+    const i64 first = blockIdx.z * c_batch;
+    const z_element *z = (const z_element *)f.z;
+    const bool is_even = n % 2 == 0;
 #pragma unroll
-    for (int j = 0; j < N_TILES; j++) {
+    for (int i = 0; i < M_TILES; i++) {
 #pragma unroll
-        for (int side = 0; side < 2; side++) {
-            const int at = column + warp_column + j * 8 + lane % 4 * 2 + side;
-            if (at >= n) continue;
-            const IntegerColumn of = column_of(f, at, column_sums, k);
+        for (int h = 0; h < 2; h++) {
+            const int to = row + warp_row + i * 16 + h * 8 + lane / 4;
+            if (to >= m) continue;
+            const int row_sum = row_sums ? row_sums[to] : 0;
 #pragma unroll
-            for (int i = 0; i < M_TILES; i++) {
-#pragma unroll
-                for (int half_row = 0; half_row < 2; half_row++) {
-                    const int to = row + warp_row + i * 16 + half_row * 8 + lane / 4;
-                    if (to >= m) continue;
-                    const i64 place = (i64)to * n + at;
-                    c[place] = finish(f, of, sums[i][j][half_row * 2 + side], row_sums ? row_sums[to] : 0, blockIdx.z * c_batch + place);
+            for (int j = 0; j < N_TILES; j++) {
+                const int inside = warp_column + j * 8 + lane % 4 * 2, at = column + inside;
+                if (at >= n) continue;
+                const int next = min(at + 1, n - 1);
+                const i64 place = first + (i64)to * n + at;
+                const float z0 = Z ? z_of(f, s, z[place]) : 0, z1 = Z ? z_of(f, s, z[place + next - at]) : 0;
+                Pack<result, 2> y;
+                y.at[0] = finish(f, s, columns[inside], sums[i][j][h * 2], row_sum, z0);
+                y.at[1] = finish(f, s, columns[inside + 1], sums[i][j][h * 2 + 1], row_sum, z1);
+                if (is_even) {
+                    *(Pack<result, 2> *)(c + place) = y;
+                } else {
+                    c[place] = y.at[0];
+                    if (next > at) c[place + 1] = y.at[1];
                 }
             }
         }

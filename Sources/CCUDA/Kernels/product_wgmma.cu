@@ -17,7 +17,7 @@ product_wgmma(const __grid_constant__ TensorMap a, const __grid_constant__ Tenso
     const int2 tile = tile_of(blockIdx.x, (m + TILE - 1) / TILE, (n + TILE - 1) / TILE);
     const int row = tile.x * TILE, column = tile.y * TILE;
     float sums[TILE / 2];
-    if (!tile_sums(sums, &a, &b, row, column, p.k, p.a_batches > 1 ? batch : 0, p.b_batches > 1 ? batch : 0)) return;
+    if (!tile_sums(sums, &a, &b, row, column, p.k, p.a_batches > 1 ? batch : 0, p.b_batches > 1 ? batch : 0, [] {})) return;
     result *c = p.c + batch * p.c_batch;
 #pragma unroll
     for (int j = 0; j < TILE / 8; j++) {

@@ -30,7 +30,10 @@ DEVICE void begin_tile() {
 
 /// This thread's part of the sums of the tile at (row, column): sums[j * 4 + h * 2 + s] is of row first_row() + 8 h and column
 /// j * 8 + lane % 4 * 2 + s of the tile. False for the warps that copy, which have none. All threads of the block call it, once, behind begin_tile.
-DEVICE bool tile_sums(WgmmaSum (&sums)[TILE / 2], const TensorMap *a, const TensorMap *b, int row, int column, int k, int a_at, int b_at) {
+/// `meanwhile` is called by the 256 threads that multiply, while the first stage is on its way.
+template <typename Meanwhile>
+DEVICE bool tile_sums(WgmmaSum (&sums)[TILE / 2], const TensorMap *a, const TensorMap *b, int row, int column, int k, int a_at, int b_at,
+                      Meanwhile meanwhile) {
     extern __shared__ char shared[];
     const u32 base = ((u32)__cvta_generic_to_shared(shared) + 1023) & ~1023u;
     const u32 full = tile_barriers(), empty = full + 8 * STAGES;
@@ -48,6 +51,7 @@ DEVICE bool tile_sums(WgmmaSum (&sums)[TILE / 2], const TensorMap *a, const Tens
         }
         return false;
     }
+    meanwhile();
     const u32 rows = base + group * 64 * 128;
     for (int step = 0; step < steps; step++) {
         const int stage = step % STAGES;
