@@ -38,7 +38,7 @@ struct Float8Tests {
         "STAGES": 4, "COPY_A": 16, "COPY_B": 16, "SPLITS": 4, "RESULT": 1, "LEFT_SCALE": 1, "ACTIVATION": 1,
       ]),
     form(
-      "product_wgmma", files: "product_tiles.cuh", "bulk_copy.cuh", "wgmma.cuh", "product_wgmma.cu",
+      "product_wgmma", files: "product_tiles.cuh", "bulk_copy.cuh", "wgmma.cuh", "wgmma_tile.cuh", "product_wgmma.cu",
       macros: ["ELEMENT": 0, "RESULT": 2, "STAGES": 3, "ADDEND": 1, "RIGHT_SCALE": 1], only: "sm_90a"),
   ]
 
