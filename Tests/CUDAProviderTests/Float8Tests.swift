@@ -42,7 +42,17 @@ struct Float8Tests {
       macros: ["ELEMENT": 0, "RESULT": 2, "STAGES": 3, "ADDEND": 1, "RIGHT_SCALE": 1], only: "sm_90a"),
   ]
 
-  @Test(arguments: forms) func productsCompile(_ form: ProductProgramTests.Form) throws {
+  /// wgmma of 8-bit floats, both kinds on both sides.
+  static let hopper = (0..<4).map { kinds in
+    form(
+      "product_wgmma", files: "product_tiles.cuh", "bulk_copy.cuh", "wgmma.cuh", "wgmma_tile.cuh", "product_wgmma.cu",
+      macros: [
+        "ELEMENT": 5, "A_E5M2": kinds & 1, "B_E5M2": kinds >> 1, "RESULT": kinds % 3 + 1, "STAGES": 3, "ADDEND": 1,
+        "ACTIVATION": 5, "RIGHT_SCALE": kinds % 2,
+      ], only: "sm_90a")
+  }
+
+  @Test(arguments: forms + hopper) func productsCompile(_ form: ProductProgramTests.Form) throws {
     try ProductProgramTests().compiles(form)
   }
 

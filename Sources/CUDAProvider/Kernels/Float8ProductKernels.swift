@@ -3,7 +3,8 @@ import InferenceRuntime
 import Operators
 import Tensors
 
-/// ai.cameo.Float8MatMul: by cuBLASLt as it is, where device and sizes allow; else as a product of float16, which holds every 8-bit float.
+/// ai.cameo.Float8MatMul: by cuBLASLt or on Hopper's own instructions, where device and sizes allow; else as a product of float16, which holds every
+/// 8-bit float.
 /// Scales that are known go with the sums' factor, others are read behind the sums.
 enum Float8ProductKernels {
   static let makers: [String: CUDAProvider.Maker] = ["ai.cameo.Float8MatMul": { try make($0) }]
@@ -25,7 +26,7 @@ enum Float8ProductKernels {
     finish.activation = try FusedActivation(request.attributes)
     try finish.add(request, bias: bias, residual: residual, form, batches)
     let known = try scale(&finish, request, form)
-    if var builder = try library(request, form, batches, finish) {
+    if var builder = try direct(request, form, batches, finish) {
       known.forEach { builder.leave($0) }
       return builder.prepared
     }
@@ -59,20 +60,19 @@ enum Float8ProductKernels {
     return known
   }
 
-  /// nil where cuBLASLt does not take the product: it wants both factors by rows of the depth, all of them in whole groups of 16 bytes.
-  private static func library(
+  /// The product of the factors as they are; nil where nothing takes it.
+  private static func direct(
     _ request: CUDARequest, _ form: ProductForm, _ batches: ProductBatches, _ finish: ProductFinish
   ) throws -> ProductBuilder? {
+    guard knowsFloat8(request.context.info.capability), request.request.choice("float8", of: 2) == 0 else { return nil }
     let (left, right) = (try request.operand(a), try request.operand(b))
-    guard request.context.products != nil, knowsFloat8(request.context.info.capability),
-      left.type == .float8e4m3fn || right.type == .float8e4m3fn, form.k % 16 == 0, form.n % 16 == 0,
-      request.request.choice("float8", of: 2) == 0
-    else { return nil }
     var builder = try ProductBuilder(request, form, batches, finish, as: left.type)
     var plan = try builder.left()
     if right.type != left.type { plan.rightFactors = right.type }
     plan.form.isBTurned = true
+    guard LibraryProducts.takes(plan) || HopperProduct.takes(plan) else { return nil }
     plan.b = try byColumns(right, form, &builder)
+    if try HopperProduct.append(plan, to: &builder) { return builder }
     return try LibraryProducts.append(plan, to: &builder) ? builder : nil
   }
 

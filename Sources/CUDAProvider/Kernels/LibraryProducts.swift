@@ -6,9 +6,7 @@ import Tensors
 enum LibraryProducts {
   /// False where the library is not there or does not take the product.
   static func append(_ plan: ProductPlan, to builder: inout ProductBuilder) throws -> Bool {
-    guard let library = plan.request.context.products, ProductProblem.code(plan.factors) != nil,
-      plan.factors != .double || plan.result == .double
-    else { return false }
+    guard let library = plan.request.context.products, takes(plan) else { return false }
     // What it does not take with what follows it may take without.
     return try append(plan, to: &builder, library, mayJoin: true)
       || (plan.factors.isFloat8 && append(plan, to: &builder, library, mayJoin: false))
@@ -62,9 +60,20 @@ enum LibraryProducts {
     return true
   }
 
-  /// Whether the library is there and leaves nothing to do behind the product.
+  /// Whether the library is there and takes factors of these types and sizes, as far as that is known.
+  static func takes(_ plan: ProductPlan) -> Bool {
+    guard plan.request.context.products != nil, ProductProblem.code(plan.factors) != nil,
+      plan.factors != .double || plan.result == .double
+    else { return false }
+    // 8-bit floats: both by rows of the depth, all of them in whole groups of 16 bytes.
+    return !plan.factors.isFloat8
+      || (plan.factors == .float8e4m3fn || plan.rightFactors == .float8e4m3fn) && plan.form.isBTurned
+        && plan.form.k % 16 == 0 && plan.form.n % 16 == 0
+  }
+
+  /// Whether the library leaves nothing to do behind the product.
   static func finishes(_ plan: ProductPlan) -> Bool {
-    guard plan.request.context.products != nil, writes(plan.result, from: plan.factors) else { return false }
+    guard takes(plan), writes(plan.result, from: plan.factors) else { return false }
     if plan.finish.isNothing { return true }
     if plan.finish.isScaled { return false }
     let isHalf = plan.result != .float && plan.result != .double
@@ -77,13 +86,16 @@ enum LibraryProducts {
     }
     guard let addend = plan.finish.addend else { return activates }
     guard let operand = plan.request.input(addend.index) else { return false }
-    if addend.row == 0, addend.column == 1 { return activates && operand.constant != nil }
+    if addend.row == 0, addend.column == 1 { return activates && operand.constant != nil && addsRow(plan) }
     return name == nil && addend.row == plan.form.n && addend.column == 1 && operand.type == plan.result
   }
 
   private static func arithmetic(_ plan: ProductPlan) -> ProductProblem.Arithmetic {
     plan.factors == .double ? .double : plan.usesTF32 ? .tf32 : .float
   }
+
+  /// To a result of float32 from 8-bit floats it adds a row of bfloat16 only.
+  private static func addsRow(_ plan: ProductPlan) -> Bool { !plan.factors.isFloat8 || plan.result != .float }
 
   private static func writes(_ result: DataType, from factors: DataType) -> Bool {
     if factors.isFloat8 { return [.float, .float16, .bfloat16].contains(result) }
@@ -116,9 +128,7 @@ enum LibraryProducts {
     if plan.finish.isScaled { return false }
     if let addend = plan.finish.addend {
       guard let operand = plan.request.input(addend.index) else { return false }
-      // To float32 from 8-bit floats it adds a bias of bfloat16 only.
-      if plan.factors.isFloat8, plan.result == .float, addend.row == 0 { return false }
-      if addend.row == 0, addend.column == 1, plan.result != .double, let constant = operand.constant,
+      if addend.row == 0, addend.column == 1, plan.result != .double, addsRow(plan), let constant = operand.constant,
         let bias = try plan.request.bias(constant, times: plan.finish.beta, as: plan.result)
       {
         epilogue |= CAMEO_CUBLASLT_BIAS
