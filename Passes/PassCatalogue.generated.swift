@@ -21,7 +21,7 @@ public enum PassCatalogue {
     - **Cleanup**: [EliminateCommonSubexpressions](#eliminatecommonsubexpressions), [EliminateDeadNodes](#eliminatedeadnodes), [EliminateIdentity](#eliminateidentity), [ExpandOperators](#expandoperators), [FoldConstants](#foldconstants), [InlineConstantIf](#inlineconstantif), [InlineFunctions](#inlinefunctions), [LegalizeActivations](#legalizeactivations)
     - **ControlFlow**: [HoistInvariants](#hoistinvariants), [MergeEqualBranches](#mergeequalbranches), [UnrollLoops](#unrollloops)
     - **Fusion**: [FuseBlockMatMul](#fuseblockmatmul), [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseResidual](#fuseresidual), [FuseSoftmax](#fusesoftmax), [GatherQuantizedRows](#gatherquantizedrows)
-    - **Integer**: [ExplainQuantization](#explainquantization), [UseDynamicProducts](#usedynamicproducts), [UseIntegerProducts](#useintegerproducts)
+    - **Integer**: [ExplainQuantization](#explainquantization), [UseDynamicProducts](#usedynamicproducts), [UseFloat8Products](#usefloat8products), [UseIntegerProducts](#useintegerproducts)
     - **Layout**: [UseChannelsLast](#usechannelslast)
     - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseEmbedLayerNormalization](#fuseembedlayernormalization), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseQuantizedOperators](#fusequantizedoperators), [FuseQuantizedProducts](#fusequantizedproducts), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention), [UseUnsignedQuantization](#useunsignedquantization)
     - **Rules**: [CancelQuantization](#cancelquantization), [DropQuantizedClamp](#dropquantizedclamp), [DropReducedAxes](#dropreducedaxes), [FuseChannelNormalization](#fusechannelnormalization), [FuseElu](#fuseelu), [FuseGelu](#fusegelu), [FuseGemmTranspose](#fusegemmtranspose), [FuseGroupNormalization](#fusegroupnormalization), [FuseHardSigmoid](#fusehardsigmoid), [FuseHardSwish](#fusehardswish), [FuseInstanceNormalization](#fuseinstancenormalization), [FuseLayerNormalization](#fuselayernormalization), [FuseLeakyRelu](#fuseleakyrelu), [FuseLogSoftmax](#fuselogsoftmax), [FuseLpNormalization](#fuselpnormalization), [FuseMatMulBias](#fusematmulbias), [FuseMish](#fusemish), [FusePRelu](#fuseprelu), [FuseRMSNormalization](#fusermsnormalization), [FuseReduction](#fusereduction), [FuseRelu](#fuserelu), [FuseSigmoid](#fusesigmoid), [FuseSoftplus](#fusesoftplus), [FuseSoftsign](#fusesoftsign), [FuseSwiGLU](#fuseswiglu), [FuseSwish](#fuseswish), [FuseTanh](#fusetanh), [FuseThresholdedRelu](#fusethresholdedrelu), [MergeCasts](#mergecasts), [MergeClips](#mergeclips), [MergePads](#mergepads), [MergeScalars](#mergescalars), [MergeSlices](#mergeslices), [MoveQuantization](#movequantization), [SimplifyArithmetic](#simplifyarithmetic), [SimplifyLogic](#simplifylogic), [SimplifyPowers](#simplifypowers)
@@ -997,6 +997,42 @@ public enum PassCatalogue {
     - a zero point for each row: "its data has a zero point for each row"
     - computed weights: "its weights are computed"
     - stacked weights: "its weights have the shape [2, 3, 2]"
+
+    ### UseFloat8Products
+
+    Multiplies 8-bit floats as such (only with --enable). Level 4, stage: integers.
+
+    ```
+    Before: d = DequantizeLinear (x, s)  e = DequantizeLinear (W, w)  y = ai.cameo.FusedMatMul (d, e, b)
+    After:  y = ai.cameo.Float8MatMul (x, s, W, w, b)
+    Where x and W are float8e4m3fn or float8e5m2, s is one number and w one, or one a column of the result. An Add of a value of the
+    result's shape goes into it.
+
+    x: float8e4m3fn[2, 3]
+    before
+      d = DequantizeLinear (x, 0.5)
+      e = DequantizeLinear ({56, 64, 72, 48, 184, 60}, 0.25)
+      y = MatMul (d, e)
+    after
+      y = ai.cameo.Float8MatMul (x, 0.5, {56, 64, 72, 48, 184, 60}, 0.25)
+    ```
+
+    Left alone:
+
+    - float data: "its left operand is not dequantized from 8-bit floats"
+    - float weights: "its right operand is not dequantized from 8-bit floats"
+    - integers
+    - scaled terms: "it scales its terms, or adds a matrix"
+    - a scaled fused product: "it scales its terms"
+    - a matrix that is added: "it scales its terms, or adds a matrix"
+    - the left operand is transposed: "it transposes the left operand"
+    - scales of rows: "the scales of the left operand go along an axis"
+    - scales along the depth: "the scales of the right operand do not go along the result's columns"
+    - scales of blocks: "its scales are not one, nor along one axis"
+    - a zero point: "its zero point is not 0"
+    - a vector: "its right operand is no matrix"
+    - a result of another type than the scales: "its scale is of another type than its result"
+    - a Transpose that moves batches: "a Transpose moves more than the last two axes"
 
     ### UseIntegerProducts
 

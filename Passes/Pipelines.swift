@@ -84,7 +84,9 @@ public enum Pipelines {
   private static var movement: [any Pass] { [NarrowMovement.pass, MoveQuantization.pass, CancelQuantization.pass] }
 
   /// What multiplies integers, once it is settled what goes into a product's epilogue and how images lie.
-  private static var integers: [any Pass] { [UseIntegerProducts.pass, UseDynamicProducts.pass] }
+  private static var integers: [any Pass] {
+    [UseIntegerProducts.pass, UseDynamicProducts.pass, UseFloat8Products.pass]
+  }
 
   /// What takes the nodes that no other form has taken.
   private static var programs: [any Pass] { [FuseElementwise(), ExplainQuantization.pass] }

@@ -30,7 +30,11 @@ public struct CUDAProvider: ExecutionProvider {
   public var device: Device? { context }
   public var precisions: Set<Precision> { [.fp32, .tf32, .fp16, .bf16] }
   public var machine: String { "\(context.info.name), driver \(context.driver.version)" }
-  public var passes: Set<String> { ["FuseResidual", "PackAttention"] }
+  public var passes: Set<String> {
+    var passes: Set = ["FuseResidual", "PackAttention"]
+    if Float8ProductKernels.knowsFloat8(context.info.capability) { passes.insert("UseFloat8Products") }
+    return passes
+  }
   public func probe() -> [ProviderFinding] { CUDAProbe().findings }
 
   /// Operators with kernels, "domain.name" or "name", sorted.
@@ -52,7 +56,8 @@ public struct CUDAProvider: ExecutionProvider {
     func floats(_ operands: [Operand?]) -> Set<Int> {
       Set(operands.indices.filter { operands[$0]?.type == .float })
     }
-    return RoundedOperands(inputs: floats(request.inputs), outputs: floats(request.outputs))
+    let inputs = floats(request.inputs).subtracting(name == CUDAProvider.scaled ? Float8ProductKernels.scales : [])
+    return RoundedOperands(inputs: inputs, outputs: floats(request.outputs))
   }
 
   /// Operators that move elements as they are.
@@ -63,6 +68,8 @@ public struct CUDAProvider: ExecutionProvider {
     "Tile",
     "Transpose", "Trilu",
   ]
+
+  private static let scaled = OperatorName("Float8MatMul", domain: "ai.cameo")
 
   /// Operators whose kernels want float32 where the graph says so.
   private static let floatOnly: Set<OperatorName> = [
@@ -93,6 +100,7 @@ public struct CUDAProvider: ExecutionProvider {
       BlockProductKernels.makers,
       BlockGatherKernels.makers,
       IntegerProductKernels.makers,
+      Float8ProductKernels.makers,
       ElementwiseKernels.makers,
       MoveKernels.makers,
       GatherKernels.makers,

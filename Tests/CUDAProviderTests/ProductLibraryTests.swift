@@ -47,6 +47,35 @@ import Testing
     }
   }
 
+  /// What the library is told, in its own numbers: it counts columns first, so its A is our B.
+  @Test(arguments: [
+    (
+      ProductProblem(
+        form: ProductForm(m: 3, n: 32, k: 48, isBTurned: true), factors: .float8e4m3fn, rightFactors: .float8e5m2,
+        result: .bfloat16, arithmetic: .float),
+      "compute 68 scale 0; 3=1 4=0 7=1; type 28 48x3 by 48; type 29 48x32 by 48; type 14 32x3 by 32"
+    ),
+    (
+      ProductProblem(
+        form: ProductForm(m: 4, n: 16, k: 32, isBTurned: true, batch: 2, aStep: 128, bStep: 0, cStep: 64),
+        factors: .float8e4m3fn, result: .float16, arithmetic: .float, epilogue: 6),
+      "compute 68 scale 0; 3=1 4=0 7=6 8=256 26=2; type 28 32x4 by 32 5=2 6=128; type 28 32x16 by 32 5=2 6=0; type 2 16x4 by 16 5=2 6=64"
+    ),
+    (
+      ProductProblem(form: ProductForm(m: 3, n: 5, k: 7), factors: .float, result: .float, arithmetic: .tf32),
+      "compute 77 scale 0; 3=0 4=0 7=1; type 0 7x3 by 7; type 0 5x7 by 5; type 0 5x3 by 5"
+    ),
+  ]) func problemsAreDescribed(_ problem: ProductProblem, _ words: String) throws {
+    try withFolder { folder in
+      let found = try library(folder, ["-DRECORDS"]).products.get()
+      let description = try ProductDescription(problem, found, bias: 256)
+      let handle = try #require(dlopen(found.path, RTLD_NOW))
+      let symbol = try #require(dlsym(handle, "recorded"))
+      let recorded = unsafeBitCast(symbol, to: (@convention(c) () -> UnsafePointer<CChar>).self)
+      withExtendedLifetime(description) { #expect(String(cString: recorded()) == words) }
+    }
+  }
+
   private var problem: ProductProblem {
     ProductProblem(
       form: ProductForm(m: 3, n: 5, k: 7, isBTurned: true), factors: .float16, result: .float, arithmetic: .float)

@@ -135,6 +135,12 @@ import Testing
       "g (int8[5, 3] a, float s, int8[3, 4] b, float t, float c) => (float[5, 4] y) { y = ai.cameo.IntegerMatMul <activation = \"GeluTanh\"> (a, s, , b, t, , c) }",
       tolerance: 1e-5),
     Call(
+      "g (float8e4m3fn[2, 5, 3] a, float s, float8e5m2[4, 3] b, float[4] t, float[4] c, float[2, 5, 4] z) => (float[2, 5, 4] y) { y = ai.cameo.Float8MatMul <transB = 1, activation = \"Gelu\"> (a, s, b, t, c, z) }",
+      tolerance: 1e-5),
+    Call(
+      "g (float8e4m3fn[2, 5, 3] a, float s, float8e4m3fn[2, 3, 4] b, float t) => (float[2, 5, 4] y) { y = ai.cameo.Float8MatMul (a, s, b, t) }",
+      tolerance: 1e-5),
+    Call(
       "g (float[1, 3, 4, 2] x, float[2, 3, 2, 2] w, float[3] b) => (float[1, 6, 8, 3] y) { y = ai.cameo.ChannelsLastConvTranspose <strides = [2, 2]> (x, w, b) }",
       tolerance: 1e-5),
     Call(

@@ -5,7 +5,7 @@ usage: gpu_kernels.py CAMEO [WORD...]     those whose name contains a WORD
 Prints a JSON line each: {"name", "cameo_ms", "cameo_tflops", "peer_ms" by name, "aim_tflops"}. Times are the device's own between two
 events: Cameo's of `cameo bench --operators`, PyTorch's the median of 30 calls, both behind 300 others, since the device's clock follows its temperature;
 of products the medians of three turns. Values are normal, made anew for each; of int8 products all bytes, the right side is constant, and sums are int32
-(PyTorch's torch._int_mm)."""
+(PyTorch's torch._int_mm); of fp8 ones (float8e4m3fn, a constant right side, one scale each) results are bfloat16 (torch._scaled_mm)."""
 import json
 import statistics
 import subprocess
@@ -23,6 +23,8 @@ PRODUCTS = [
     ("product 4096 x 768 x 3072", "fp16", 4096, 768, 3072),
     ("product 8192^3", "int8", 8192, 8192, 8192), ("product 4096^3", "int8", 4096, 4096, 4096),
     ("product 4096 x 768 x 3072", "int8", 4096, 768, 3072),
+    ("product 8192^3", "fp8", 8192, 8192, 8192), ("product 4096^3", "fp8", 4096, 4096, 4096),
+    ("product 512 x 3072 x 768", "fp8", 512, 3072, 768), ("product 4096 x 768 x 3072", "fp8", 4096, 768, 3072),
 ]
 TURNS, WARMUP = 3, 300
 # batch, heads, heads of K and V, S, head size, causal, TFLOP/s asked
@@ -82,6 +84,13 @@ def product(binary, folder, name, kind, m, n, k):
         integer_model(m, n, k, path)
         a, b = (torch.randint(-128, 128, s, device="cuda", dtype=torch.int8) for s in ((m, k), (n, k)))
         peer = lambda: torch._int_mm(a, b.t())
+    elif kind == "fp8":
+        import float8_models
+
+        float8_models.save_product(path, m, n, k)
+        a, b = (torch.randn(s, device="cuda").to(torch.float8_e4m3fn) for s in ((m, k), (n, k)))
+        one = torch.ones((), device="cuda")
+        peer = lambda: torch._scaled_mm(a, b.t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16, use_fast_accum=False)
     else:
         model([helper.make_node("MatMul", ["a", "b"], ["y"])], [("a", [m, k]), ("b", [k, n])], [m, n], kind, 17, path)
         a, b = (torch.randn(s, device="cuda", dtype=torch_type(kind)) for s in ((m, k), (k, n)))

@@ -26,6 +26,14 @@ template <>
 struct Stored<bf16> {
     static DEVICE bf16 of(float x) { return narrow<bf16>(x); }
 };
+template <>
+struct Stored<e4m3> {
+    static DEVICE e4m3 of(float x) { return narrow<e4m3>(x); }
+};
+template <>
+struct Stored<e5m2> {
+    static DEVICE e5m2 of(float x) { return narrow<e5m2>(x); }
+};
 
 // MARK: Loads and stores
 
@@ -159,6 +167,16 @@ DEVICE bool e_is_inf(T x, bool below, bool above) {
 /// What a type of 16 bits holds of it.
 DEVICE float e_round_half(float x) { return widen(narrow<half>(x)); }
 DEVICE float e_round_bf16(float x) { return widen(narrow<bf16>(x)); }
+/// What a type of 8 bits holds of it. Beyond its largest number: that number, or (not `saturates`) NaN, an infinity of an e5m2.
+DEVICE float e_round_e4m3(float x, bool saturates) {
+    // 464 is half-way to what would follow 448, and goes to the even one.
+    if (!saturates && fabsf(x) > 464) return __int_as_float(0x7fffffff);
+    return widen(narrow<e4m3>(x));
+}
+DEVICE float e_round_e5m2(float x, bool saturates) {
+    if (fabsf(x) >= 61440) return copysignf(saturates ? 57344 : INFINITY_F, x);
+    return widen(narrow<e5m2>(x));
+}
 
 // MARK: Numbers of any kind
 
@@ -205,6 +223,8 @@ DEVICE int e_quantize(float x, float scale, int zero, int low, int high) {
     int result = (int)whole + zero;
     return min(max(result, low), high);
 }
+DEVICE float e_quantize_e4m3(float x, float scale, bool saturates) { return e_round_e4m3(__fdiv_rn(x, scale), saturates); }
+DEVICE float e_quantize_e5m2(float x, float scale, bool saturates) { return e_round_e5m2(__fdiv_rn(x, scale), saturates); }
 /// The same where the quotient has the precision of 16 bits, or of a double.
 DEVICE int e_quantize_half(float x, float scale, int zero, int low, int high) {
     return e_quantize(e_round_half(__fdiv_rn(x, scale)), 1.f, zero, low, high);

@@ -1,5 +1,5 @@
 // What the product kernels share: element types by number, and what becomes of a sum.
-// Macros: RESULT, ADDEND, RESIDUAL (types; 0: nothing is added), ACTIVATION.
+// Macros: RESULT, ADDEND, RESIDUAL, LEFT_SCALE, RIGHT_SCALE (types; 0: there is none), ACTIVATION.
 #pragma once
 
 template <int number>
@@ -15,12 +15,20 @@ template <> struct ByNumber<7> { typedef i64 type; };
 template <> struct ByNumber<8> { typedef u64 type; };
 template <> struct ByNumber<9> { typedef i8 type; };
 template <> struct ByNumber<10> { typedef u8 type; };
+template <> struct ByNumber<11> { typedef e4m3 type; };
+template <> struct ByNumber<12> { typedef e5m2 type; };
 
 #ifndef ADDEND
 #define ADDEND 0
 #endif
 #ifndef RESIDUAL
 #define RESIDUAL 0
+#endif
+#ifndef LEFT_SCALE
+#define LEFT_SCALE 0
+#endif
+#ifndef RIGHT_SCALE
+#define RIGHT_SCALE 0
 #endif
 #ifndef ACTIVATION
 #define ACTIVATION 0
@@ -30,12 +38,27 @@ template <> struct ByNumber<10> { typedef u8 type; };
 #endif
 typedef ByNumber<RESULT>::type result;
 
-/// activation(alpha * sum + beta * addend[row * addend_row + column * addend_column] + residual[row * residual_row + column])
+/// activation(alpha * sum + beta * addend[row * addend_row + column * addend_column] + residual[row * residual_row + column]), alpha times
+/// what the factors' scales are, the left one's one number.
 struct Finish {
     const void *addend, *residual;
     i64 addend_row, addend_column, residual_row;
     float alpha, beta, p0, p1;
+#if LEFT_SCALE || RIGHT_SCALE
+    const void *left_scale, *right_scale;
+    i64 right_column;
+#endif
 };
+DEVICE float factor(const Finish &f, i64 column) {
+    float x = f.alpha;
+#if LEFT_SCALE
+    x *= widen(*(const ByNumber<LEFT_SCALE>::type *)f.left_scale);
+#endif
+#if RIGHT_SCALE
+    x *= widen(((const ByNumber<RIGHT_SCALE>::type *)f.right_scale)[column * f.right_column]);
+#endif
+    return x;
+}
 
 /// e^x and 1 / x to some 22 bits, which results of 16 bits leave room for.
 #define IS_ROUGH (RESULT == 2 || RESULT == 3)
@@ -92,7 +115,7 @@ DEVICE T finish(const Finish &f, T sum, i64 row, i64 column) {
     return sum;
 }
 DEVICE float finish(const Finish &f, float sum, i64 row, i64 column) {
-    float x = f.alpha * sum;
+    float x = factor(f, column) * sum;
 #if ADDEND
     x = fmaf(f.beta, (float)widen(((const ByNumber<ADDEND>::type *)f.addend)[row * f.addend_row + column * f.addend_column]), x);
 #endif

@@ -1,8 +1,10 @@
-// A matrix [rows][columns] as [columns][rows], in another floating point type. Macros: SUM (the given type), RESULT.
-// Launch: ceil(columns / 32) by ceil(rows / 32) (at most 65535) blocks of 32 by 8 threads.
+// Matrices [rows][columns] as [columns][rows], in another floating point type. Macros: SUM (the given type), RESULT.
+// Launch: ceil(columns / 32) by ceil(rows / 32) (at most 65535) by matrices blocks of 32 by 8 threads.
 
 extern "C" __global__ void __launch_bounds__(256) product_turn(const ByNumber<SUM>::type *from, result *to, i64 rows, i64 columns) {
     wait_for_others();
+    from += blockIdx.z * rows * columns;
+    to += blockIdx.z * rows * columns;
     __shared__ float tile[32][33];
     for (i64 row = blockIdx.y * 32; row < rows; row += gridDim.y * 32) {
         const i64 column = (i64)blockIdx.x * 32;

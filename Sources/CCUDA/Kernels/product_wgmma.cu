@@ -1,6 +1,6 @@
-// Products of halves by wgmma (sm_90a only), C [m][n] = finish(A [m][k] B [n][k]), for what a library's product does not finish itself. Macros:
-// ELEMENT (0 half, 1 bf16), STAGES, and those of Finish. In front: product_tiles.cuh, bulk_copy.cuh, wgmma.cuh, wgmma_tile.cuh, which has the maps.
-// Launch: ceil(n / 128) * ceil(m / 128) by 1 by batches blocks of 288 threads.
+// Products of halves and 8-bit floats by wgmma (sm_90a only), C [m][n] = finish(A [m][k] B [n][k]), for what a library's product does not finish
+// itself. Macros: ELEMENT (0 half, 1 bf16, 5 as wgmma.cuh says), STAGES, and those of Finish. In front: product_tiles.cuh, bulk_copy.cuh, wgmma.cuh,
+// wgmma_tile.cuh, which has the maps. Launch: ceil(n / 128) * ceil(m / 128) by 1 by batches blocks of 288 threads.
 
 struct WgmmaProduct {
     result *c;
@@ -9,7 +9,8 @@ struct WgmmaProduct {
     Finish finish;
 };
 
-extern "C" __global__ void __launch_bounds__(288, 2)
+// Sums of 8-bit floats take twice the registers.
+extern "C" __global__ void __launch_bounds__(288, ELEMENT == 5 ? 1 : 2)
 product_wgmma(const __grid_constant__ TensorMap a, const __grid_constant__ TensorMap b, const __grid_constant__ WgmmaProduct p) {
     begin_tile();
     wait_for_others();

@@ -1,7 +1,8 @@
 // wgmma on shared memory and registers for the sizes in use, and the warpgroup's fences. sm_90a only.
 #pragma once
 
-// Factors by the macro ELEMENT: 0 half, 1 bf16; 4 bytes, by A_SIGNED and B_SIGNED. One instruction takes 32 bytes of each row.
+// Factors by the macro ELEMENT: 0 half, 1 bf16; 4 bytes, by A_SIGNED and B_SIGNED; 5 8-bit floats, e4m3 but where A_E5M2 and B_E5M2 are set. One
+// instruction takes 32 bytes of each row. Sums of 8-bit floats keep some 14 bits of the largest summand.
 #if ELEMENT == 4
 typedef int WgmmaSum;
 #define WGMMA_DEPTH "k32"
@@ -16,6 +17,20 @@ typedef int WgmmaSum;
 #define WGMMA_TYPES WGMMA_OF("u8", "s8")
 #else
 #define WGMMA_TYPES WGMMA_OF("u8", "u8")
+#endif
+#elif ELEMENT == 5
+typedef float WgmmaSum;
+#define WGMMA_DEPTH "k32"
+#define WGMMA_REST ", p, 1, 1;}"
+#define WGMMA_REGISTER "+f"
+#if A_E5M2 && B_E5M2
+#define WGMMA_TYPES ".f32.e5m2.e5m2 "
+#elif A_E5M2
+#define WGMMA_TYPES ".f32.e5m2.e4m3 "
+#elif B_E5M2
+#define WGMMA_TYPES ".f32.e4m3.e5m2 "
+#else
+#define WGMMA_TYPES ".f32.e4m3.e4m3 "
 #endif
 #else
 typedef float WgmmaSum;

@@ -6,7 +6,7 @@
 
 constexpr int TILE = 128, TILE_BYTES = TILE * 128, STAGE_BYTES = 2 * TILE_BYTES;
 /// Elements of a row of a stage.
-constexpr int DEPTH = ELEMENT == 4 ? 128 : 64;
+constexpr int DEPTH = ELEMENT >= 4 ? 128 : 64;
 
 /// A matrix of rows of 128 bytes, swizzled: the first row's address, 1024 bytes from eight rows to the next.
 DEVICE u64 rows_at(u32 address) { return (u64)(address >> 4 & 0x3fff) | (u64)1 << 16 | (u64)64 << 32 | (u64)1 << 62; }
@@ -53,6 +53,29 @@ DEVICE bool tile_sums(WgmmaSum (&sums)[TILE / 2], const TensorMap *a, const Tens
     }
     meanwhile();
     const u32 rows = base + group * 64 * 128;
+#if ELEMENT == 5
+    // A stage's sums by themselves, and their sum in float32, which keeps what the instruction does not.
+#pragma unroll
+    for (int i = 0; i < TILE / 2; i++) sums[i] = 0;
+    for (int step = 0; step < steps; step++) {
+        const int stage = step % STAGES;
+        WgmmaSum part[TILE / 2];
+        barrier_wait(full + 8 * stage, step / STAGES & 1);
+        hold(part);
+        wgmma_fence();
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            Wgmma<TILE>::multiply(part, rows_at(rows + stage * STAGE_BYTES + 32 * i), rows_at(base + stage * STAGE_BYTES + TILE_BYTES + 32 * i),
+                                  i > 0);
+        wgmma_commit();
+        wgmma_wait<0>();
+        hold(part);
+        if (threadIdx.x % 128 == 0) barrier_arrive(empty + 8 * stage);
+#pragma unroll
+        for (int i = 0; i < TILE / 2; i++) sums[i] += part[i];
+    }
+    return true;
+#else
     for (int step = 0; step < steps; step++) {
         const int stage = step % STAGES;
         barrier_wait(full + 8 * stage, step / STAGES & 1);
@@ -70,6 +93,7 @@ DEVICE bool tile_sums(WgmmaSum (&sums)[TILE / 2], const TensorMap *a, const Tens
     wgmma_wait<0>();
     hold(sums);
     return true;
+#endif
 }
 
 /// The tile's row that this thread's first sums are of.

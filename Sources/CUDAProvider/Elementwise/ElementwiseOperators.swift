@@ -91,7 +91,8 @@ enum ElementwiseOperators {
       guard given.count == 3, given[1].kind == given[2].kind else { throw Refusal("operands of several types") }
       return program.compute("%0 ? %1 : %2", given, as: given[1].type)
     case "Clip": return try clip(operands, in: &program)
-    case "Cast", "CastLike": return try cast(first, to: type, in: &program)
+    case "Cast", "CastLike":
+      return try cast(first, to: type, saturates: try attributes.int("saturate", default: 1) != 0, in: &program)
     case "Gelu":
       guard first.kind.isFloat else { throw Refusal("Gelu of \(first.type)") }
       let approximate = try attributes.string("approximate", default: "none")
@@ -101,7 +102,9 @@ enum ElementwiseOperators {
       let above = try attributes.int("detect_positive", default: 1) != 0
       return program.compute("e_is_inf(%0, \(below), \(above))", [first], as: .bool)
     case "QuantizeLinear":
-      return try quantize(operands, precision: try attributes.dataType("precision"), to: type, in: &program)
+      return try quantize(
+        operands, precision: try attributes.dataType("precision"), to: type,
+        saturates: try attributes.int("saturate", default: 1) != 0, in: &program)
     case "DequantizeLinear": return try dequantize(operands, in: &program)
     default: throw Refusal("no element-wise program has the operator \(node.operatorName)")
     }
@@ -202,12 +205,14 @@ enum ElementwiseOperators {
 
   /// Between integers the bits wrap; a float beyond an integer type's range gives what the type holds.
   private static func cast(
-    _ value: Value, to type: DataType, in program: inout ElementwiseProgram
+    _ value: Value, to type: DataType, saturates: Bool, in program: inout ElementwiseProgram
   ) throws -> Value {
     guard let kind = type.elementKind else { throw Refusal("\(value.type) to \(type)") }
     switch type {
     case .float16 where value.kind != .bool: return program.compute("e_round_half((float)%0)", [value], as: .float)
     case .bfloat16 where value.kind != .bool: return program.compute("e_round_bf16((float)%0)", [value], as: .float)
+    case .float8e4m3fn: return program.compute("e_round_e4m3((float)%0, \(saturates))", [value], as: .float)
+    case .float8e5m2: return program.compute("e_round_e5m2((float)%0, \(saturates))", [value], as: .float)
     case .bool: return program.compute("%0 != 0", [value], as: .bool)
     default: break
     }
@@ -221,10 +226,13 @@ enum ElementwiseOperators {
     .int8: (-128, 127), .uint8: (0, 255), .int16: (-32768, 32767), .uint16: (0, 65535),
   ]
 
-  /// Operands: x, scale, zero point. `precision`: of the quotient; nil: float32, and double for integers.
+  /// Operands: x, scale, zero point. `precision`: of the quotient; nil: float32, and double for integers. Without `saturates` an 8-bit float
+  /// is NaN or infinite where its type does not reach.
   static func quantize(
-    _ operands: [Value?], precision: DataType?, to type: DataType, in program: inout ElementwiseProgram
+    _ operands: [Value?], precision: DataType?, to type: DataType, saturates: Bool = true,
+    in program: inout ElementwiseProgram
   ) throws -> Value {
+    if type.isFloat8 { return try quantizeFloat8(operands, precision, type, saturates, in: &program) }
     guard let range = ranges[type], let x = operands[0], operands.count > 1, let scale = operands[1] else {
       throw Refusal("a result of \(type)")
     }
@@ -240,8 +248,28 @@ enum ElementwiseOperators {
     return program.compute("\(name)(%0, %1, \(bounds))", values, as: type)
   }
 
+  /// The zero point of 8-bit floats is 0.
+  private static func quantizeFloat8(
+    _ operands: [Value?], _ precision: DataType?, _ type: DataType, _ saturates: Bool,
+    in program: inout ElementwiseProgram
+  ) throws -> Value {
+    guard let x = operands[0], operands.count > 1, let scale = operands[1], x.kind == .float, scale.kind == .float
+    else { throw Refusal("operands of other types") }
+    let suffix = type == .float8e4m3fn ? "e4m3" : "e5m2"
+    switch precision {
+    case .float16, .bfloat16:
+      let name = precision == .float16 ? "e_round_half" : "e_round_bf16"
+      let quotient = program.compute("\(name)(__fdiv_rn(%0, %1))", [x, scale], as: .float)
+      return program.compute("e_round_\(suffix)(%0, \(saturates))", [quotient], as: .float)
+    case nil, .float:
+      return program.compute("e_quantize_\(suffix)(%0, %1, \(saturates))", [x, scale], as: .float)
+    default: throw Refusal("a quotient of the type \(precision?.name ?? "")")
+    }
+  }
+
   private static func dequantize(_ operands: [Value?], in program: inout ElementwiseProgram) throws -> Value {
-    guard let x = operands[0], operands.count > 1, let scale = operands[1], x.kind == .int32, scale.kind == .float
+    guard let x = operands[0], operands.count > 1, let scale = operands[1], scale.kind == .float,
+      x.kind == .int32 || x.kind == .float
     else { throw Refusal("operands of other types") }
     guard operands.count > 2, let zero = operands[2] else {
       return program.compute("(float)%0 * %1", [x, scale], as: .float)

@@ -20,7 +20,7 @@ extension DataType {
   /// What a program computes its elements in; nil for types that it does not take.
   var elementKind: ElementKind? {
     switch self {
-    case .float, .float16, .bfloat16: .float
+    case .float, .float16, .bfloat16, .float8e4m3fn, .float8e5m2: .float
     case .double: .double
     case .int8, .int16, .int32, .uint8, .uint16: .int32
     case .uint32: .uint32
@@ -37,6 +37,8 @@ extension DataType {
     case .float: "float"
     case .float16: "half"
     case .bfloat16: "bf16"
+    case .float8e4m3fn: "e4m3"
+    case .float8e5m2: "e5m2"
     case .double: "double"
     case .int8: "i8"
     case .int16: "i16"
@@ -50,9 +52,13 @@ extension DataType {
   }
 
   var isHalf: Bool { self == .float16 || self == .bfloat16 }
+  /// Of 8 bits, of the kinds that products take.
+  var isFloat8: Bool { self == .float8e4m3fn || self == .float8e5m2 }
+  /// What a program's variable holds of it.
+  fileprivate var widened: DataType { isHalf || isFloat8 ? .float : self }
 }
 
-/// A function of elements, as CUDA source: inputs and constants in, results out, straight on. Floats of 16 bits are float32 within and
+/// A function of elements, as CUDA source: inputs and constants in, results out, straight on. Floats of 8 and 16 bits are float32 within and
 /// rounded once, where they are stored; integers wrap as their type does.
 ///
 /// `launch` runs it over tensors that broadcast. Where another kernel wants the function itself, `function(named:)` is its text:
@@ -67,7 +73,7 @@ extension DataType {
 struct ElementwiseProgram: Sendable {
   struct Value: Sendable {
     let name: String
-    /// float for what lies in memory as float16 or bfloat16.
+    /// float for what lies in memory as a narrower one.
     let type: DataType
     var kind: ElementKind { type.elementKind ?? .float }
   }
@@ -88,11 +94,11 @@ struct ElementwiseProgram: Sendable {
   mutating func input(_ type: DataType) throws -> Value {
     guard type.elementKind != nil else { throw Refusal("elements of \(type)") }
     inputs.append(type)
-    return Value(name: "x\(inputs.count - 1)", type: type.isHalf ? .float : type)
+    return Value(name: "x\(inputs.count - 1)", type: type.widened)
   }
 
   mutating func constant(_ value: Double, _ type: DataType) -> Value {
-    let type = type.isHalf ? .float : type
+    let type = type.widened
     let bits: UInt64 =
       switch type.elementKind {
       case .float: UInt64(Float(value).bitPattern)
@@ -144,7 +150,7 @@ struct ElementwiseProgram: Sendable {
     }
     let type = type ?? operands.first?.type ?? .float
     if type.elementKind == .int32, type != .int32 { text = "(\(type.elementStorage))(\(text))" }
-    let value = Value(name: "v\(steps)", type: type.isHalf ? .float : type)
+    let value = Value(name: "v\(steps)", type: type.widened)
     lines.append("\(value.kind.rawValue) \(value.name) = \(text);")
     steps += 1
     return value

@@ -6,13 +6,23 @@ import Tensors
 enum LibraryProducts {
   /// False where the library is not there or does not take the product.
   static func append(_ plan: ProductPlan, to builder: inout ProductBuilder) throws -> Bool {
+    guard let library = plan.request.context.products, takes(plan) else { return false }
+    // What it does not take with what follows it may take without.
+    return try append(plan, to: &builder, library, mayJoin: true)
+      || (plan.factors.isFloat8 && append(plan, to: &builder, library, mayJoin: false))
+  }
+
+  private static func append(
+    _ plan: ProductPlan, to builder: inout ProductBuilder, _ library: ProductLibrary, mayJoin: Bool
+  ) throws -> Bool {
     let request = plan.request
-    guard let library = request.context.products, ProductProblem.code(plan.factors) != nil else { return false }
     var problem = ProductProblem(
-      form: plan.form, factors: plan.factors, result: plan.result, arithmetic: arithmetic(plan))
-    // What the library does not write is written as float32, or double, and cast behind it.
-    if !writes(plan.result, from: plan.factors) { problem.result = plan.factors == .double ? .double : .float }
-    guard plan.factors != .double || plan.result == .double else { return false }
+      form: plan.form, factors: plan.factors, rightFactors: plan.rightFactors, result: plan.result,
+      arithmetic: arithmetic(plan))
+    // What the library does not write is written as float32, or double, and cast behind it; sums that are yet to be scaled are float32.
+    if !writes(plan.result, from: plan.factors) || plan.finish.isScaled {
+      problem.result = plan.factors == .double ? .double : .float
+    }
     problem.alignments = [
       alignment(plan.batches.items.map { $0.a * plan.width }, plan.a),
       alignment(plan.batches.items.map { $0.b * plan.width }, plan.b),
@@ -21,10 +31,11 @@ enum LibraryProducts {
     var operands = LibraryProduct.Operands(a: plan.a, b: plan.b, c: .output())
     var beta = 0.0
     var finishes = !plan.finish.isNothing
+    var attempt = builder
     if problem.result == plan.result {
-      finishes = try !joins(plan, &problem, &operands, &beta)
+      if mayJoin { finishes = try !joins(plan, &problem, &operands, &beta) }
     } else {
-      operands.c = .scratch(offset: builder.room(plan.resultCount * (problem.result.bitWidth / 8)))
+      operands.c = .scratch(offset: attempt.room(plan.resultCount * (problem.result.bitWidth / 8)))
     }
     guard let algorithm = try library.algorithm(problem, tunes: request.tunesProducts) else { return false }
     let items = plan.batches.items.map {
@@ -32,26 +43,39 @@ enum LibraryProducts {
         a: $0.a * plan.width, b: $0.b * plan.width, c: $0.c * (problem.result.bitWidth / 8))
     }
     // A factor alpha goes with the sums; a kernel behind them leaves it out.
-    let workspace = builder.room(algorithm.workspaceBytes)
-    builder.append(
+    let workspace = attempt.room(algorithm.workspaceBytes)
+    attempt.append(
       try LibraryProduct(
         problem, algorithm, library, operands, items: items, alpha: Double(plan.finish.alpha), beta: beta,
         workspace: workspace))
     if finishes {
       var rest = plan.finish
       rest.alpha = 1
-      builder.append(try OwnProducts.finish(plan, rest, of: operands.c, problem.result))
+      attempt.append(try OwnProducts.finish(plan, rest, of: operands.c, problem.result))
     } else if problem.result != plan.result {
-      builder.append(
+      attempt.append(
         try request.cast(operands.c, problem.result, to: .output(), plan.result, count: plan.resultCount))
     }
+    builder = attempt
     return true
   }
 
-  /// Whether the library is there and leaves nothing to do behind the product.
+  /// Whether the library is there and takes factors of these types and sizes, as far as that is known.
+  static func takes(_ plan: ProductPlan) -> Bool {
+    guard plan.request.context.products != nil, ProductProblem.code(plan.factors) != nil,
+      plan.factors != .double || plan.result == .double
+    else { return false }
+    // 8-bit floats: both by rows of the depth, all of them in whole groups of 16 bytes.
+    return !plan.factors.isFloat8
+      || (plan.factors == .float8e4m3fn || plan.rightFactors == .float8e4m3fn) && plan.form.isBTurned
+        && plan.form.k % 16 == 0 && plan.form.n % 16 == 0
+  }
+
+  /// Whether the library leaves nothing to do behind the product.
   static func finishes(_ plan: ProductPlan) -> Bool {
-    guard plan.request.context.products != nil, writes(plan.result, from: plan.factors) else { return false }
+    guard takes(plan), writes(plan.result, from: plan.factors) else { return false }
     if plan.finish.isNothing { return true }
+    if plan.finish.isScaled { return false }
     let isHalf = plan.result != .float && plan.result != .double
     let name = plan.finish.activation?.name
     let activates = name == nil || name == "Relu" || (name == "GeluTanh" && isHalf)
@@ -62,7 +86,7 @@ enum LibraryProducts {
     }
     guard let addend = plan.finish.addend else { return activates }
     guard let operand = plan.request.input(addend.index) else { return false }
-    if addend.row == 0, addend.column == 1 { return activates && operand.constant != nil }
+    if addend.row == 0, addend.column == 1 { return activates && operand.constant != nil && addsRow(plan) }
     return name == nil && addend.row == plan.form.n && addend.column == 1 && operand.type == plan.result
   }
 
@@ -70,8 +94,12 @@ enum LibraryProducts {
     plan.factors == .double ? .double : plan.usesTF32 ? .tf32 : .float
   }
 
+  /// To a result of float32 from 8-bit floats it adds a row of bfloat16 only.
+  private static func addsRow(_ plan: ProductPlan) -> Bool { !plan.factors.isFloat8 || plan.result != .float }
+
   private static func writes(_ result: DataType, from factors: DataType) -> Bool {
-    result == factors || (result == .float && [.float16, .bfloat16].contains(factors))
+    if factors.isFloat8 { return [.float, .float16, .bfloat16].contains(result) }
+    return result == factors || (result == .float && [.float16, .bfloat16].contains(factors))
   }
 
   /// Bytes that all addresses are a multiple of, up to 16.
@@ -97,9 +125,10 @@ enum LibraryProducts {
     default: return false
     }
     if plan.result == .double, epilogue != 0 { return false }
+    if plan.finish.isScaled { return false }
     if let addend = plan.finish.addend {
       guard let operand = plan.request.input(addend.index) else { return false }
-      if addend.row == 0, addend.column == 1, plan.result != .double, let constant = operand.constant,
+      if addend.row == 0, addend.column == 1, plan.result != .double, addsRow(plan), let constant = operand.constant,
         let bias = try plan.request.bias(constant, times: plan.finish.beta, as: plan.result)
       {
         epilogue |= CAMEO_CUBLASLT_BIAS

@@ -22,9 +22,7 @@ struct ProductBuilder {
     let types = (try request.operand(0).type, try request.operand(1).type)
     var builder = try ProductBuilder(request, form, batches, finish, types)
     var plan = try builder.left()
-    let (b, isTurned) = try builder.factor(1)
-    plan.b = b
-    if isTurned { plan.form.isBTurned.toggle() }
+    try builder.right(&plan)
     try builder.append(plan)
     return builder.prepared
   }
@@ -40,6 +38,16 @@ struct ProductBuilder {
     _ request: CUDARequest, _ form: ProductForm, _ batches: ProductBatches, _ finish: ProductFinish,
     _ types: (DataType, DataType)
   ) throws {
+    let (factors, usesTF32) = try Self.factors(types.0, types.1, request.precision)
+    try self.init(request, form, batches, finish, as: factors, usesTF32: usesTF32)
+  }
+
+  /// `factors`: what they are multiplied as.
+  init(
+    _ request: CUDARequest, _ form: ProductForm, _ batches: ProductBatches, _ finish: ProductFinish,
+    as factors: DataType, usesTF32: Bool = false
+  ) throws {
+    (self.factors, self.usesTF32) = (factors, usesTF32)
     (self.request, self.form, self.batches, self.finish) = (request, form, batches, finish)
     result = try request.result().type
     guard form.m > 0, form.n > 0 else { throw Refusal("an empty result") }
@@ -48,7 +56,6 @@ struct ProductBuilder {
     guard form.m < limit, form.n < limit, form.k < limit, form.n * max(form.k, 1) < limit * 64 else {
       throw Refusal("a product of \(form.m) by \(form.n) by \(form.k)")
     }
-    (factors, usesTF32) = try Self.factors(types.0, types.1, request.precision)
   }
 
   /// What factors of these types are multiplied as. A model's own halves stay what they are, where both are of one type.
@@ -85,11 +92,11 @@ struct ProductBuilder {
 
   /// Where factor `index` lies as `factors`, and whether it lies turned though the form does not say so. A constant matrix on the right lies by
   /// its columns, for products of few rows and of many alike.
-  mutating func factor(_ index: Int) throws -> (place: Launch.Argument, isTurned: Bool) {
+  private mutating func factor(_ index: Int, isRight: Bool) throws -> (place: Launch.Argument, isTurned: Bool) {
     let operand = try request.operand(index)
     if let constant = operand.constant {
       let isFloat = [.float, .float16, .bfloat16].contains(factors)
-      let turns = index == 1 && !form.isBTurned && isFloat && operand.count == form.k * form.n
+      let turns = isRight && !form.isBTurned && isFloat && operand.rank > 1 && operand.count == form.k * form.n
       if operand.type == factors, !turns { return (.input(index), false) }
       unread.append(index)
       return (.resident(try request.resident(constant, as: factors, turns: turns), offset: 0), turns)
@@ -103,11 +110,18 @@ struct ProductBuilder {
   /// The product with its left factor in place; `b` is still to be set.
   mutating func left() throws -> ProductPlan {
     var form = form
-    let (a, isTurned) = try factor(0)
+    let (a, isTurned) = try factor(0, isRight: false)
     if isTurned { form.isATurned.toggle() }
     return ProductPlan(
       request: request, form: form, batches: batches, finish: finish, factors: factors, usesTF32: usesTF32,
       result: result, a: a, b: a)
+  }
+
+  /// Sets the right factor, which is input `index`.
+  mutating func right(_ plan: inout ProductPlan, _ index: Int = 1) throws {
+    let (place, isTurned) = try factor(index, isRight: true)
+    plan.b = place
+    if isTurned { plan.form.isBTurned.toggle() }
   }
 
   /// Leaves input `index` to whoever has it in a form of its own.
@@ -136,6 +150,8 @@ struct ProductPlan {
   let result: DataType
   var a: Launch.Argument
   var b: Launch.Argument
+  /// What the right factor lies as, where that is not `factors`: another type of 8 bits.
+  var rightFactors: DataType?
 
   /// Whether no step writes the right factor.
   var isRightFixed: Bool {
@@ -186,6 +202,20 @@ extension CUDARequest {
       [from, place, .int64(count)])
   }
 
+  /// Matrices of rows as such of columns, in another floating point type.
+  func turnLaunch(
+    _ from: Launch.Argument, _ type: DataType, to place: Launch.Argument, _ target: DataType, rows: Int, columns: Int,
+    matrices: Int = 1
+  ) throws -> Launch {
+    guard matrices <= 65535 else { throw Refusal("\(matrices) matrices") }
+    let function = try function(
+      "product_turn", in: ["elements.cuh", "product.cuh", "product_turn.cu"],
+      macros: ["SUM": try ProductType(type).rawValue, "RESULT": try ProductType(target).rawValue])
+    return Launch(
+      function, grid: LaunchSize((columns + 31) / 32, min(65535, (rows + 31) / 32), matrices), block: LaunchSize(32, 8),
+      [from, place, .int64(rows), .int64(columns)])
+  }
+
   /// A constant matrix by its rows, or (`turns`) by its columns, in another floating point type; made once a session, on the device. Deferred
   /// columns are the rows that they are made of, and need no turn.
   func resident(_ tensor: Tensor, as target: DataType, turns: Bool = false) throws -> DeviceStorage {
@@ -207,12 +237,8 @@ extension CUDARequest {
       let (from, to) = (Launch.Argument.resident(given, offset: 0), Launch.Argument.resident(made, offset: 0))
       if isTurn {
         let (height, width) = (tensor.shape[tensor.rank - 2], tensor.shape[tensor.rank - 1])
-        let function = try function(
-          "product_turn", in: ["elements.cuh", "product.cuh", "product_turn.cu"],
-          macros: ["SUM": try ProductType(tensor.dataType).rawValue, "RESULT": try ProductType(target).rawValue])
-        let grid = LaunchSize((width + 31) / 32, min(65535, (height + 31) / 32))
         try context.perform([
-          Launch(function, grid: grid, block: LaunchSize(32, 8), [from, to, .int64(height), .int64(width)])
+          try turnLaunch(from, tensor.dataType, to: to, target, rows: height, columns: width)
         ])
       } else {
         try context.perform([try castLaunch(from, tensor.dataType, to: to, target, count: count)])

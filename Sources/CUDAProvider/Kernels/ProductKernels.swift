@@ -31,40 +31,17 @@ enum ProductKernels {
   private static func matmul(
     _ request: CUDARequest, transA: Bool, transB: Bool, alpha: Float, activation: FusedActivation? = nil
   ) throws -> PreparedKernel {
-    let (a, b, y) = (try request.operand(0), try request.operand(1), try request.result())
-    guard a.rank > 0, b.rank > 0 else { throw Refusal("a scalar") }
-    let (aShape, bShape) = (a.rank == 1 ? [1] + a.shape : a.shape, b.rank == 1 ? b.shape + [1] : b.shape)
-    let (turnsA, turnsB) = (transA && a.rank > 1, transB && b.rank > 1)
-    let (aLast, bLast) = (Array(aShape.suffix(2)), Array(bShape.suffix(2)))
-    var form = ProductForm(m: aLast[turnsA ? 1 : 0], n: bLast[turnsB ? 0 : 1], k: aLast[turnsA ? 0 : 1])
-    (form.isATurned, form.isBTurned) = (turnsA, turnsB)
-    guard bLast[turnsB ? 1 : 0] == form.k else { throw Refusal("\(a.shape) against \(b.shape)") }
-    let (aBatch, bBatch) = (Array(aShape.dropLast(2)), Array(bShape.dropLast(2)))
-    var batches = ProductBatches()
-    if bBatch.allSatisfy({ $0 == 1 }) && (!turnsA || aBatch.allSatisfy { $0 == 1 }) {
-      form.m *= aBatch.reduce(1, *)
-    } else {
-      batches = try ProductBatches(aBatch, bBatch, &form)
-    }
+    let (form, batches) = try ProductBatches.product(
+      try request.operand(0), try request.operand(1), transA: transA, transB: transB)
     var finish = ProductFinish()
     finish.alpha = alpha
     finish.activation = activation
-    if let bias = request.input(2) {
-      guard bias.count == form.n || bias.count == 1 else { throw Refusal("a bias of the shape \(bias.shape)") }
-      finish.addend = .init(index: 2, type: bias.type, row: 0, column: bias.count == 1 ? 0 : 1)
-    }
-    guard y.count == form.m * form.n * form.batch * batches.items.count else { throw Refusal("a result of \(y.shape)") }
-    if let residual = request.input(3) {
-      guard form.batch == 1, batches.items.count == 1, residual.count == y.count else {
-        throw Refusal("a residual of the shape \(residual.shape)")
-      }
-      finish.residual = .init(index: 3, type: residual.type, row: form.n, column: 1)
-    }
+    try finish.add(request, bias: 2, residual: 3, form, batches)
     return try ProductBuilder.make(request, form, batches, finish)
   }
 }
 
-/// What becomes of a product: activation(alpha * AB + beta * addend + residual).
+/// What becomes of a product: activation(alpha * scales * AB + beta * addend + residual).
 struct ProductFinish {
   struct Addend {
     let index: Int
@@ -80,6 +57,29 @@ struct ProductFinish {
   /// An operand of the result's shape, of one product.
   var residual: Addend?
   var activation: FusedActivation?
+  /// What the factors are multiplied by, in memory: one number, and one or one a column.
+  var leftScale: Addend?
+  var rightScale: Addend?
+
+  var isScaled: Bool { leftScale != nil || rightScale != nil }
+
+  /// A row of the result, or one number, and a matrix of its shape: what there is of them among the operands.
+  mutating func add(
+    _ request: CUDARequest, bias: Int, residual: Int, _ form: ProductForm, _ batches: ProductBatches
+  ) throws {
+    let y = try request.result()
+    guard y.count == form.m * form.n * form.batch * batches.items.count else { throw Refusal("a result of \(y.shape)") }
+    if let operand = request.input(bias) {
+      guard operand.count == form.n || operand.count == 1 else { throw Refusal("a bias of the shape \(operand.shape)") }
+      addend = Addend(index: bias, type: operand.type, row: 0, column: operand.count == 1 ? 0 : 1)
+    }
+    if let operand = request.input(residual) {
+      guard form.batch == 1, batches.items.count == 1, operand.count == y.count else {
+        throw Refusal("a residual of the shape \(operand.shape)")
+      }
+      self.residual = Addend(index: residual, type: operand.type, row: form.n, column: 1)
+    }
+  }
 
   /// C of Gemm, broadcast to [m, n].
   mutating func add(_ index: Int, _ c: Operand, m: Int, n: Int) throws {
@@ -90,7 +90,7 @@ struct ProductFinish {
     addend = Addend(index: index, type: c.type, row: shape[0] == 1 ? 0 : shape[1], column: shape[1] == 1 ? 0 : 1)
   }
 
-  var isNothing: Bool { addend == nil && residual == nil && activation == nil }
+  var isNothing: Bool { addend == nil && residual == nil && activation == nil && !isScaled }
 
   /// As product.cuh numbers them.
   func activationCode() throws -> Int {
@@ -105,27 +105,34 @@ struct ProductFinish {
   func macros(result: ProductType) throws -> [String: Int] {
     let added = try addend.map { try ProductType($0.type).rawValue } ?? 0
     let behind = try residual.map { try ProductType($0.type).rawValue } ?? 0
-    return [
+    var macros = [
       "RESULT": result.rawValue, "ADDEND": added, "RESIDUAL": behind, "ACTIVATION": try activationCode(),
     ]
+    if let leftScale { macros["LEFT_SCALE"] = try ProductType(leftScale.type).rawValue }
+    if let rightScale { macros["RIGHT_SCALE"] = try ProductType(rightScale.type).rawValue }
+    return macros
   }
 
   /// A Finish of product.cuh.
   var arguments: [Launch.Argument] {
     let p = (activation?.parameters ?? []) + [0, 0]
+    let scales: [Launch.Argument] = [
+      leftScale.map { .input($0.index) } ?? .int64(0), rightScale.map { .input($0.index) } ?? .int64(0),
+      .int64(rightScale?.column ?? 0),
+    ]
     return [
       addend.map { .input($0.index) } ?? .int64(0), residual.map { .input($0.index) } ?? .int64(0),
       .int64(addend?.row ?? 0), .int64(addend?.column ?? 0), .int64(residual?.row ?? 0),
       .float(alpha),
       .float(beta), .float(p[0]), .float(p[1]),
-    ]
+    ] + (isScaled ? scales : [])
   }
 }
 
 /// Element types as product.cuh numbers them.
 enum ProductType: Int {
   case float = 1
-  case half, bfloat16, double, int32, uint32, int64, uint64, int8, uint8
+  case half, bfloat16, double, int32, uint32, int64, uint64, int8, uint8, e4m3, e5m2
 
   init(_ type: DataType) throws {
     switch type {
@@ -139,6 +146,8 @@ enum ProductType: Int {
     case .uint64: self = .uint64
     case .int8: self = .int8
     case .uint8: self = .uint8
+    case .float8e4m3fn: self = .e4m3
+    case .float8e5m2: self = .e5m2
     default: throw Refusal("elements of \(type)")
     }
   }
@@ -156,6 +165,26 @@ struct ProductBatches {
   var items = [Item()]
 
   init() {}
+
+  /// The products of NumPy's matmul of two operands, the last two axes of which are exchanged where the flags say so.
+  static func product(
+    _ a: Operand, _ b: Operand, transA: Bool, transB: Bool
+  ) throws -> (form: ProductForm, batches: ProductBatches) {
+    guard a.rank > 0, b.rank > 0 else { throw Refusal("a scalar") }
+    let (aShape, bShape) = (a.rank == 1 ? [1] + a.shape : a.shape, b.rank == 1 ? b.shape + [1] : b.shape)
+    let (turnsA, turnsB) = (transA && a.rank > 1, transB && b.rank > 1)
+    let (aLast, bLast) = (Array(aShape.suffix(2)), Array(bShape.suffix(2)))
+    var form = ProductForm(m: aLast[turnsA ? 1 : 0], n: bLast[turnsB ? 0 : 1], k: aLast[turnsA ? 0 : 1])
+    (form.isATurned, form.isBTurned) = (turnsA, turnsB)
+    guard bLast[turnsB ? 1 : 0] == form.k else { throw Refusal("\(a.shape) against \(b.shape)") }
+    let (aBatch, bBatch) = (Array(aShape.dropLast(2)), Array(bShape.dropLast(2)))
+    guard bBatch.allSatisfy({ $0 == 1 }) && (!turnsA || aBatch.allSatisfy { $0 == 1 }) else {
+      let batches = try ProductBatches(aBatch, bBatch, &form)
+      return (form, batches)
+    }
+    form.m *= aBatch.reduce(1, *)
+    return (form, ProductBatches())
+  }
 
   /// Gives `form` the most products that one distance takes through A and one through B.
   init(_ aBatch: [Int], _ bBatch: [Int], _ form: inout ProductForm) throws {

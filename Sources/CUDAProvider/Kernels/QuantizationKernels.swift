@@ -20,7 +20,7 @@ enum QuantizationKernels {
       let narrow = x.type.isHalf && scale.type == x.type ? x.type : nil
       value = try ElementwiseOperators.quantize(
         operands.values, precision: try request.attributes.dataType("precision") ?? narrow, to: y.type,
-        in: &operands.program)
+        saturates: try request.attributes.int("saturate", default: 1) != 0, in: &operands.program)
     } else {
       value = try ElementwiseOperators.emit(request.node, operands.values, to: y.type, in: &operands.program)
     }
@@ -55,7 +55,8 @@ enum QuantizationKernels {
 
   static func dynamic(_ request: CUDARequest) throws -> PreparedKernel {
     let x = try ElementwiseKernels.needed(request, 0)
-    guard x.type.elementKind == .float, x.count > 0, x.count < 1 << 31, request.outputs.count == 3 else {
+    guard x.type.elementKind == .float, !x.type.isFloat8, x.count > 0, x.count < 1 << 31, request.outputs.count == 3
+    else {
       throw Refusal("elements of \(x.type)")
     }
     let macros = ["ELEMENT": x.type == .float ? 0 : x.type == .float16 ? 1 : 2]

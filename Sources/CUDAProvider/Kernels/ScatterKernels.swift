@@ -22,7 +22,9 @@ enum ScatterKernels {
 
   /// The macros that say what is moved or joined.
   private static func macros(_ type: DataType, _ width: Int, _ reduction: Int) throws -> [String: Int] {
-    if reduction != 0, type.elementKind == nil || type == .bool { throw Refusal("a reduction of \(type)") }
+    if reduction != 0, type.elementKind == nil || type == .bool || type.isFloat8 {
+      throw Refusal("a reduction of \(type)")
+    }
     return ["WIDTH": width, "REDUCTION": reduction, "ELEMENT": reduction == 0 ? 0 : Int(type.rawValue)]
   }
 

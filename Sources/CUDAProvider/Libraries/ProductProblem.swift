@@ -25,8 +25,9 @@ struct ProductProblem: Hashable {
   enum Arithmetic: String { case float, tf32, double, int32 }
 
   var form: ProductForm
-  /// Of A and B.
+  /// Of A, and of B where `rightFactors` is not that.
   var factors: DataType
+  var rightFactors: DataType?
   var result: DataType
   var arithmetic: Arithmetic
   /// Of cublasLtEpilogue_t.
@@ -40,6 +41,7 @@ struct ProductProblem: Hashable {
     let turns = (form.isATurned ? "T" : "N") + (form.isBTurned ? "T" : "N")
     return
       "\(form.m)x\(form.n)x\(form.k) \(turns) batch \(form.batch) \(form.aStep) \(form.bStep) \(form.cStep) \(factors.name) "
+      + (rightFactors.map { "by \($0.name) " } ?? "")
       + "\(result.name) \(arithmetic.rawValue) epilogue \(epilogue) adds \(adds) aligned \(alignments)"
   }
 
@@ -51,6 +53,8 @@ struct ProductProblem: Hashable {
     case .bfloat16: CAMEO_CUBLASLT_BFLOAT16
     case .int8: CAMEO_CUBLASLT_INT8
     case .int32: CAMEO_CUBLASLT_INT32
+    case .float8e4m3fn: CAMEO_CUBLASLT_E4M3
+    case .float8e5m2: CAMEO_CUBLASLT_E5M2
     default: nil
     }
   }
@@ -99,7 +103,8 @@ final class ProductDescription: @unchecked Sendable {
           problem.factors, form.isATurned ? form.k : form.m, form.aPitch, form.batch, form.aStep, library))
       layouts.append(
         try Self.layout(
-          problem.factors, form.isBTurned ? form.n : form.k, form.bPitch, form.batch, form.bStep, library))
+          problem.rightFactors ?? problem.factors, form.isBTurned ? form.n : form.k, form.bPitch, form.batch,
+          form.bStep, library))
       layouts.append(try Self.layout(problem.result, form.m, form.n, form.batch, form.cStep, library))
     } catch {
       for layout in layouts { _ = table.layout_destroy(layout) }

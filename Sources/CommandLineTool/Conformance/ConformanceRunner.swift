@@ -97,15 +97,17 @@ struct ConformanceRunner: Sendable {
   /// Prepares a model as the command was asked to.
   func session(_ model: Model, _ pool: ThreadPool, seed: UInt64 = 0) throws -> Session {
     var model = model
+    let providers = try ProviderChoice.providers(providers)
     if level > 0 {
       var options = OptimizationOptions()
       options.level = level
+      if level >= 3 { for provider in providers { options.enabled.formUnion(provider.passes) } }
       model = try Optimizer(options: options, verification: nil).optimize(model).model
     }
     var settings = SessionOptions()
     settings.seed = seed
     settings.pool = pool
-    return try Session(model, providers: try ProviderChoice.providers(providers), options: settings)
+    return try Session(model, providers: providers, options: settings)
   }
 
   /// Compares the model's outputs with those of each data set; the note where random numbers were checked otherwise.

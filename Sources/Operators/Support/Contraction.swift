@@ -7,7 +7,8 @@ public enum Contraction {
     "MatMul", "MatMulInteger", "QLinearMatMul", "MatMulNBits", "FusedMatMul", "Gemm", "FusedGemm", "Conv", "FusedConv",
     "ConvInteger", "QLinearConv", "DeformConv", "ConvTranspose", "Attention", "MultiHeadAttention", "Einsum", "LSTM",
     "GRU",
-    "RNN", "IntegerMatMul", "IntegerConv", "ChannelsLastConv", "ChannelsLastConvTranspose", "NhwcConv", "NhwcFusedConv",
+    "RNN", "IntegerMatMul", "Float8MatMul", "IntegerConv", "ChannelsLastConv", "ChannelsLastConvTranspose", "NhwcConv",
+    "NhwcFusedConv",
   ]
 
   /// True for products, convolutions, attention and recurrences.
@@ -23,7 +24,7 @@ public enum Contraction {
       return ["LSTM", "GRU", "RNN"].contains(node.type) ? recurrence(input(0), input(1), input(2), node) : nil
     }
     switch node.type {
-    case "MatMul", "MatMulInteger", "FusedMatMul", "QLinearMatMul", "IntegerMatMul":
+    case "MatMul", "MatMulInteger", "FusedMatMul", "QLinearMatMul", "IntegerMatMul", "Float8MatMul":
       guard let inner = input(0)?.last else { return nil }
       return product(output) * inner
     case "MatMulNBits":
