@@ -135,11 +135,19 @@ static void T(add_values)(size_t rows, size_t width, size_t keys, const CK_U(flo
     }
 }
 
-/// scores[r][j] (+)= q_r . k_j, four keys at once; scores has room for keys rounded up to 4.
+/// scores[r][j] (+)= q_r . k_j, four keys at once; scores has room for keys rounded up to 4. Meanwhile as many
+/// rows of `next`, which are read after the keys, are asked for: `next_bytes` of each, next_row bytes apart.
 static void T(dots)(size_t rows, size_t keys, size_t depth, const CK_U(float) *q, size_t q_row, const CK_U(float) *k, size_t k_row,
-                    float *scores, size_t row_size, bool add) {
+                    float *scores, size_t row_size, bool add, const char *next, size_t next_row, size_t next_bytes) {
+    enum { AHEAD = 12 };
     for (size_t j = 0; j < keys; j += 4) {
         const CK_U(float) *x[4];
+        for (size_t i = j + AHEAD; i < ck_min(j + AHEAD + 4, keys); i++) {
+            for (size_t d = 0; d < depth; d += 16) __builtin_prefetch(k + i * k_row + d);
+        }
+        for (size_t i = j; i < ck_min(j + 4, keys); i++) {
+            for (size_t d = 0; d < next_bytes; d += 64) __builtin_prefetch(next + i * next_row + d);
+        }
         for (size_t i = 0; i < 4; i++) x[i] = k + ck_min(j + i, keys - 1) * k_row;
         for (size_t r = 0; r < rows; r++) {
             const CK_U(float) *y = q + r * q_row;
@@ -242,7 +250,11 @@ static void T(score)(const ck_attention *p, const layout *t, const ck_attention_
         if (lanes) {
             T(multiply_keys)(at->count, lanes, n, k, k_row, t->q, t->scores, c > 0);
         } else {
-            T(dots)(rows, at->count, n, t->q, t->depth, k, k_row, t->scores, t->keys, c > 0);
+            // V, which is read next, is on its way while the last of the products are made.
+            const void *v = ck_attention_element(at->part->v, p->v_type, at->at * at->part->v_row);
+            const size_t width = p->v_type == CK_ATTENTION_F32 ? 4 : 2;
+            T(dots)(rows, at->count, n, t->q, t->depth, k, k_row, t->scores, t->keys, c > 0, v, at->part->v_row * width,
+                    c + n >= p->head_size ? p->v_head_size * width : 0);
         }
     }
 }

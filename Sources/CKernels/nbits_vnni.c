@@ -14,42 +14,84 @@ static const float small = 0x1p-100f;
 /// The greatest fixed-point number: three limbs hold it whichever way it is rounded.
 static const float top = 8355000.0f;
 
-/// One block of a row: `n` numbers of it are there, the others are 0. Returns its sum.
-INLINE float limbs(int8_t *out, nbits_tail *tail, const CK_U(float) *a, size_t block, size_t n, int32_t middle) {
-    __m512 x[4];
-    __m512i greatest = _mm512_setzero_si512();
-    const size_t vectors = block / 16;
-    for (size_t v = 0; v < 4; v++) {
-        const size_t left = v < vectors && n > v * 16 ? ck_min(16, n - v * 16) : 0;
-        x[v] = _mm512_maskz_loadu_ps((__mmask16)((1u << left) - 1), a + v * 16);
-        greatest = _mm512_max_epi32(greatest, _mm512_and_si512(_mm512_castps_si512(x[v]), _mm512_set1_epi32(0x7fffffff)));
+/// Blocks of a row whose sums and maxima are taken together.
+enum { BATCH = 16 };
+
+/// Lane i of the result is the sum, or the maximum, of the lanes of x[i].
+#define ACROSS(name, step)                                                                                              \
+    INLINE __m512i name(const __m512i *x) {                                                                            \
+        __m512i t[8], u[4];                                                                                            \
+        for (int i = 0; i < 8; i++) {                                                                                  \
+            const __m512i a = x[2 * i], b = x[2 * i + 1];                                                              \
+            t[i] = step(_mm512_shuffle_i32x4(a, b, 0x44), _mm512_shuffle_i32x4(a, b, 0xee));                           \
+        }                                                                                                              \
+        for (int i = 0; i < 4; i++) {                                                                                  \
+            const __m512i a = t[2 * i], b = t[2 * i + 1];                                                              \
+            u[i] = step(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));                           \
+        }                                                                                                              \
+        const __m512i v = step(_mm512_unpacklo_epi32(u[0], u[1]), _mm512_unpackhi_epi32(u[0], u[1]));                  \
+        const __m512i w = step(_mm512_unpacklo_epi32(u[2], u[3]), _mm512_unpackhi_epi32(u[2], u[3]));                  \
+        const __m512i z = step(_mm512_unpacklo_epi64(v, w), _mm512_unpackhi_epi64(v, w));                              \
+        return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), z);   \
     }
-    union { int32_t i; float f; } most = {_mm512_reduce_max_epi32(greatest)};
-    if (most.i >= 0x7f800000) most.f = NAN;
-    const float raise = most.f < small ? 0x1p100f : 1, peak = most.f * raise;
-    const __m512 factor = _mm512_set1_ps(peak > 0 ? top / peak : 0), lift = _mm512_set1_ps(raise);
-    tail->scale = most.f != most.f ? NAN : peak / top / raise;
-    __m512i sums[LIMBS];
-    for (int q = 0; q < LIMBS; q++) sums[q] = _mm512_setzero_si512();
-    for (size_t v = 0; v < vectors; v++) {
-        const __m512i number = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_mul_ps(x[v], lift), factor));
-        const __m512i low = _mm512_srai_epi32(_mm512_slli_epi32(number, 24), 24);
-        const __m512i rest = _mm512_srai_epi32(_mm512_sub_epi32(number, low), 8);
-        const __m512i middle_limb = _mm512_srai_epi32(_mm512_slli_epi32(rest, 24), 24);
-        const __m512i high = _mm512_srai_epi32(_mm512_sub_epi32(rest, middle_limb), 8);
-        const __m512i all[LIMBS] = {high, middle_limb, low};
-        for (int q = 0; q < LIMBS; q++) {
-            sums[q] = _mm512_add_epi32(sums[q], all[q]);
-            _mm_storeu_si128((__m128i *)(out + (size_t)q * block + v * 16), _mm512_cvtepi32_epi8(all[q]));
+ACROSS(sums_across, _mm512_add_epi32)
+ACROSS(most_across, _mm512_max_epi32)
+#undef ACROSS
+
+/// The scales of blocks whose greatest numbers, bits of |a|, are `most`; *factor times *lift times a number is its fixed-point form.
+INLINE __m512 scales_of(__m512i most, __m512 *factor, __m512 *lift) {
+    const __m512 greatest = _mm512_castsi512_ps(most), one = _mm512_set1_ps(1);
+    *lift = _mm512_mask_mov_ps(one, _mm512_cmp_ps_mask(greatest, _mm512_set1_ps(small), _CMP_LT_OQ), _mm512_set1_ps(0x1p100f));
+    const __m512 peak = _mm512_mul_ps(greatest, *lift), highest = _mm512_set1_ps(top);
+    const __mmask16 is_finite = _mm512_cmplt_epi32_mask(most, _mm512_set1_epi32(0x7f800000));
+    *factor = _mm512_maskz_div_ps(is_finite & _mm512_cmp_ps_mask(peak, _mm512_setzero_ps(), _CMP_GT_OQ), highest, peak);
+    return _mm512_mask_div_ps(_mm512_set1_ps(NAN), is_finite, _mm512_div_ps(peak, highest), *lift);
+}
+
+/// Up to BATCH blocks at `a`, `left` numbers of the row from there on, the others being 0; totals[b]: the sum of block b.
+INLINE void limbs(uint8_t *at, size_t record, const CK_U(float) *a, size_t left, size_t block, size_t blocks, int32_t middle, float *totals) {
+    const size_t vectors = block / 16;
+    const __m512i zero = _mm512_setzero_si512(), half = _mm512_set1_epi32(128);
+    __m512i most[BATCH], sums[LIMBS][BATCH];
+    for (size_t b = 0; b < BATCH; b++) most[b] = sums[0][b] = sums[1][b] = sums[2][b] = zero;
+    for (size_t b = 0; b < blocks; b++) {
+        for (size_t v = 0, k = b * block; v < vectors; v++, k += 16) {
+            const __mmask16 there = left >= k + 16 ? 0xffff : left > k ? (__mmask16)((1u << (left - k)) - 1) : 0;
+            const __m512i bits = _mm512_castps_si512(_mm512_maskz_loadu_ps(there, a + k));
+            most[b] = _mm512_max_epi32(most[b], _mm512_and_si512(bits, _mm512_set1_epi32(0x7fffffff)));
         }
     }
-    int32_t total = 0;
-    for (int q = 0; q < LIMBS; q++) {
-        const int32_t sum = _mm512_reduce_add_epi32(sums[q]);
-        tail->start[q] = -middle * sum;
-        total = total * 256 + sum;
+    float factors[BATCH], lifts[BATCH], scales[BATCH];
+    __m512 factor, lift;
+    const __m512 scale = scales_of(most_across(most), &factor, &lift);
+    _mm512_storeu_ps(factors, factor), _mm512_storeu_ps(lifts, lift), _mm512_storeu_ps(scales, scale);
+    for (size_t b = 0; b < blocks; b++) {
+        uint8_t *out = at + b * record;
+        for (size_t v = 0, k = b * block; v < vectors; v++, k += 16, out += 16) {
+            const __mmask16 there = left >= k + 16 ? 0xffff : left > k ? (__mmask16)((1u << (left - k)) - 1) : 0;
+            const __m512 x = _mm512_mul_ps(_mm512_maskz_loadu_ps(there, a + k), _mm512_set1_ps(lifts[b]));
+            const __m512i number = _mm512_cvtps_epi32(_mm512_mul_ps(x, _mm512_set1_ps(factors[b])));
+            // The lowest byte, signed, is a limb; what is above it, rounded to nearest, is the rest.
+            const __m512i rest = _mm512_srai_epi32(_mm512_add_epi32(number, half), 8);
+            const __m512i high = _mm512_srai_epi32(_mm512_add_epi32(rest, half), 8);
+            const __m512i all[LIMBS] = {high, rest, number};
+            for (size_t q = 0; q < LIMBS; q++) {
+                sums[q][b] = _mm512_add_epi32(sums[q][b], all[q]);
+                _mm_storeu_si128((__m128i *)(out + q * block), _mm512_cvtepi32_epi8(all[q]));
+            }
+        }
     }
-    return (float)total * tail->scale;
+    const __m512i high = sums_across(sums[0]), rest = sums_across(sums[1]), number = sums_across(sums[2]);
+    const __m512i minus = _mm512_set1_epi32(-middle);
+    int32_t starts[LIMBS][BATCH];
+    _mm512_storeu_si512(starts[0], _mm512_mullo_epi32(minus, high));
+    _mm512_storeu_si512(starts[1], _mm512_mullo_epi32(minus, _mm512_sub_epi32(rest, _mm512_slli_epi32(high, 8))));
+    _mm512_storeu_si512(starts[2], _mm512_mullo_epi32(minus, _mm512_sub_epi32(number, _mm512_slli_epi32(rest, 8))));
+    _mm512_storeu_ps(totals, _mm512_mul_ps(_mm512_cvtepi32_ps(number), scale));
+    for (size_t b = 0; b < blocks; b++) {
+        const nbits_tail tail = {{starts[0][b], starts[1][b], starts[2][b]}, scales[b]};
+        memcpy(at + b * record + LIMBS * block, &tail, sizeof tail);
+    }
 }
 
 VNNI void ck_nbits_rows_vnni(uint8_t *rows, const ck_nbits *w, const CK_U(float) *a, size_t lda, size_t begin, size_t end) {
@@ -59,10 +101,14 @@ VNNI void ck_nbits_rows_vnni(uint8_t *rows, const ck_nbits *w, const CK_U(float)
         uint8_t *row = rows + i * pitch;
         float *sums = (float *)(row + s.blocks * record);
         for (size_t g = 0; g < s.groups; g++) sums[g] = 0;
-        for (size_t b = 0; b < s.blocks; b++) {
-            uint8_t *at = row + b * record;
-            sums[b / s.per_group] += limbs((int8_t *)at, (nbits_tail *)(at + LIMBS * s.block), a + i * lda + b * s.block, s.block,
-                                           ck_min(s.block, w->k - b * s.block), 1 << (w->bits - 1));
+        for (size_t first = 0, group = 0, left = s.per_group; first < s.blocks; first += BATCH) {
+            const size_t blocks = ck_min(BATCH, s.blocks - first), k = first * s.block;
+            float totals[BATCH];
+            limbs(row + first * record, record, a + i * lda + k, w->k - k, s.block, blocks, 1 << (w->bits - 1), totals);
+            for (size_t b = 0; b < blocks; b++) {
+                sums[group] += totals[b];
+                if (--left == 0) left = s.per_group, group++;
+            }
         }
     }
 }

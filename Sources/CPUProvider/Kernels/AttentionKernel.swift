@@ -46,6 +46,8 @@ final class AttentionKernel: Kernel, @unchecked Sendable {
   private let blocks: Int
   private let splits: Int
   private let isBfloat16: Bool
+  /// One step alone reads a head's part of the keys: it copies them to the cache, and then has them at hand.
+  private var keepsInStep: Bool { blocks == 1 }
   /// Keys of a tile.
   private var tile: Int { isBfloat16 ? 128 : 96 }
 
@@ -84,14 +86,16 @@ final class AttentionKernel: Kernel, @unchecked Sendable {
         }
       }
     }
-    if s.keeps[0] || s.keeps[1] {
+    if !keepsInStep && (s.keeps[0] || s.keeps[1]) {
       // K's heads, then V's: twice as many parts as heads, of which there may be three for two threads.
       parallel(call, phase: 0, count: 2 * s.batch * s.k.count, grain: max(1, 16384 / max(1, s.total * s.k.size)))
     }
+    // 32 KiB of keys and values are worth a thread, or that many multiplications.
     let work = min(rows, rowBlock) * s.total * (s.q.size + s.v.size) / splits
+    let bytes = s.total * (s.k.size * s.k.width + s.v.size * s.v.width) / splits
     parallel(
       call, phase: 1, count: s.batch * s.k.count * blocks * splits,
-      grain: max(1, (isBfloat16 ? 1 << 20 : 1 << 18) / max(1, work)))
+      grain: max(1, min((isBfloat16 ? 1 << 20 : 1 << 18) / max(1, work), (1 << 15) / max(1, bytes))))
     if splits > 1 { parallel(call, phase: 2, count: s.batch * s.k.count, grain: 16) }
   }
 
@@ -99,9 +103,7 @@ final class AttentionKernel: Kernel, @unchecked Sendable {
     switch phase {
     case 0:
       let heads = s.batch * s.k.count
-      for item in begin..<end where s.keeps[item / heads] {
-        keep(call, item % heads, item < heads ? s.k : s.v, item / heads)
-      }
+      for item in begin..<end { keep(call, item % heads, item / heads, 0..<s.total) }
     case 1:
       for index in begin..<end { step(call, index, call.scratch + partialBytes + thread * tileBytes) }
     default:
@@ -118,12 +120,14 @@ final class AttentionKernel: Kernel, @unchecked Sendable {
     var a = operands(call, item)
     let (first, last) = (block * rowBlock, min(rows, (block + 1) * rowBlock))
     guard splits > 1 else {
+      if keepsInStep { keep(call, item, 0..<s.total) }
       return isBfloat16
         ? ck_attention_bf16_rows(&a, first, last, scratch) : ck_attention_rows(&a, first, last, scratch)
     }
     // Parts of whole tiles of the keys that there are.
     let span = (Int(a.valid) / splits / tile + 1) * tile
     let (begin, end) = (split * span, (split + 1) * span)
+    if keepsInStep { keep(call, item, min(begin, s.total)..<(split == splits - 1 ? s.total : min(end, s.total))) }
     let target = partial(call, item, split) + first * (s.v.size + 2)
     if isBfloat16 {
       ck_attention_bf16_partial(&a, first, last, begin, end, target, scratch)
@@ -154,22 +158,29 @@ final class AttentionKernel: Kernel, @unchecked Sendable {
     return sum
   }
 
-  /// Head `item` of K (0) or V (1) in present_key or present_value. Where that is the past's own memory, the past stays.
-  private func keep(_ call: KernelCall, _ item: Int, _ heads: AttentionKernels.Heads, _ which: Int) {
+  private func keep(_ call: KernelCall, _ item: Int, _ range: Range<Int>) {
+    for which in 0..<2 { keep(call, item, which, range) }
+  }
+
+  /// Rows `range` of head `item` of K (0) or V (1) in present_key or present_value. Where that is the past's own memory, the past stays.
+  private func keep(_ call: KernelCall, _ item: Int, _ which: Int, _ range: Range<Int>) {
+    guard s.keeps[which] else { return }
+    let heads = which == 0 ? s.k : s.v
     let line = heads.size * heads.width
     let target = call.output(1 + which) + item * s.presentRows[which] * line
-    if s.past > 0, let old = given(call, 4 + which) {
-      let source = old + item * s.pastRows[which] * line
-      if source != UnsafeRawPointer(target) { memmove(target, source, s.past * line) }
+    let old = range.clamped(to: 0..<s.past)
+    if !old.isEmpty, let source = given(call, 4 + which).map({ $0 + item * s.pastRows[which] * line }),
+      source != UnsafeRawPointer(target)
+    {
+      memmove(target + old.lowerBound * line, source + old.lowerBound * line, old.count * line)
     }
-    guard heads.length > 0, let new = given(call, 1 + which) else { return }
+    let added = range.clamped(to: s.past..<s.total)
+    guard !added.isEmpty, let new = given(call, 1 + which) else { return }
     let source = new + (item / heads.count * heads.batch + item % heads.count * heads.head) * heads.width
     if heads.row == heads.size {
-      memcpy(target + s.past * line, source, heads.length * line)
+      memcpy(target + added.lowerBound * line, source + (added.lowerBound - s.past) * line, added.count * line)
     } else {
-      for row in 0..<heads.length {
-        memcpy(target + (s.past + row) * line, source + row * heads.row * heads.width, line)
-      }
+      for row in added { memcpy(target + row * line, source + (row - s.past) * heads.row * heads.width, line) }
     }
   }
 
