@@ -75,19 +75,19 @@ DEVICE bf16 narrow<bf16>(float x) {
     return y;
 }
 
-/// Bits of |x| in a type of 8 bits with FRACTION bits of a fraction and exponents that count from BIAS, whose largest number has the bits `most`:
-/// what is larger becomes that.
-template <int FRACTION, int BIAS>
+/// Bits of |x| in a type of 8 bits with `fraction` bits of a fraction and exponents that count from `bias`, whose largest number has the bits
+/// `most`: what is larger becomes that.
+template <int fraction, int bias>
 DEVICE u32 eighth(float x, u32 most) {
     const u32 bits = __float_as_uint(x) & 0x7fffffff;
-    constexpr u32 least = (128 - BIAS) << 23;
+    constexpr u32 least = (128 - bias) << 23;
     u32 y;
     if (bits < least) {
         // All of one exponent: the sum with 2^23 units of the last place rounds to such.
-        const float unit = __uint_as_float((151 - BIAS - FRACTION) << 23);
+        const float unit = __uint_as_float((151 - bias - fraction) << 23);
         y = __float_as_uint(__uint_as_float(bits) + unit) - __float_as_uint(unit);
     } else {
-        y = ((bits + (1u << (22 - FRACTION)) - 1 + (bits >> (23 - FRACTION) & 1)) >> (23 - FRACTION)) - ((127 - BIAS) << FRACTION);
+        y = ((bits + (1u << (22 - fraction)) - 1 + (bits >> (23 - fraction) & 1)) >> (23 - fraction)) - ((127 - bias) << fraction);
     }
     return y < most ? y : most;
 }
