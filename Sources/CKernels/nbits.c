@@ -1,6 +1,22 @@
 // Weights of few bits: packing, and products that unpack them to float in registers.
 #ifndef CK_TIER
+#include "include/ck_convert.h"
 #include "nbits.h"
+
+bool ck_nbits_are_halves(const CK_U(float) *numbers, size_t n) {
+    enum { PART = 256 };
+    for (size_t i = 0; i < n; i += PART) {
+        const size_t count = ck_min(PART, n - i);
+        uint16_t halves[PART];
+        float again[PART];
+        ck_f32_to_f16(halves, numbers + i, count);
+        ck_f16_to_f32(again, halves, count);
+        for (size_t k = 0; k < count; k++) {
+            if (!(numbers[i + k] == again[k]) || isinf(again[k])) return false;
+        }
+    }
+    return true;
+}
 
 #define CK_SELF "nbits.c"
 #include "tiers.h"
@@ -56,13 +72,19 @@ void ck_nbits_pack(uint8_t *packed, const ck_nbits *w, const ck_nbits_source *fr
         uint8_t *out = packed + panel * s.panel_bytes;
         memset(out, 0, s.panel_bytes);
         const size_t cols = ck_min(NC, w->n - panel * NC);
-        uint8_t *zeros = out + s.blocks * s.block_bytes + s.groups * NC * 4;
-        for (size_t g = 0; g < s.groups; g++) {
+        uint8_t *zeros = out + s.zero_at;
+        for (size_t g = 0, place = 0; g < s.groups; g++) {
             const size_t blocks = ck_min(s.per_group, s.blocks - g * s.per_group);
+            uint8_t *scales = out + nbits_scales_at(&s, g, &place);
             for (size_t c = 0; c < cols; c++) {
                 const size_t j = panel * NC + c;
-                pack_column(out + c * 4, w, from, g * s.per_group * s.block, blocks * s.block, j);
-                memcpy(out + blocks * s.block_bytes + c * 4, from->scales + g * from->scale_k + j * from->scale_n, 4);
+                pack_column(out + place + c * 4, w, from, g * s.per_group * s.block, blocks * s.block, j);
+                const CK_U(float) *scale = from->scales + g * from->scale_k + j * from->scale_n;
+                if (w->has_halves) {
+                    ck_f32_to_f16((uint16_t *)scales + c, scale, 1);
+                } else {
+                    memcpy(scales + c * 4, scale, 4);
+                }
                 if (!from->zero_points || w->zeros == CK_NBITS_NO_ZEROS) continue;
                 const size_t at = g * from->zero_k + j * from->zero_n;
                 if (w->zeros == CK_NBITS_INT8_ZEROS) {
@@ -74,7 +96,7 @@ void ck_nbits_pack(uint8_t *packed, const ck_nbits *w, const ck_nbits_source *fr
                     memcpy(zeros + (g * NC + c) * 4, &zero, 4);
                 }
             }
-            out += blocks * s.block_bytes + NC * 4;
+            place += blocks * s.block_bytes;
         }
     }
 }
@@ -160,27 +182,38 @@ static inline __attribute__((always_inline)) vf T(nbits_value)(const T(nbits_val
     return __builtin_convertvector(highest >> (32 - bits), vf);
 }
 
+/// W scales of a group, those from vector v on.
+static inline __attribute__((always_inline)) vf T(nbits_scale)(const nbits_shape *s, const uint8_t *scales, int v) {
+    if (!s->has_halves) return LD(scales + v * W * 4);
+    // Exponent and mantissa where a float has them; 2^112 is the difference of the exponents' middles. Subnormals come out right, too.
+    typedef uint16_t halves __attribute__((ext_vector_type(W), aligned(2), may_alias));
+    const vu x = __builtin_convertvector(*(const halves *)(scales + v * W * 2), vu);
+    const vf size = (vf)((x & 0x7fff) << 13) * VS(0x1p112f);
+    return (vf)((vu)size | (x & 0x8000) << 16);
+}
+
 /// One panel for `rows` rows of A, `pitch` bytes apart.
 static inline __attribute__((always_inline)) void T(nbits_panel)(const ck_nbits *w, const int bits, const bool has_book, const int rows,
                                                                  vf (*out)[NV], const nbits_shape *s, const uint8_t *from,
                                                                  const uint8_t *const *a) {
     const T(nbits_values) values = T(nbits_values_of)(w, bits);
     const int per = 32 / bits;
-    const uint8_t *points = from + s->blocks * s->block_bytes + s->groups * NC * 4;
+    const uint8_t *points = from + s->zero_at;
     const size_t length = s->blocks * s->block;
     for (int r = 0; r < rows; r++) {
         for (int v = 0; v < NV; v++) out[r][v] = VS(0);
     }
-    size_t k = 0;
+    size_t k = 0, place = 0;
     for (size_t g = 0; g < s->groups; g++) {
+        const uint8_t *scales = from + nbits_scales_at(s, g, &place);
         vf inner[rows][NV];
         for (int r = 0; r < rows; r++) {
             for (int v = 0; v < NV; v++) inner[r][v] = VS(0);
         }
         const size_t end = ck_min(length, k + s->per_group * s->block);
-        for (; k < end; k += (size_t)per, from += NC * 4) {
+        for (; k < end; k += (size_t)per, place += NC * 4) {
             for (int v = 0; v < NV; v++) {
-                const vi codes = LDI(from + v * W * 4);
+                const vi codes = LDI(from + place + v * W * 4);
 #pragma clang loop unroll(full)
                 for (int i = 0; i < per; i++) {
                     const vf x = T(nbits_value)(&values, bits, has_book, codes, i % 4 * 8 + i / 4 * bits);
@@ -190,7 +223,7 @@ static inline __attribute__((always_inline)) void T(nbits_panel)(const ck_nbits 
             }
         }
         for (int v = 0; v < NV; v++) {
-            const vf scale = LD(from + v * W * 4);
+            const vf scale = T(nbits_scale)(s, scales, v);
             vf zero = VS(0);
             if (w->zeros == CK_NBITS_FLOAT_ZEROS) zero = LD(points + (g * NC + (size_t)v * W) * 4);
             if (w->zeros == CK_NBITS_INT8_ZEROS) {
@@ -201,7 +234,6 @@ static inline __attribute__((always_inline)) void T(nbits_panel)(const ck_nbits 
                 out[r][v] = VFMA(w->zeros ? VFMA(-zero, sum, inner[r][v]) : inner[r][v], scale, out[r][v]);
             }
         }
-        from += NC * 4;
     }
 }
 
@@ -257,29 +289,27 @@ static inline __attribute__((always_inline)) void T(unpack)(float *out, size_t w
     const T(nbits_values) values = T(nbits_values_of)(w, bits);
     const size_t per = 32 / (size_t)bits, length = s.blocks * s.block;
     for (size_t j = panel_begin; j < panel_end; j++) {
-        const uint8_t *panel = packed + j * s.panel_bytes, *points = panel + s.blocks * s.block_bytes + s.groups * NC * 4;
+        const uint8_t *panel = packed + j * s.panel_bytes, *points = panel + s.zero_at;
         for (int v = 0; v < NV; v++) {
             const size_t column = (j - panel_begin) * NC + (size_t)v * W;
             float *to = out + column / width * (w->k * width) + column % width;
-            const uint8_t *from = panel + v * W * 4;
-            size_t k = 0;
+            size_t k = 0, place = 0;
             for (size_t g = 0; g < s.groups; g++) {
                 const size_t end = ck_min(length, k + s.per_group * s.block);
-                const vf scale = LD(from + (end - k) / per * NC * 4);
+                const vf scale = T(nbits_scale)(&s, panel + nbits_scales_at(&s, g, &place), v);
                 vf zero = VS(0);
                 if (w->zeros == CK_NBITS_FLOAT_ZEROS) zero = LD(points + (g * NC + (size_t)v * W) * 4);
                 if (w->zeros == CK_NBITS_INT8_ZEROS) {
                     for (int i = 0; i < W; i++) zero[i] = (float)(int8_t)points[g * NC + (size_t)(v * W + i)];
                 }
-                for (; k < end; k += per, from += NC * 4) {
-                    const vi codes = LDI(from);
+                for (; k < end; k += per, place += NC * 4) {
+                    const vi codes = LDI(panel + place + v * W * 4);
 #pragma clang loop unroll(full)
                     for (int i = 0; i < 32 / bits; i++) {
                         const vf x = (T(nbits_value)(&values, bits, has_book, codes, i % 4 * 8 + i / 4 * bits) - zero) * scale;
                         if (k + (size_t)i < w->k) ST(to + (k + (size_t)i) * width, x);
                     }
                 }
-                from += NC * 4;
             }
         }
     }

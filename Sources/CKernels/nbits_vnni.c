@@ -124,13 +124,13 @@ INLINE void product(const int bits, const int rows, const int panels, __m512 out
     const int per = 32 / bits, parts = per / 4;
     const size_t record = nbits_record(s), block = s->block;
     const __m512i mask = _mm512_set1_epi8((char)((1 << bits) - 1));
-    const size_t points = s->blocks * s->block_bytes + s->groups * NC * 4;
     __m512 inner[MOST][MOST];
     for (int p = 0; p < panels; p++) {
         for (int r = 0; r < rows; r++) out[p][r] = inner[p][r] = _mm512_setzero_ps();
     }
-    size_t left = s->per_group, group = 0, from = 0;
+    size_t left = 0, group = 0, from = 0, scales = 0;
     for (size_t b = 0; b < s->blocks; b++) {
+        if (left == 0) left = s->per_group, scales = nbits_scales_at(s, group, &from);
         __m512i sum[MOST][MOST][LIMBS];
         const uint8_t *at[MOST];
 #pragma clang loop unroll(full)
@@ -181,12 +181,13 @@ INLINE void product(const int bits, const int rows, const int panels, __m512 out
         for (int p = 0; p < panels; p++) {
             __m512 scale = _mm512_setzero_ps(), zero = scale;
             if (closes) {
-                scale = _mm512_load_ps(w[p] + from);
-                _mm_prefetch((const char *)w[p] + from + AHEAD, _MM_HINT_T0);
+                scale = s->has_halves ? _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)(w[p] + scales)))
+                                      : _mm512_load_ps(w[p] + scales);
+                if (scales % 64 == 0) _mm_prefetch((const char *)w[p] + scales + AHEAD, _MM_HINT_T0);
                 if (zeros == CK_NBITS_INT8_ZEROS) {
-                    zero = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(w[p] + points + group * NC))));
+                    zero = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(w[p] + s->zero_at + group * NC))));
                 } else if (zeros == CK_NBITS_FLOAT_ZEROS) {
-                    zero = _mm512_loadu_ps(w[p] + points + group * NC * 4);
+                    zero = _mm512_loadu_ps(w[p] + s->zero_at + group * NC * 4);
                 }
             }
 #pragma clang loop unroll(full)
@@ -204,7 +205,7 @@ INLINE void product(const int bits, const int rows, const int panels, __m512 out
                 inner[p][r] = _mm512_setzero_ps();
             }
         }
-        if (closes) from += NC * 4, left = s->per_group, group++;
+        if (closes) group++;
     }
 }
 

@@ -13,7 +13,7 @@ static void check_nbits(void) {
         const int bits = 2 << rnd() % 3;
         const size_t k = pick(1, 400), n = pick(1, 70), m = pick(1, 11), group = groups[rnd() % 7];
         const size_t used = (k + group - 1) / group, panels = (n + 15) / 16;
-        ck_nbits w = {k, n, bits, (int32_t)(rnd() % 3), group, bits == 4 && rnd() % 3 == 0 ? book : NULL};
+        ck_nbits w = {k, n, bits, (int32_t)(rnd() % 3), group, bits == 4 && rnd() % 3 == 0 ? book : NULL, rnd() % 2};
         const bool sign = rnd() % 2 && !w.book, high = rnd() % 2, column_major = rnd() % 2;
         const size_t wide_k = column_major ? (k + 63) / 64 * 64 : k;
         const size_t code_k = column_major ? 1 : n, code_n = column_major ? wide_k : 1;
@@ -22,6 +22,11 @@ static void check_nbits(void) {
         for (size_t i = 0; i < wide_k * n + 64; i++) codes[i] = (uint8_t)rnd();
         for (size_t i = 0; i < used * n + 64; i++) points[i] = (uint8_t)rnd();
         float *scales = randoms(used * n, 0.01f, 0.1f), *zeros = randoms(used * n, 0, 1 << bits);
+        if (w.has_halves) {
+            // Subnormal ones among them.
+            for (size_t i = 0; i < used * n; i++) scales[i] = rnd() % 9 ? (float)(1 + rnd() % 2047) * 0x1p-14f : (float)(rnd() % 1024) * 0x1p-24f;
+        }
+        expect(ck_nbits_are_halves(scales, used * n) == w.has_halves || used * n < 4, "few bits: which scales are halves");
         ck_nbits_source from = {codes, code_k, code_n, sign, high, scales, zero_k, zero_n, NULL, zero_k, zero_n, bits};
         if (w.zeros) from.zero_points = w.zeros == CK_NBITS_INT8_ZEROS ? (void *)points : (void *)zeros;
         uint8_t *packed = aligned_alloc(64, ck_nbits_packed_bytes(&w));

@@ -65,6 +65,22 @@ import Testing
     bnb4([50, 64], n: 40, block: 16, kind: 1),
   ]
 
+  /// Scales that float16 holds are packed in 16 bits, those of two groups together: even and odd numbers of groups, one group alone.
+  private static let halves: [KernelCase] = [
+    (96, 32, DataType.int4), (128, 32, .uint4), (100, 16, .int4), (64, 64, .int2),
+  ].map {
+    (k, size, type) in
+    let groups = (k + size - 1) / size
+    let scales = (0..<groups * 70).map { 1 + $0 * 7 % 5 }
+    return KernelCase(
+      "BlockMatMul", [.floats([2, k], -1, 1), codes([k, 70], type), .fixedValues([groups, 70], .float, scales)],
+      ["axis": .int(0), "block_size": .int(Int64(size))], domain: "ai.cameo", tolerance: 1e-5)
+  }
+
+  @Test(arguments: halves) func scalesInSixteenBits(_ item: KernelCase) throws {
+    for threads in [1, 3] { try item.run(threads) }
+  }
+
   private static func bnb4(_ a: [Int], n: Int, block: Int, kind: Int) -> KernelCase {
     let k = a[a.count - 1]
     return KernelCase(

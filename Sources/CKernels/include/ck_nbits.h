@@ -29,6 +29,8 @@ typedef struct ck_nbits {
     size_t group;
     /// What the codes stand for, 16 numbers; null: code - 2^(bits - 1). Only for 4 bits.
     const float *_Nullable book;
+    /// Scales are packed in 16 bits: `ck_nbits_are_halves` of all of them.
+    bool has_halves;
 } ck_nbits;
 
 /// Where the unpacked form has its numbers. Strides count numbers; those of k are for each k of `codes`, for each group of the others.
@@ -46,6 +48,9 @@ typedef struct ck_nbits_source {
     size_t zero_k, zero_n;
     int32_t zero_bits;
 } ck_nbits_source;
+
+/// Whether numbers are what float16 holds exactly, none beyond its range nor NaN.
+bool ck_nbits_are_halves(const CK_U(float) *numbers, size_t n);
 
 size_t ck_nbits_packed_bytes(const ck_nbits *weights);
 /// Packs panels [panel_begin, panel_end). The form is the same for all tiers. `packed` is aligned to 64 bytes.

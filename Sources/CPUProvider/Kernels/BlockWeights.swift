@@ -16,16 +16,19 @@ final class BlockWeights: @unchecked Sendable {
     let kind =
       zeros.map { $0.tensor.dataType == .float ? CK_NBITS_FLOAT_ZEROS : CK_NBITS_INT8_ZEROS } ?? CK_NBITS_NO_ZEROS
     var form = ck_nbits(
-      k: source.k, n: source.n, bits: Int32(source.bits), zeros: kind.rawValue, group: source.group, book: nil)
+      k: source.k, n: source.n, bits: Int32(source.bits), zeros: kind.rawValue, group: source.group, book: nil,
+      has_halves: false)
     form.book = book.map { UnsafePointer($0.base) }
+    let scales = try ElementView<Float>(source.scales.tensor)
+    form.has_halves = withExtendedLifetime(scales) { ck_nbits_are_halves(scales.base, source.scales.tensor.count) }
     self.form = form
     panels = (source.n + Int(CK_NBITS_COLUMNS) - 1) / Int(CK_NBITS_COLUMNS)
-    let scales = try ElementView<Float>(source.scales.tensor)
     // What else than the codes is packed is part of the form's name.
     let others = BlockWeights.digest(source.scales.tensor, zeros?.tensor)
     let name =
       "nbits \(source.k) by \(source.n), \(source.bits) bits, groups of \(source.group), \(kind.rawValue) "
-      + "\(source.codes.alongK) \(source.codes.alongN) \(source.isSigned) \(source.isHighFirst), scales and zeros \(others)"
+      + "\(source.codes.alongK) \(source.codes.alongN) \(source.isSigned) \(source.isHighFirst), "
+      + "scales\(form.has_halves ? " in 16 bits" : "") and zeros \(others)"
     let panels = panels
     storage = try request.packed(source.codes.tensor, name, byteCount: ck_nbits_packed_bytes(&form)) { target in
       withExtendedLifetime((scales, zeros?.tensor)) {

@@ -24,9 +24,12 @@ struct CodeGrid: Sendable {
   let scheme: WeightFormat.Scheme
   /// The type that scales are stored in: they are rounded to it before anything is encoded.
   let scaleType: DataType
+  /// Blocks of four bits a code or fewer.
+  private let isNarrow: Bool
 
   init(_ format: WeightFormat, scaleType: DataType) {
     scheme = format.scheme
+    isNarrow = format.groupSize != nil && format.codeType.bitWidth <= 4 && !format.quantizesScales
     self.scaleType = scaleType
     var levels = [Float](repeating: 0, count: 256)
     let type = format.codeType
@@ -93,14 +96,18 @@ struct CodeGrid: Sendable {
     encode(value.isFinite ? value : 0, block, inverse: block.scale == 0 ? 0 : 1 / block.scale)
   }
 
-  /// A scale as it will be stored: never so small that it is no normal number.
+  /// A scale as it will be stored: never so small that it is no normal number. One of float32 for a block of few bits is rounded to
+  /// float16 where that has it as a normal number.
   func stored(scale: Float) -> Float {
     switch scaleType {
     case .float16:
       let rounded = SmallFloats.float(fromHalf: SmallFloats.half(from: min(scale, 65504)))
       return rounded == 0 && scale > 0 ? 0x1p-24 : rounded
     case .bfloat16: return SmallFloats.float(fromBFloat16: SmallFloats.bfloat16(from: scale))
-    default: return scale
+    default:
+      // What float16 holds is packed in half the bytes; its 11 bits are far finer than codes of four.
+      guard isNarrow, scale >= 0x1p-14, scale <= 65504 else { return scale }
+      return SmallFloats.float(fromHalf: SmallFloats.half(from: scale))
     }
   }
 
