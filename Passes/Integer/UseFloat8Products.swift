@@ -51,8 +51,9 @@ public enum UseFloat8Products {
       guard right.axis == nil || right.axis == right.rank - (isTurned ? 2 : 1) else {
         throw Refusal("the scales of the right operand do not go along the result's columns", at: right.node)
       }
+      // A product's types are one; where a model without types says nothing of its own, nothing is known of the operator's either.
       guard let output = node.output(0), left.real == right.real, context.dataType(output) == left.real else {
-        throw Refusal("its operands are dequantized to several types", at: id)
+        return nil
       }
       var change = GraphChange(rule: name, covers: left.covers + right.covers + [id], isFusion: true)
       var inputs: [ValueID?] = [left.data, left.scale, right.data, right.scale] + operands.dropFirst(2)
