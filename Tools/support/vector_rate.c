@@ -1,8 +1,8 @@
 // Matrix-vector products beside a loop that only reads the same memory, two threads (or as many as named): `Tools/measure vectors`.
 //   vector_rate [THREADS]
-// A line for each working set and shape: MiB, k, n, GB/s read, then for each form its share of that: the packed product of one row,
-// rows as stored, columns as stored. The fastest of the rounds, in which the four take turns; each is timed the second time in a row, so that
-// what of its own memory a cache holds is there for all of them alike.
+// A line for each working set and shape: MiB, k, n, GB/s read, then for each form its share of what a reading loop over its own memory reaches:
+// the packed product of one row, rows as stored, columns as stored. The fastest of the rounds, in which all take turns; each is timed the second
+// time in a row, so that what of its memory a cache holds is there for product and loop alike.
 #include "CKernels.h"
 
 #include <pthread.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST = 64, ROUNDS = 25, FORMS = 4, READ = 0, PACKED, ROWS, COLUMNS };
+enum { MOST = 64, ROUNDS = 25, FORMS = 5, READ = 0, PACKED, ROWS, COLUMNS, READ_PACKED };
 
 static double now(void) {
     struct timespec t;
@@ -55,6 +55,11 @@ static void multiply(int thread, void *scratch) {
         const float *plain = shared.plain + i * k * n;
         switch (shared.form) {
         case READ: shared.y[begin] = ck_ceiling_read(plain + begin * k, (end - begin) * k); break;
+        case READ_PACKED: {
+            const size_t whole = shared.packed_size / n;
+            shared.y[begin] = ck_ceiling_read(shared.packed + i * shared.packed_size + begin * whole, (end - begin) * whole);
+            break;
+        }
         case PACKED:
             ck_gemm_packed_f32(shared.y, n, shared.x, (ptrdiff_t)k, 1, shared.packed + i * shared.packed_size, n, k, 0, 1, begin, end, NULL,
                                scratch);
@@ -102,7 +107,7 @@ static void measure(double mib, size_t k, size_t n) {
         if (pthread_create(others + i, NULL, member, (void *)(intptr_t)i)) exit(1);
     }
     void *scratch = malloc(ck_gemm_scratch_bytes(1, (ptrdiff_t)k, 1) + 64);
-    double best[FORMS] = {1e30, 1e30, 1e30, 1e30};
+    double best[FORMS] = {1e30, 1e30, 1e30, 1e30, 1e30};
     for (int round = -2; round < ROUNDS; round++) {
         for (int form = 0; form < FORMS; form++) {
             shared.form = form;
@@ -120,7 +125,7 @@ static void measure(double mib, size_t k, size_t n) {
     meet();
     for (int i = 1; i < shared.threads; i++) pthread_join(others[i], NULL);
     printf("%.0f %zu %zu %.1f %.3f %.3f %.3f\n", (double)floats * 4 / 0x1p20, k, n, (double)floats * 4 / best[READ] * 1e-9,
-           best[READ] / best[PACKED], best[READ] / best[ROWS], best[READ] / best[COLUMNS]);
+           best[READ_PACKED] / best[PACKED], best[READ] / best[ROWS], best[READ] / best[COLUMNS]);
     fflush(stdout);
     free(shared.plain), free(shared.packed), free(shared.x), free(shared.y), free(scratch);
 }
