@@ -51,7 +51,7 @@ public enum UseFloat8Products {
       guard right.axis == nil || right.axis == right.rank - (isTurned ? 2 : 1) else {
         throw Refusal("the scales of the right operand do not go along the result's columns", at: right.node)
       }
-      // A product's types are one; where a model without types says nothing of its own, nothing is known of the operator's either.
+      // A valid product's types are all one; false where inference does not know them.
       guard let output = node.output(0), left.real == right.real, context.dataType(output) == left.real else {
         return nil
       }
