@@ -147,6 +147,13 @@ public struct CallBuilder {
     for attribute in attributes { graph.setAttribute(attribute, of: last) }
   }
 
+  /// Appends `result`: `value` of that rank with its last two axes exchanged where `turns`, as it is otherwise. Less than two axes stay as they are.
+  public mutating func matrix(_ value: String, turns: Bool, rank: Int, as result: String) throws {
+    guard turns, rank > 1 else { return try write("\(result) = Identity (\(value))") }
+    let order = Array(0..<rank - 2) + [rank - 1, rank - 2]
+    try write("\(result) = Transpose <perm = \(order)> (\(value))")
+  }
+
   /// Appends the activation that the call's attributes name (`FusedActivation`): `result` of `value`, which is of the first input's
   /// element type unless one is given.
   public mutating func activate(_ value: String, _ type: DataType? = nil, as result: String) throws {

@@ -8,12 +8,7 @@ private let body = FunctionBody("Float8MatMul", domain: "ai.cameo") { call in
   try call.write("left = DequantizeLinear (A, a_scale)")
   try call.write(
     "weights = DequantizeLinear <axis = \(max(0, rank - (isTransposed ? 2 : 1)))> (B, b_scale)")
-  if isTransposed {
-    let order = Array(0..<rank - 2) + [rank - 1, rank - 2]
-    try call.write("right = Transpose <perm = \(order)> (weights)")
-  } else {
-    try call.write("right = Identity (weights)")
-  }
+  try call.matrix("weights", turns: isTransposed, rank: rank, as: "right")
   try call.write("plain = MatMul (left, right)")
   try call.write(call.has(Float8MatMul.Input.bias) ? "first = Add (plain, bias)" : "first = Identity (plain)")
   try call.write(call.has(Float8MatMul.Input.residual) ? "sum = Add (first, residual)" : "sum = Identity (first)")

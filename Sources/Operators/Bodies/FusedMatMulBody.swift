@@ -4,13 +4,8 @@ import Tensors
 /// ai.cameo.FusedMatMul: the transposes, MatMul, the factor, the sums with bias and residual, the activation.
 private let body = FunctionBody("FusedMatMul", domain: "ai.cameo") { call in
   for (index, name, flag) in [(0, "A", "transA"), (1, "B", "transB")] {
-    let rank = try call.attributes.bool(flag) ? try call.rank(index) : 0
-    if rank > 1 {
-      let order = Array(0..<rank - 2) + [rank - 1, rank - 2]
-      try call.write("\(name)_ready = Transpose <perm = \(order)> (\(name))")
-    } else {
-      try call.write("\(name)_ready = Identity (\(name))")
-    }
+    let turns = try call.attributes.bool(flag)
+    try call.matrix(name, turns: turns, rank: turns ? try call.rank(index) : 0, as: "\(name)_ready")
   }
   try call.scalar("factor", Double(call.attributes.float("alpha", default: 1)))
   try call.write("plain = MatMul (A_ready, B_ready)  scaled = Mul (plain, factor)")

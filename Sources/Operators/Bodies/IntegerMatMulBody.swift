@@ -7,12 +7,7 @@ private let body = FunctionBody("IntegerMatMul", domain: "ai.cameo") { call in
   let isTransposed = try call.attributes.bool("transB") && rank > 1
   try call.dequantize("A", at: IntegerEpilogue.Input.a, as: "left")
   try call.dequantize("B", at: IntegerEpilogue.Input.b, axis: isTransposed ? rank - 2 : rank - 1, as: "weights")
-  if isTransposed {
-    let order = Array(0..<rank - 2) + [rank - 1, rank - 2]
-    try call.write("right = Transpose <perm = \(order)> (weights)")
-  } else {
-    try call.write("right = Identity (weights)")
-  }
+  try call.matrix("weights", turns: isTransposed, rank: rank, as: "right")
   try call.write("plain = MatMul (left, right)")
   try call.finishIntegers("plain", bias: call.has(IntegerEpilogue.Input.bias) ? "bias" : nil)
 }
