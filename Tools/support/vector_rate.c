@@ -4,52 +4,27 @@
 // the packed product of one row, rows as stored, columns as stored. The fastest of the rounds, in which all take turns; each is timed the second
 // time in a row, so that what of its memory a cache holds is there for product and loop alike.
 #include "CKernels.h"
+#include "rate_team.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
-enum { MOST = 64, ROUNDS = 25, FORMS = 5, READ = 0, PACKED, ROWS, COLUMNS, READ_PACKED };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
+enum { ROUNDS = 25, FORMS = 5, READ = 0, PACKED, ROWS, COLUMNS, READ_PACKED };
 
 static struct {
-    int threads, form;
+    int form;
     size_t k, n, matrices;
     float *plain, *packed, *x, *y;
     size_t packed_size;
-    atomic_int arrived, stage;
-    atomic_bool done;
+    void *scratch[MOST_THREADS];
 } shared;
-
-/// All threads meet. A step of a plan ends like this, too.
-static void meet(void) {
-    const int stage = atomic_load(&shared.stage);
-    if (atomic_fetch_add(&shared.arrived, 1) == shared.threads - 1) {
-        atomic_store(&shared.arrived, 0);
-        atomic_fetch_add(&shared.stage, 1);
-        return;
-    }
-    for (int spins = 0; atomic_load(&shared.stage) == stage; spins++) {
-        if (spins > 10000) sched_yield();
-    }
-}
 
 /// Columns of a thread: whole panels of packed B.
 static size_t edge(int thread) {
-    const size_t nr = ck_gemm_nr(), panels = (shared.n + nr - 1) / nr, at = panels * (size_t)thread / (size_t)shared.threads * nr;
+    const size_t nr = ck_gemm_nr(), panels = (shared.n + nr - 1) / nr, at = panels * (size_t)thread / (size_t)team.threads * nr;
     return at < shared.n ? at : shared.n;
 }
 
-static void multiply(int thread, void *scratch) {
+static void multiply(int thread) {
     const size_t k = shared.k, n = shared.n, begin = edge(thread), end = edge(thread + 1);
     for (size_t i = 0; i < shared.matrices; i++) {
         const float *plain = shared.plain + i * k * n;
@@ -62,7 +37,7 @@ static void multiply(int thread, void *scratch) {
         }
         case PACKED:
             ck_gemm_packed_f32(shared.y, n, shared.x, (ptrdiff_t)k, 1, shared.packed + i * shared.packed_size, n, k, 0, 1, begin, end, NULL,
-                               scratch);
+                               shared.scratch[thread]);
             break;
         case ROWS: ck_gemv_rows_f32(shared.y, plain, k, shared.x, k, begin, end); break;
         case COLUMNS: ck_gemv_cols_f32(shared.y, shared.x, plain, n, k, begin, end); break;
@@ -71,19 +46,7 @@ static void multiply(int thread, void *scratch) {
     }
 }
 
-static void *member(void *raw) {
-    const int thread = (int)(intptr_t)raw;
-    void *scratch = malloc(ck_gemm_scratch_bytes(1, (ptrdiff_t)shared.k, 1) + 64);
-    for (;;) {
-        meet();
-        if (atomic_load(&shared.done)) break;
-        multiply(thread, scratch);
-    }
-    free(scratch);
-    return NULL;
-}
-
-static void measure(double mib, size_t k, size_t n) {
+static void measure(int threads, double mib, size_t k, size_t n) {
     shared.k = k;
     shared.n = n;
     shared.matrices = (size_t)(mib * 0x1p20 / (double)(k * n * 4));
@@ -101,44 +64,32 @@ static void measure(double mib, size_t k, size_t n) {
         ck_gemm_pack_b(shared.packed + i * shared.packed_size, shared.plain + i * k * n, (ptrdiff_t)n, 1, k, n, 0,
                        (n + ck_gemm_nr() - 1) / ck_gemm_nr());
     }
-    atomic_store(&shared.done, false);
-    pthread_t others[MOST];
-    for (int i = 1; i < shared.threads; i++) {
-        if (pthread_create(others + i, NULL, member, (void *)(intptr_t)i)) exit(1);
-    }
-    void *scratch = malloc(ck_gemm_scratch_bytes(1, (ptrdiff_t)k, 1) + 64);
+    for (int i = 0; i < threads; i++) shared.scratch[i] = malloc(ck_gemm_scratch_bytes(1, (ptrdiff_t)k, 1) + 64);
+    begin_team(threads, multiply);
     double best[FORMS] = {1e30, 1e30, 1e30, 1e30, 1e30};
     for (int round = -2; round < ROUNDS; round++) {
         for (int form = 0; form < FORMS; form++) {
             shared.form = form;
-            double took = 0;
-            for (int time = 0; time < 2; time++) {
-                meet();
-                const double start = now();
-                multiply(0, scratch);
-                took = now() - start;
-            }
+            const double took = time_of_second();
             if (round >= 0 && took < best[form]) best[form] = took;
         }
     }
-    atomic_store(&shared.done, true);
-    meet();
-    for (int i = 1; i < shared.threads; i++) pthread_join(others[i], NULL);
+    end_team();
     printf("%.0f %zu %zu %.1f %.3f %.3f %.3f\n", (double)floats * 4 / 0x1p20, k, n, (double)floats * 4 / best[READ] * 1e-9,
            best[READ_PACKED] / best[PACKED], best[READ] / best[ROWS], best[READ] / best[COLUMNS]);
     fflush(stdout);
-    free(shared.plain), free(shared.packed), free(shared.x), free(shared.y), free(scratch);
+    free(shared.plain), free(shared.packed), free(shared.x), free(shared.y);
+    for (int i = 0; i < threads; i++) free(shared.scratch[i]);
 }
 
 int main(int argc, char **argv) {
-    shared.threads = argc > 1 ? atoi(argv[1]) : 2;
-    if (shared.threads < 1 || shared.threads > MOST) return 64;
+    const int threads = threads_of(argc, argv);
     static const double sizes[] = {84, 538};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         // One matrix; and many that follow each other, as a decoder's layers do.
-        measure(sizes[i], 2048, (size_t)(sizes[i] * 0x1p20 / 4 / 2048) / 64 * 64);
-        measure(sizes[i], 576, 1536);
-        measure(sizes[i], 1536, 576);
+        measure(threads, sizes[i], 2048, (size_t)(sizes[i] * 0x1p20 / 4 / 2048) / 64 * 64);
+        measure(threads, sizes[i], 576, 1536);
+        measure(threads, sizes[i], 1536, 576);
     }
     return 0;
 }
