@@ -18,7 +18,7 @@ public enum UseChannelsLast {
     rules: [
       ConvRule(), ConvTransposeRule(), PoolRule(), GlobalPoolRule(), ElementwiseRule(), ConcatRule(), ReduceRule(),
       ResizeRule(),
-      ReshapeRule(), TransposeRule(), ShapeRule(), PadRule(), AxisRule(), QuantizationRule(),
+      ReshapeRule(), TransposeRule(), ShapeRule(), PadRule(), AxisRule(), QuantizationRule(), BatchNormalizationRule(),
     ])
 }
 

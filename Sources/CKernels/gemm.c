@@ -117,9 +117,10 @@ void ck_gemm_panels_f32(float *c, size_t ldc, const CK_U(float) *packed_a, const
 #include "gemm_tile.h"
 
 /// One row of A against four panels of B at once: enough independent sums to keep the units busy, four long runs through memory, each fetched
-/// ahead since the processor's own prefetching stops at a page's end. Sums of KC products are added up, onto `start` where that is given.
+/// ahead since the processor's own prefetching stops at a page's end; each panel further ahead than the one in front of it, for panels may lie
+/// a power of two apart and would keep one bank of memory busy. Sums of KC products are added up, onto `start` where that is given.
 static void T(row4)(size_t k, const CK_U(float) *a, const CK_U(float) *b, size_t panel, const float *start, float *sums) {
-    enum { AHEAD = 2048 };
+    enum { AHEAD = 2048, APART = 1024 };
     vf sum[8];
     for (int i = 0; i < 8; i++) sum[i] = start ? LD(start + i * W) : VS(0);
     size_t p = 0;
@@ -134,7 +135,7 @@ static void T(row4)(size_t k, const CK_U(float) *a, const CK_U(float) *b, size_t
             for (int i = 0; i < 4; i++) {
                 const CK_U(float) *line = b + (size_t)i * panel;
 #pragma clang loop unroll(full)
-                for (int at = 0; at < NR * 4; at += 64) __builtin_prefetch((const char *)line + AHEAD + at);
+                for (int at = 0; at < NR * 4; at += 64) __builtin_prefetch((const char *)line + AHEAD + i * APART + at);
                 acc[2 * i] = VFMA(x, LD(line), acc[2 * i]);
                 acc[2 * i + 1] = VFMA(x, LD(line + W), acc[2 * i + 1]);
             }

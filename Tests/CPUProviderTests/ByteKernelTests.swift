@@ -37,6 +37,13 @@ import Testing
     ]
     return [
       KernelCase("MaxPool", [.codes([2, 3, 13, 12], type)], window, tolerance: 0),
+      KernelCase("MaxPool", [.codes([1, 2, 9, 277], type)], window, tolerance: 0),
+      KernelCase(
+        "MaxPool", [.codes([1, 2, 9, 201], type)],
+        ["kernel_shape": .ints([2, 5]), "pads": .ints([0, 2, 1, 2]), "dilations": .ints([1, 2])], tolerance: 0),
+      KernelCase(
+        "MaxPool", [.codes([2, 2, 5, 6, 66], type)],
+        ["kernel_shape": .ints([2, 2, 2]), "strides": .ints([2, 1, 3]), "ceil_mode": .int(1)], tolerance: 0),
       KernelCase("ChannelsLastMaxPool", [.codes([2, 13, 12, 70], type)], window, domain: "ai.cameo", tolerance: 0),
       KernelCase(
         "ChannelsLastMaxPool", [.codes([1, 5, 6, 7, 9], type)],

@@ -261,6 +261,9 @@ extension KernelCase {
     KernelCase("InstanceNormalization", [.f(2, 5, 6, 7), .w(5), .w(5)]),
     KernelCase("GroupNormalization", [.f(2, 6, 5, 7), .w(6), .w(6)], ["num_groups": .int(3)]),
     KernelCase("LRN", [.f(2, 9, 5, 7)], ["size": .int(5), "alpha": .float(0.1)]),
+    KernelCase(
+      "LRN", [.f(1, 3, 23, 29)], ["size": .int(2), "alpha": .float(2), "beta": .float(0.4), "bias": .float(2)]),
+    KernelCase("LRN", [.f(2, 3, 1)], ["size": .int(9), "beta": .float(-1.5)]),
     KernelCase("ReduceMean", [.f(3, 4, 50), .i(-1)]),
     KernelCase("ReduceSum", [.f(3, 4, 50), .i(1)], ["keepdims": .int(0)]),
     KernelCase("ReduceMax", [.f(3, 4, 50), .i(1, 2)]), KernelCase("ReduceMin", [.f(3, 4, 50)]),

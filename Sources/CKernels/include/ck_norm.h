@@ -28,5 +28,14 @@ void ck_groupnorm_f32(float *out, const CK_U(float) *in, const CK_U(float) *_Nul
 void ck_channel_affine_f32(float *out, const CK_U(float) *in, const CK_U(float) *scale, const CK_U(float) *shift, size_t channels,
                            size_t plane, size_t begin, size_t end, const ck_activation *_Nullable act);
 
+/// LRN over [N][channels][plane]: y[c] = x[c] * (bias + alpha * sum of x^2 over the channels [c - before, c + after])^-beta; channels that are not
+/// there add nothing. (ONNX's alpha is this times its size.) Slices over N * ck_lrn_spans(plane).
+typedef struct ck_lrn {
+    size_t channels, plane, before, after;
+    float alpha, beta, bias;
+} ck_lrn;
+size_t ck_lrn_spans(size_t plane);
+void ck_lrn_f32(float *out, const CK_U(float) *in, const ck_lrn *lrn, size_t begin, size_t end);
+
 #pragma clang assume_nonnull end
 #endif

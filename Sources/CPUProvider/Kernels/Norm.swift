@@ -120,34 +120,18 @@ enum NormKernels {
     guard x.rank >= 2 else { throw Refusal("rank \(x.rank)") }
     let size = try request.attributes.int("size")
     guard size > 0 else { throw Refusal("size \(size)") }
-    let alpha = try request.attributes.float("alpha") / Float(max(1, size))
-    let exponent = Floats([-(try request.attributes.float("beta"))])
-    let bias = try request.attributes.float("bias")
-    let (channels, plane) = (x.shape[1], product(x.shape[2...]))
     let before = (size - 1) / 2
-    let after = size - 1 - before
-    let span = 1024
-    let spans = (plane + span - 1) / span
-    let kernel = RangeKernel("lrn", count: x.shape[0] * spans, grain: 1) { call, begin, end, thread in
-      let sums = (call.scratch + thread * span * 4).assumingMemoryBound(to: Float.self)
-      for index in begin..<end {
-        let start = index % spans * span
-        let count = min(span, plane - start)
-        let input = call.input(0, Float.self) + index / spans * channels * plane + start
-        let out = call.output(0, Float.self) + index / spans * channels * plane + start
-        for channel in 0..<channels {
-          sums.update(repeating: 0, count: count)
-          for other in max(0, channel - before)...min(channels - 1, channel + after) {
-            let values = input + other * plane
-            for i in 0..<count { sums[i] += values[i] * values[i] }
-          }
-          for i in 0..<count { sums[i] = bias + alpha * sums[i] }
-          ck_binary_span_f32(Int32(CK_BINARY_POW.rawValue), sums, sums, 1, exponent.base, 0, count, nil)
-          let values = input + channel * plane
-          for i in 0..<count { out[channel * plane + i] = values[i] * sums[i] }
-        }
-      }
-    }
-    return PreparedKernel(kernel, scratchBytes: span * 4 * request.threads)
+    var form = ck_lrn()
+    (form.channels, form.plane) = (x.shape[1], product(x.shape[2...]))
+    (form.before, form.after) = (before, size - 1 - before)
+    form.alpha = try request.attributes.float("alpha") / Float(size)
+    form.beta = try request.attributes.float("beta")
+    form.bias = try request.attributes.float("bias")
+    let spans = ck_lrn_spans(form.plane)
+    return PreparedKernel(
+      RangeKernel("lrn", count: x.shape[0] * spans, grain: 1) { [form] call, begin, end, _ in
+        var form = form
+        ck_lrn_f32(call.output(0, Float.self), call.input(0, Float.self), &form, begin, end)
+      })
   }
 }

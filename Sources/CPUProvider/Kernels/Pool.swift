@@ -31,8 +31,8 @@ enum PoolKernels {
       return PreparedKernel(
         RangeKernel("maxpool of bytes", count: planes, grain: grain(window)) { call, begin, end, _ in
           var geometry = geometry
-          ck_maxpool_u8(
-            call.output(0, UInt8.self), call.input(0, UInt8.self), &geometry, type == .int8, 0, begin, end)
+          ck_planes_maxpool_u8(
+            call.output(0, UInt8.self), call.input(0, UInt8.self), type == .int8, &geometry, begin, end)
         })
     }
     let isColumnMajor = try request.attributes.bool("storage_order")
