@@ -19,6 +19,7 @@ public enum UseChannelsLast {
       ConvRule(), ConvTransposeRule(), PoolRule(), GlobalPoolRule(), ElementwiseRule(), ConcatRule(), ReduceRule(),
       ResizeRule(),
       ReshapeRule(), TransposeRule(), ShapeRule(), PadRule(), AxisRule(), QuantizationRule(), BatchNormalizationRule(),
+      ShuffleRule(),
     ])
 }
 
