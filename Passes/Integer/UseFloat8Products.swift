@@ -20,8 +20,8 @@ public enum UseFloat8Products {
       """,
     rules: [
       Rule(),
-      IntegerResidual(
-        name: "Float8Residual", products: ["Float8MatMul": IntegerResidual.Places(absent: 5, residual: 5)]),
+      ProductResidual(
+        name: "Float8Residual", products: ["Float8MatMul": ProductResidual.Places(absent: 5, residual: 5)]),
     ])
 
   struct Rule: RewriteRule {

@@ -16,7 +16,7 @@ import Tensors
 public enum UseIntegerProducts {
   public static let pass = RewritePass(
     "UseIntegerProducts", level: 3, summary: "multiplies quantized numbers as integers",
-    rules: [Rule(), IntegerResidual.integers])
+    rules: [Rule(), ProductResidual.integers])
 
   struct Rule: RewriteRule {
     let name = "IntegerProduct"

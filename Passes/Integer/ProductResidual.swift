@@ -4,7 +4,7 @@ import PassKit
 import Tensors
 
 /// Before: `Add(ai.cameo.IntegerMatMul(x, s, z, W, w), r)`. After: `ai.cameo.IntegerMatMul(x, s, z, W, w, , , , , r)`.
-struct IntegerResidual: RewriteRule {
+struct ProductResidual: RewriteRule {
   /// Where a product's inputs behind the bias begin, all of which are absent, and where what is added goes.
   struct Places {
     let absent: Int
@@ -16,7 +16,7 @@ struct IntegerResidual: RewriteRule {
   /// Of the domain ai.cameo.
   let products: [String: Places]
 
-  static let integers = IntegerResidual(
+  static let integers = ProductResidual(
     name: "IntegerResidual",
     products: ["IntegerMatMul": Places(absent: 7, residual: 9), "IntegerConv": Places(absent: 7, residual: 9)])
 
