@@ -60,33 +60,6 @@ public final class Profile: Sendable {
     return sums.map { Total(name: $0.key, calls: $0.value.0, nanoseconds: $0.value.1) }
       .sorted { ($0.nanoseconds, $1.name) > ($1.nanoseconds, $0.name) }
   }
-
-  /// The trace format of chrome://tracing and Perfetto, as one JSON document.
-  public func traceJSON() -> String {
-    let runs = self.runs
-    let zero = runs.first?.first?.start ?? 0
-    func microseconds(_ nanoseconds: UInt64) -> String {
-      let part = nanoseconds % 1000
-      let digits = part < 10 ? "00\(part)" : part < 100 ? "0\(part)" : "\(part)"
-      return "\(nanoseconds / 1000).\(digits)"
-    }
-    var text = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":["
-    var isFirst = true
-    for (index, run) in runs.enumerated() {
-      for event in run {
-        text += isFirst ? "\n" : ",\n"
-        isFirst = false
-        text +=
-          "{\"name\":\(JSONText.quote(originNames(event).first ?? event.label)),\"cat\":\(JSONText.quote("\(event.operatorName)")),"
-        text += "\"ph\":\"X\",\"pid\":1,\"tid\":\(index + 1),\"ts\":\(microseconds(event.start &- zero)),"
-        text +=
-          "\"dur\":\(microseconds(event.end &- event.start)),\"args\":{\"operator\":\(JSONText.quote("\(event.operatorName)")),"
-        text += "\"provider\":\(JSONText.quote(event.provider)),\"kernel\":\(JSONText.quote(event.kernel)),"
-        text += "\"origins\":[\(originNames(event).map(JSONText.quote).joined(separator: ","))]}}"
-      }
-    }
-    return text + "\n]}\n"
-  }
 }
 
 /// Collects one run's events.
