@@ -77,23 +77,36 @@ static void *memory(size_t bytes) {
     return at;
 }
 
+enum { NOISE = 1 << 20 };
+
+/// NOISE bytes for codes, none of a pattern that a product could profit from.
+static const uint8_t *noise(void) {
+    static uint8_t bytes[NOISE];
+    static bool is_filled;
+    uint32_t state = 1;
+    for (size_t i = 0; i < NOISE && !is_filled; i++) {
+        state = state * 1664525 + 1013904223;
+        bytes[i] = (uint8_t)(state >> 24);
+    }
+    is_filled = true;
+    return bytes;
+}
+
+/// One more matrix of a token, packed; its bytes. Runs of columns that the noise is enough for have the same codes.
 static size_t add(layer_matrix m, int bits, size_t group) {
-    enum { NOISE = 1 << 20 };
-    static uint8_t noise[NOISE];
-    for (uint32_t i = 0, state = 1; i < NOISE && !noise[0]; i++) noise[NOISE - 1 - i] = (uint8_t)((state = state * 1664525 + 1013904223) >> 24 | 1);
     static const float scale = 0.0078125f;
     if (shared.count == MOST_MATRICES) exit(1);
     ck_nbits *w = shared.weights + shared.count;
     *w = (ck_nbits){.k = m.k, .n = m.n, .bits = bits, .group = group, .has_halves = true};
-    const size_t bytes = ck_nbits_packed_bytes(w);
-    // The same codes in each run of columns that the noise reaches.
-    const size_t columns = NOISE * 8 / (size_t)bits / m.k;
-    shared.packed[shared.count] = memory(bytes);
-    for (size_t panel = 0, panels = panels_of(w), whole = columns / CK_NBITS_COLUMNS; panel < panels; panel += whole) {
+    const size_t bytes = ck_nbits_packed_bytes(w), panels = panels_of(w);
+    const size_t most = NOISE * 8 / (size_t)bits / m.k / CK_NBITS_COLUMNS;
+    const ck_nbits_source from = {.codes = noise(), .code_k = 1, .code_n = m.k, .scales = &scale};
+    uint8_t *packed = shared.packed[shared.count] = memory(bytes);
+    for (size_t panel = 0; panel < panels; panel += most) {
         ck_nbits part = *w;
-        part.n = (panels - panel < whole ? panels - panel : whole) * CK_NBITS_COLUMNS;
-        const ck_nbits_source from = {.codes = noise, .code_k = 1, .code_n = m.k, .scales = &scale};
-        ck_nbits_pack(shared.packed[shared.count] + panel * (bytes / panels), &part, &from, 0, part.n / CK_NBITS_COLUMNS);
+        const size_t count = panels - panel < most ? panels - panel : most;
+        part.n = count * CK_NBITS_COLUMNS;
+        ck_nbits_pack(packed + panel * (bytes / panels), &part, &from, 0, count);
     }
     shared.count++;
     return bytes;
@@ -112,14 +125,8 @@ static void measure(int threads, const decoder *model, int bits, size_t group) {
     shared.x = memory(depth * sizeof(float)), shared.y = memory(width * sizeof(float)), shared.row = memory(ck_nbits_row_bytes(&deepest));
     for (size_t i = 0; i < depth; i++) shared.x[i] = (float)(i % 13) - 6;
     begin_team(threads, token);
-    double best[FORMS] = {1e30, 1e30, 1e30};
-    for (int round = -2; round < ROUNDS; round++) {
-        for (int form = 0; form < FORMS; form++) {
-            shared.form = form;
-            const double took = time_of_second();
-            if (round >= 0 && took < best[form]) best[form] = took;
-        }
-    }
+    double best[FORMS];
+    time_in_turns(ROUNDS, FORMS, &shared.form, best);
     end_team();
     const double gigabytes = (double)bytes * 1e-9;
     printf("%s %.1f %.3f %.1f %.1f %.1f\n", model->name, gigabytes * 1000, best[PRODUCT] * 1000, gigabytes / best[PRODUCT],

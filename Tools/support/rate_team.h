@@ -76,6 +76,17 @@ static double time_of_second(void) {
     return took;
 }
 
+/// Seconds of each of `forms` kinds of work, the fastest of `rounds` in which all take turns, behind two that do not count. *form says which it is.
+static void time_in_turns(int rounds, int forms, int *form, double *best) {
+    for (int i = 0; i < forms; i++) best[i] = 1e30;
+    for (int round = -2; round < rounds; round++) {
+        for (*form = 0; *form < forms; ++*form) {
+            const double took = time_of_second();
+            if (round >= 0 && took < best[*form]) best[*form] = took;
+        }
+    }
+}
+
 /// The number of threads that the command line asks for; exits where it is none.
 static int threads_of(int argc, char **argv) {
     const int threads = argc > 1 ? atoi(argv[1]) : 2;

@@ -66,14 +66,8 @@ static void measure(int threads, double mib, size_t k, size_t n) {
     }
     for (int i = 0; i < threads; i++) shared.scratch[i] = malloc(ck_gemm_scratch_bytes(1, (ptrdiff_t)k, 1) + 64);
     begin_team(threads, multiply);
-    double best[FORMS] = {1e30, 1e30, 1e30, 1e30, 1e30};
-    for (int round = -2; round < ROUNDS; round++) {
-        for (int form = 0; form < FORMS; form++) {
-            shared.form = form;
-            const double took = time_of_second();
-            if (round >= 0 && took < best[form]) best[form] = took;
-        }
-    }
+    double best[FORMS];
+    time_in_turns(ROUNDS, FORMS, &shared.form, best);
     end_team();
     printf("%.0f %zu %zu %.1f %.3f %.3f %.3f\n", (double)floats * 4 / 0x1p20, k, n, (double)floats * 4 / best[READ] * 1e-9,
            best[READ_PACKED] / best[PACKED], best[READ] / best[ROWS], best[READ] / best[COLUMNS]);
