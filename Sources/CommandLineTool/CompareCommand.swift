@@ -19,7 +19,7 @@ struct CompareCommand: ParsableCommand {
 
       EXAMPLE
         cameo compare model.onnx small.onnx --dim batch=2
-        cameo compare model.onnx model.onnx --level-a 3 --level-b 3 --precision-b bf16
+        cameo compare model.onnx model.onnx --precision-b bf16
         cameo compare model.onnx model.onnx --provider-a reference --level-a 0 --level-b 3 --bisect
       """)
 
@@ -29,10 +29,16 @@ struct CompareCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Largest max|a-b| / max|a| of an output.", valueName: "x")) var tolerance = 1e-3
   @Flag(help: "Find the first node whose value differs.") var bisect = false
   @Flag(help: "Hold both against a float64 evaluation of A.") var exact = false
-  @Option(name: .customLong("level-a"), help: ArgumentHelp("How far A is optimized first, 0 to 3.", valueName: "level"))
-  var levelA = 0
-  @Option(name: .customLong("level-b"), help: ArgumentHelp("How far B is optimized first, 0 to 3.", valueName: "level"))
-  var levelB = 0
+  @Option(
+    name: .customLong("level-a"),
+    help: ArgumentHelp(
+      "How far A is optimized first, 0 to 3 (default: 0; 3 where A is not computed in fp32, as cameo run does it).",
+      valueName: "level"))
+  var levelA: Int?
+  @Option(
+    name: .customLong("level-b"),
+    help: ArgumentHelp("How far B is optimized first, 0 to 3 (default: as for A).", valueName: "level"))
+  var levelB: Int?
   @Option(name: .customLong("provider-a"), help: ArgumentHelp("What runs A. Repeatable.", valueName: "name"))
   var providerA: [ProviderChoice] = [.auto]
   @Option(name: .customLong("provider-b"), help: ArgumentHelp("What runs B. Repeatable.", valueName: "name"))
@@ -52,11 +58,14 @@ struct CompareCommand: ParsableCommand {
   @OptionGroup var console: OutputArguments
 
   func validate() throws {
-    if ![levelA, levelB].allSatisfy({ (0...3).contains($0) }) {
+    if ![levelA, levelB].allSatisfy({ (0...3).contains($0 ?? 0) }) {
       throw ValidationError("--level-a and --level-b are 0 to 3")
     }
     if !(tolerance >= 0) { throw ValidationError("--tolerance is 0 or more") }
   }
+
+  /// As it stands; a lower precision is that of the optimized model: at level 0 many products are computed in fp32 whatever is asked for.
+  private static func level(_ given: Int?, _ precision: Precision) -> Int { given ?? (precision == .fp32 ? 0 : 3) }
 
   func run() throws {
     try plugins.load()
@@ -64,12 +73,12 @@ struct CompareCommand: ParsableCommand {
     defer { progress.clear() }
     progress.show("preparing \(a)")
     let first = try PreparedModel(
-      path: a, level: levelA, providers: providerA, threads: threads, seed: tensors.seed, precision: precisionA,
-      quiet: console.quiet)
+      path: a, level: Self.level(levelA, precisionA), providers: providerA, threads: threads, seed: tensors.seed,
+      precision: precisionA, quiet: console.quiet)
     progress.show("preparing \(b)")
     let second = try PreparedModel(
-      path: b, level: levelB, providers: providerB, threads: threads, seed: tensors.seed, pool: first.session.pool,
-      precision: precisionB, mode: modeB, quiet: console.quiet)
+      path: b, level: Self.level(levelB, precisionB), providers: providerB, threads: threads, seed: tensors.seed,
+      pool: first.session.pool, precision: precisionB, mode: modeB, quiet: console.quiet)
     let inputs = try within("file \(a)") { try tensors.values(for: first.source, fills: true) }
     progress.show("running \(a)")
     let expected = try within("file \(a)") { try first.session.run(values: inputs) }

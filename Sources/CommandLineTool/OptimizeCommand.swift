@@ -123,7 +123,7 @@ struct OptimizeCommand: ParsableCommand {
     var options = settings
     // Level 3 is for running; a file has ai.cameo where it may.
     if options.target != .cameo {
-      options.disabled.formUnion(["FuseElementwise", "FuseBlockMatMul", "GatherQuantizedRows"])
+      options.disabled.formUnion(["FuseElementwise", "FuseBlockMatMul", "JoinBlockMatMuls", "GatherQuantizedRows"])
     }
     options.inputTypes = try within("file \(model)") { try inputTypes(of: source) }
 

@@ -139,6 +139,39 @@ import Testing
     #expect(try Self.convert(model, .bfloat16).report.nearMisses.map(\.reason) == ["Softmax stays in float32"])
   }
 
+  @Test func anOutputOfAKeptNodeIsNotNarrowedOnItsWay() throws {
+    let text = """
+      g (float[4, 32] x, float[32, 48] v, float[48, 16] w) => (float[4, 48] a, float[4, 16] y) {
+        a = MatMul (x, v) y = MatMul (a, w)
+      }
+      """
+    let model = try WeightModels.model(text, Self.constants(["v": [32, 48], "w": [48, 16]]))
+    let journal = FloatConversionJournal()
+    let (result, report) = try Self.convert(model, .bfloat16, journal: journal) {
+      $0.keptNodes = [model.graph.nodes[0]]
+      $0.reasons = [model.graph.nodes[0]: "it is wanted"]
+    }
+    #expect(report.nearMisses.map(\.reason) == ["it is wanted"])
+    #expect(journal.converted.map(\.id) == [model.graph.nodes[1]] && journal.converted.first?.follows == false)
+    var draw = Draw(9)
+    let x = try Tensor.of(draw.normals(4 * 32), .float, shape: [4, 32])
+    // The first output.
+    #expect(try WeightModels.run(model, [x]) == WeightModels.run(result, [x]))
+  }
+
+  @Test func aKeptNodeHandsNumbersBeyondTheRangeOn() throws {
+    let text = """
+      g (float[2, 4] x, float[4, 4] v, float[1] lowest) => (float[2, 4] y) {
+        p = Mul (x, lowest) s = MatMul (x, v) u = Add (s, p) y = Softmax <axis = -1> (u)
+      }
+      """
+    var constants = try Self.constants(["v": [4, 4]])
+    constants["lowest"] = try .of([-3.4028235e38 as Float], .float)
+    let model = try WeightModels.model(text, constants)
+    let (result, _) = try Self.convert(model) { $0.keptNodes = [model.graph.nodes[0]] }
+    #expect(try Self.types(result, "Add") == [.float] && Self.types(result, "MatMul") == [.float16])
+  }
+
   @Test func clampedConstantsAreToldAndFinite() throws {
     let text = "g (float[2, 2] x, float[2, 2] w, float[2] b) => (float[2, 2] y) { a = MatMul (x, w) y = Add (a, b) }"
     var constants = try Self.constants(["w": [2, 2]])

@@ -1,6 +1,14 @@
 import Quantization
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// How a quantized model's outputs compare with the float model's over all samples.
 public struct Accuracy: Sendable {
   public struct Output: Sendable {
@@ -9,6 +17,8 @@ public struct Accuracy: Sendable {
     /// The least of one sample.
     public let leastCosine: Double
     public let sqnrDecibel: Double
+    /// The greatest max|a - b| / max|a| of one sample, with a the float model's numbers; infinity where only one is NaN.
+    public let maxRel: Double
     /// The share of rows (along the last axis) whose greatest number stands in the same place.
     public let argmaxAgreement: Double
   }
@@ -27,20 +37,27 @@ public struct Accuracy: Sendable {
     case cosine
     /// Points of the rows whose greatest number stands elsewhere, in the worst output.
     case argmax
+    /// The greatest max|a - b| / max|a| of an output and a sample.
+    case greatest = "max"
   }
 
   /// How much is lost; nil where there is no output to tell by.
   public func drop(by measure: Measure) -> Double? {
     if measure == .automatic, let floatTop1, let top1 { return (floatTop1 - top1) * 100 }
     if measure == .argmax { return outputs.map { (1 - $0.argmaxAgreement) * 100 }.max() }
+    if measure == .greatest { return outputs.map(\.maxRel).max() }
     return outputs.map { 1 - $0.cosine }.max()
   }
+
+  /// Noise by signal of the output that lost most.
+  var noise: Double { outputs.map { pow(10, -$0.sqnrDecibel / 10) }.max() ?? 0 }
 }
 
 /// Sums over samples of one output.
 struct OutputSums {
   private var sums = DifferenceSums()
   private var least = 1.0
+  private var maxRel = 0.0
   private var (agreeing, rows) = (0, 0)
 
   mutating func add(_ expected: Tensor, _ found: Tensor) throws {
@@ -49,7 +66,9 @@ struct OutputSums {
     }
     var sample = DifferenceSums()
     sample.add(expected, found)
-    least = min(least, sample.closeness.cosine)
+    let closeness = sample.closeness
+    least = min(least, closeness.cosine)
+    maxRel = max(maxRel, closeness.maxRel)
     sums.merge(sample)
     guard let width = expected.shape.last, width > 1 else { return }
     let (x, y) = (try ElementView<Float>(expected), try ElementView<Float>(found))
@@ -64,7 +83,7 @@ struct OutputSums {
     let closeness = sums.closeness
     return Accuracy.Output(
       name: name, cosine: closeness.cosine, leastCosine: least, sqnrDecibel: closeness.sqnrDecibel,
-      argmaxAgreement: rows == 0 ? 1 : Double(agreeing) / Double(rows))
+      maxRel: maxRel, argmaxAgreement: rows == 0 ? 1 : Double(agreeing) / Double(rows))
   }
 }
 

@@ -14,8 +14,9 @@ public final class Evaluation {
   /// The first sample, for comparisons of speed.
   public private(set) var example: CalibrationSample?
   private static let keptBytes = 256 << 20
-  private let set: CalibrationSet
-  private let limit: Int?
+  let set: CalibrationSet
+  /// Samples that are read at most.
+  let limit: Int?
   private let session: SessionOptions
   private let outputs: [String]
   /// Of the first samples.
@@ -67,10 +68,15 @@ public final class Evaluation {
 
   /// The model and a session as `cameo run` would make them.
   static func prepared(_ model: Model, _ options: SessionOptions) throws -> (Model, Session) {
+    let optimized = try optimized(model)
+    return (optimized, try Session(optimized, providers: Providers.all(), options: options))
+  }
+
+  /// As far as a model is optimized for running here.
+  static func optimized(_ model: Model) throws -> Model {
     var settings = OptimizationOptions()
     settings.level = 3
-    let optimized = try Optimizer(options: settings, verification: nil).optimize(model).model
-    return (optimized, try Session(optimized, providers: Providers.all(), options: options))
+    return try Optimizer(options: settings, verification: nil).optimize(model).model
   }
 
   /// What symbols of the inputs' shapes are in a sample.
@@ -86,9 +92,13 @@ public final class Evaluation {
     return found
   }
 
-  /// The model's outputs over the samples against the float model's.
-  public func accuracy(of model: Model) throws -> Accuracy {
-    let (_, runner) = try Evaluation.prepared(model, session)
+  /// The model's outputs over the samples, the first `most` of them, against the float model's. `isAsStored`: it is run node by node,
+  /// as it is stored, not optimized for this machine: each result is rounded to its type.
+  public func accuracy(of model: Model, most: Int? = nil, isAsStored: Bool = false) throws -> Accuracy {
+    let runner =
+      try isAsStored
+      ? Session(model, providers: Providers.all(), options: session) : Evaluation.prepared(model, session).1
+    let limit = [most, self.limit].compactMap { $0 }.min()
     var sums: [String: OutputSums] = [:]
     var counted = Top1()
     var index = 0

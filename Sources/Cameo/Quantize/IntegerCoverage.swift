@@ -37,6 +37,8 @@ public struct IntegerCoverage: Sendable {
   public init(_ model: Model, bindings: [String: Int] = [:]) throws {
     var options = OptimizationOptions()
     options.level = 3
+    // Each product is counted by itself.
+    options.disabled.insert(JoinBlockMatMuls.pass.name)
     let (optimized, report) = try Optimizer(options: options, verification: nil).optimize(model)
     let graph = optimized.graph
     var settings = ShapeInference.Options()
@@ -57,8 +59,8 @@ public struct IntegerCoverage: Sendable {
       let count = Contraction.multiplyAdds(node, inputs: shapes(node.inputs), outputs: shapes(node.outputs))
       let origins = node.origins.indices
       return Product(
-        names: origins.map { optimized.sourceLabel($0) }, type: node.type, multiplyAdds: count?.value,
-        isInteger: isInteger,
+        names: optimized.productsFirst(origins).map { optimized.sourceLabel($0) }, type: node.type,
+        multiplyAdds: count?.value, isInteger: isInteger,
         reason: isInteger ? nil : origins.lazy.compactMap { reasons[Int($0)] }.first ?? "its numbers are floats",
         origins: node.origins, sourceProducts: max(1, origins.count { optimized.isProduct($0) }))
     }
@@ -106,6 +108,11 @@ extension Model {
   private static let products: Set<String> = [
     "MatMul", "Gemm", "Conv", "ConvTranspose", "MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv",
   ]
+
+  /// What a reader looks for is the product, not the constants and casts that went into it.
+  fileprivate func productsFirst(_ origins: [UInt32]) -> [UInt32] {
+    origins.filter(isProduct) + origins.filter { !isProduct($0) }
+  }
 
   fileprivate func isProduct(_ index: UInt32) -> Bool {
     Int(index) < sourceNodes.count && Self.products.contains(sourceNodes[Int(index)].operatorName.name)

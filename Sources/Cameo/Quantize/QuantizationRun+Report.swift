@@ -103,6 +103,7 @@ extension QuantizationReport {
     prunedWeights = result.pruned?.weights ?? []
     removedChannels = result.pruned?.channels ?? []
     convertedNodes = result.floats?.convertedNodes
+    (narrow, held) = (result.narrow, result.held)
     speed = result.speed
   }
 }

@@ -6,7 +6,7 @@ import Passes
 import Quantization
 import Tensors
 
-/// Weight-only quantization, narrower floats and pruning.
+/// Weight-only quantization and pruning.
 extension QuantizationRun {
   func prune(_ model: Model) throws -> (Model, PruningJournal?) {
     guard let pruning else { return (model, nil) }
@@ -19,22 +19,6 @@ extension QuantizationRun {
       case .channels(let share): try ChannelPruning(fraction: share, multiple: 8, journal: journal)
       }
     return (try Self.apply([pass], model).model, journal)
-  }
-
-  func converted(
-    _ model: Model, _ options: FloatConversionOptions, _ kept: Set<String>, _ setting: Setting
-  ) throws -> Result {
-    var options = options
-    let graph = model.graph
-    for id in graph.allNodes where kept.contains(graph[id].name) { options.keptNodes.insert(id) }
-    options.keptOperators.formUnion(kept)
-    let journal = FloatConversionJournal()
-    var result = try finish(try Self.apply([FloatConversion(options, journal: journal)], model).model, setting)
-    result.floats = journal
-    result.exceptions = journal.keptNodes.map {
-      QuantizationReport.Exception(nodes: [$0.node], type: "", reason: $0.reason)
-    }
-    return result
   }
 
   func quantizedWeights(

@@ -95,6 +95,10 @@ public struct QuantizationRun {
     public var cache: CalibrationCache?
     public var pruned: PruningJournal?
     public var floats: FloatConversionJournal?
+    /// How much computes in the narrower floats.
+    public var narrow: FloatCoverage?
+    /// What it took to have `accuracyDrop` with narrower floats.
+    public internal(set) var held: HeldAccuracy?
     /// What each product costs when it alone is quantized; empty where nobody asked.
     public var layers: [QuantizationReport.Layer] = []
     public var bytesBefore = 0

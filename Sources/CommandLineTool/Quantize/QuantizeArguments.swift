@@ -130,12 +130,12 @@ struct AccuracyArguments: ParsableArguments {
   var outliers: Float?
   @Option(
     help: ArgumentHelp(
-      "Keep so many of the most sensitive products float that the accuracy drops by no more: points of top-1 (0.5) where --evaluate has labels, else 1 - cosine (0.01), or what --accuracy-measure says.",
+      "Keep so many of the most sensitive products float (with --precision: nodes float32) that the accuracy drops by no more: points of top-1 (0.5) where --evaluate has labels, else 1 - cosine (0.01), or what --accuracy-measure says.",
       valueName: "drop"))
   var accuracyDrop: Double?
   @Option(
     help: ArgumentHelp(
-      "auto (default), cosine, or argmax: points of the rows whose greatest number stands elsewhere (2).",
+      "auto (default), cosine, argmax: points of the rows whose greatest number stands elsewhere (2), or max: the greatest max|a-b| / max|a| of an output and a sample (0.02).",
       valueName: "measure"))
   var accuracyMeasure: Accuracy.Measure = .automatic
   @Option(

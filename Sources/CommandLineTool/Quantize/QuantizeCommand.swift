@@ -17,7 +17,8 @@ struct QuantizeCommand: ParsableCommand {
       products (--format qdq) or as QLinearConv and QLinearMatMul (--format qoperator).
 
       --dynamic quantizes the data of products in each run, by its own range. --weight-only keeps the data float.
-      --precision lets the model compute in fp16 or bf16. --prune comes before any of them, or alone.
+      --precision lets the model compute in fp16 or bf16; with --accuracy-drop, what would cost too much on the samples stays float32.
+      --prune comes before any of them, or alone.
 
       What is printed: how many products are integer products when Cameo runs the file, by number and by multiply-adds, how the
       outputs compare with the float model's on the samples (or on those of --evaluate), and how long a run of the first sample takes
@@ -26,6 +27,7 @@ struct QuantizeCommand: ParsableCommand {
       EXAMPLE
         cameo quantize model.onnx -o model.int8.onnx --calibration samples/ --method entropy --report report.html
         cameo quantize llm.onnx -o llm.int4.onnx --weight-only int4 --group-size 32 --algorithm hqq
+        cameo quantize model.onnx -o model.bf16.onnx --precision bf16 --evaluate samples/ --accuracy-measure max --accuracy-drop 0.02
       """)
 
   @Argument(help: "An .onnx file of floats.") var model: String
@@ -43,6 +45,9 @@ struct QuantizeCommand: ParsableCommand {
     if chosen > 1 { throw ValidationError("--dynamic, --weight-only and --precision exclude each other") }
     if forms.weightOnly != nil, forms.algorithm.needsActivations, statics.calibration == nil {
       throw ValidationError("--algorithm \(forms.algorithm.rawValue) needs --calibration DIR|FILE.npz")
+    }
+    if forms.precision != nil, accuracy.accuracyDrop != nil, statics.calibration == nil, accuracy.evaluate == nil {
+      throw ValidationError("--accuracy-drop needs samples: --calibration DIR|FILE.npz or --evaluate DIR|FILE.npz")
     }
     if chosen == 0, forms.prune == nil, statics.calibration == nil {
       throw ValidationError(

@@ -32,7 +32,7 @@ struct QuantizeSummary {
       for output in accuracy.outputs {
         lines.append(
           "  \(output.name)  cosine \(Figures.fixed(output.cosine, 5)) (least \(Figures.fixed(output.leastCosine, 5))), SQNR "
-            + "\(Figures.fixed(output.sqnrDecibel, 1)) dB, argmax agrees \(Figures.fixed(output.argmaxAgreement * 100, 2)) %"
+            + "\(Figures.fixed(output.sqnrDecibel, 1)) dB, max rel \(Figures.short(output.maxRel)), argmax agrees \(Figures.fixed(output.argmaxAgreement * 100, 2)) %"
         )
       }
       if let before = accuracy.floatTop1, let after = accuracy.top1 {
@@ -45,10 +45,19 @@ struct QuantizeSummary {
       let text = formats.sorted { $0.value > $1.value }.map { "\($0.value) as \($0.key)" }.joined(separator: "; ")
       lines.append("  narrow    \(result.weights.count) weights: \(text)")
     }
+    if let held = result.held { lines.append("  error     \(held.summary)") }
+    if let narrow = result.narrow { lines.append("  narrow    \(narrow.summary)") }
     if let floats = result.floats {
       lines.append("  converted \(floats.convertedNodes) nodes, \(floats.keptNodes.count) stay float32:")
-      let reasons = Dictionary(grouping: floats.keptNodes, by: \.reason).sorted { $0.value.count > $1.value.count }
-      for (reason, nodes) in reasons.prefix(8) { lines.append("            \(nodes.count)  \(reason)") }
+      let reasons = Dictionary(grouping: floats.keptNodes, by: \.reason).mapValues(\.count).sorted {
+        ($1.value, $0.key) < ($0.value, $1.key)
+      }
+      for (reason, count) in reasons.prefix(8) { lines.append("            \(count)  \(reason)") }
+      let others = reasons.dropFirst(8)
+      if !others.isEmpty {
+        lines.append(
+          "            \(others.reduce(0) { $0 + $1.value })  for \(others.count) other reasons, which --report lists")
+      }
     }
     if let pruned = result.pruned {
       let (zeros, all) = pruned.weights.reduce((0, 0)) { ($0.0 + $1.zeros, $0.1 + $1.elements) }

@@ -76,7 +76,10 @@ struct FloatConversionRun {
     _ id: NodeID, _ node: Node, _ floats: [Int], _ results: [Int]
   ) throws -> (inputs: Set<Int>, outputs: Set<Int>) {
     if !node.regions.isEmpty { throw Refusal("", at: id) }
-    if options.keptNodes.contains(id) { throw Refusal("kept in float32 as asked", at: id) }
+    if options.keptNodes.contains(id) {
+      if try readsBeyondRange(node, floats) { carry(node, results) }
+      throw Refusal(options.reasons[id] ?? "kept in float32 as asked", at: id)
+    }
     if floats.contains(where: { node.input($0).map(wide.contains) ?? false }) {
       carry(node, results)
       throw Refusal("it reads numbers that \(options.type) cannot hold", at: id)
@@ -96,13 +99,22 @@ struct FloatConversionRun {
       throw Refusal("\(node.operatorName) takes no \(options.type)", at: id)
     }
     if node["dtype"] != nil || node["output_dtype"] != nil { throw Refusal("its element type is an attribute", at: id) }
-    if OperatorPrecision.light.contains(node.type), node.domain.isEmpty {
+    if OperatorPrecision.isLight(node), !options.leadingNodes.contains(id) {
       let values = floats.filter { !constants.contains($0) && slots.inputs.contains($0) }
       let follows =
         values.isEmpty ? !constants.isEmpty : values.contains { node.input($0).map { narrow[$0] != nil } ?? false }
       if !follows { throw Refusal("", at: id) }
     }
     return slots
+  }
+
+  /// Whether an operand holds numbers that are too large for the type, or a constant does.
+  private mutating func readsBeyondRange(_ node: Node, _ floats: [Int]) throws -> Bool {
+    for slot in floats {
+      if node.input(slot).map(wide.contains) ?? false { return true }
+      if try obstacle(node.input(slot))?.isOverflow ?? false { return true }
+    }
+    return false
   }
 
   /// A node that stays in float32 hands numbers beyond the range on.
@@ -165,7 +177,7 @@ struct FloatConversionRun {
     }
     let made = try context.apply(change).added
     guard let main = made.first(where: { context.graph[$0].operatorName == node.operatorName }) else { return }
-    journal?.noteConversion()
+    journal?.note(ConvertedNode(id: id, follows: OperatorPrecision.isLight(node)))
     for (slot, constant) in added {
       constants[Place(constant: constant, region: node.region)] = context.graph[main].input(slot)
     }

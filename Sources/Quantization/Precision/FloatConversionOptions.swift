@@ -21,6 +21,11 @@ public struct FloatConversionOptions: Sendable {
   public var keptOperators = FloatConversionOptions.sensitive
   /// Nodes that stay in float32, by their ids in the graph that the pass is run on.
   public var keptNodes: Set<NodeID> = []
+  /// Why nodes of `keptNodes` stay, for the journal; the others are kept as asked.
+  public var reasons: [NodeID: String] = [:]
+  /// Element-wise nodes and movements of data that are converted although nothing that they read is narrow: to see what
+  /// they alone cost.
+  public var leadingNodes: Set<NodeID> = []
   /// A constant of which more than this share of the numbers other than 0 would become 0 keeps its node in float32.
   public var greatestUnderflow = 0.01
 
@@ -58,10 +63,18 @@ public struct ConvertedConstant: Sendable, Hashable {
   public let isConverted: Bool
 }
 
+/// A node that computes in the narrower type.
+public struct ConvertedNode: Sendable, Hashable {
+  /// In the graph that the pass was run on.
+  public let id: NodeID
+  /// An element-wise operator or movement of data, converted because what it reads is narrow.
+  public let follows: Bool
+}
+
 /// Takes down what a conversion did.
 public final class FloatConversionJournal: Sendable {
   private struct State {
-    var converted = 0
+    var converted: [ConvertedNode] = []
     var constants: [ConvertedConstant] = []
     var kept: [(node: String, reason: String)] = []
   }
@@ -70,13 +83,15 @@ public final class FloatConversionJournal: Sendable {
 
   public init() {}
   /// Nodes that compute in the narrower type now.
-  public var convertedNodes: Int { state.withLock { $0.converted } }
+  public var convertedNodes: Int { converted.count }
+  /// The same, in the graph's order.
+  public var converted: [ConvertedNode] { state.withLock { $0.converted } }
   /// Constants with numbers that overflow or underflow.
   public var constants: [ConvertedConstant] { state.withLock { $0.constants } }
   /// Nodes of floats that stay in float32, and why.
   public var keptNodes: [(node: String, reason: String)] { state.withLock { $0.kept } }
 
-  func noteConversion() { state.withLock { $0.converted += 1 } }
+  func note(_ node: ConvertedNode) { state.withLock { $0.converted.append(node) } }
   func note(_ constant: ConvertedConstant) { state.withLock { $0.constants.append(constant) } }
   func note(kept node: String, _ reason: String) { state.withLock { $0.kept.append((node, reason)) } }
 }

@@ -15,6 +15,8 @@ enum OperatorPrecision {
     "GreaterOrEqual", "Less", "LessOrEqual", "IsNaN", "IsInf", "MaxPool", "AveragePool", "GlobalMaxPool", "Resize",
   ]
 
+  static func isLight(_ node: Node) -> Bool { node.domain.isEmpty && light.contains(node.type) }
+
   /// What a number beyond the range flows through: sums, products and movement, up to a Softmax or a product of
   /// matrices.
   static let carriers: Set<String> = [

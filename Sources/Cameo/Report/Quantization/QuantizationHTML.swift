@@ -58,6 +58,11 @@ enum QuantizationHTML {
           "\(Figures.count(coverage.integerMultiplyAdds)) of \(Figures.count(coverage.multiplyAdds))")
       }
     }
+    if let narrow = report.narrow, narrow.products > 0 {
+      out += HTMLPage.tile(
+        "narrow products", Figures.share(Double(narrow.narrowProducts) / Double(narrow.products)), narrow.summary)
+    }
+    if let held = report.held { out += HTMLPage.tile("error", Figures.short(held.after), held.summary) }
     if let before = report.bytesBefore, let after = report.bytesAfter {
       out += HTMLPage.tile(
         "weights", "<small>\(Figures.bytes(before)) →</small> \(Figures.bytes(after))", Figures.change(before, after))
@@ -65,8 +70,11 @@ enum QuantizationHTML {
     if let speed = report.speed {
       out += HTMLPage.tile(
         "speed",
-        "<small>\(Figures.milliseconds(speed.floatMilliseconds)) →</small> \(Figures.milliseconds(speed.milliseconds))",
-        "\(Figures.fixed(speed.ratio, 2)) × the float model, \(speed.threads) thread\(speed.threads == 1 ? "" : "s")")
+        "<small>\(Figures.milliseconds(speed.main.floatMilliseconds)) →</small> "
+          + Figures.milliseconds(speed.main.milliseconds),
+        ([speed.main] + speed.others).map {
+          "\(Figures.fixed($0.ratio, 2)) × the float model, \($0.place)"
+        }.joined(separator: "; "))
     }
     if let accuracy = report.accuracy {
       if let before = accuracy.floatTop1, let after = accuracy.top1 {
@@ -81,11 +89,11 @@ enum QuantizationHTML {
 
   private static func outputs(_ accuracy: Accuracy) -> String {
     table(
-      ["output", "cosine", "least of a sample", "SQNR dB", "argmax agrees"],
+      ["output", "cosine", "least of a sample", "SQNR dB", "max rel", "argmax agrees"],
       accuracy.outputs.map {
         [
           $0.name, Figures.fixed($0.cosine, 5), Figures.fixed($0.leastCosine, 5), Figures.fixed($0.sqnrDecibel, 1),
-          Figures.share($0.argmaxAgreement),
+          Figures.short($0.maxRel), Figures.share($0.argmaxAgreement),
         ]
       })
   }

@@ -39,15 +39,34 @@ enum QuantizationJSON {
           })
       ),
       ("weights", .array(report.weights.map(weight))), ("pruned", pruned(report)),
-      ("converted_nodes", JSON(report.convertedNodes)), ("speed", report.speed.map(speed) ?? .null),
+      ("converted_nodes", JSON(report.convertedNodes)), ("narrow", report.narrow.map(narrow) ?? .null),
+      ("held", report.held.map(held) ?? .null), ("speed", report.speed.map(speed) ?? .null),
+    ])
+  }
+
+  private static func narrow(_ narrow: FloatCoverage) -> JSON {
+    .object([
+      ("products", .int(narrow.products)), ("narrow", .int(narrow.narrowProducts)),
+      ("multiply_adds", .int(narrow.multiplyAdds)), ("narrow_multiply_adds", .int(narrow.narrowMultiplyAdds)),
+    ])
+  }
+
+  private static func held(_ held: HeldAccuracy) -> JSON {
+    .object([
+      ("measure", .string(held.measure.rawValue)), ("limit", .double(held.limit)), ("before", .double(held.before)),
+      ("after", .double(held.after)), ("models", .int(held.sessions)),
     ])
   }
 
   private static func speed(_ speed: SpeedComparison) -> JSON {
-    .object([
-      ("float_ms", .double(speed.floatMilliseconds)), ("ms", .double(speed.milliseconds)),
-      ("threads", .int(speed.threads)),
-    ])
+    .object(timing(speed.main) + [("others", .array(speed.others.map { .object(timing($0)) }))])
+  }
+
+  private static func timing(_ timing: SpeedComparison.Timing) -> [(String, JSON)] {
+    [
+      ("float_ms", .double(timing.floatMilliseconds)), ("ms", .double(timing.milliseconds)),
+      ("threads", .int(timing.threads)),
+    ]
   }
 
   private static func weight(_ weight: QuantizedWeight) -> JSON {
@@ -85,7 +104,8 @@ enum QuantizationJSON {
           accuracy.outputs.map {
             .object([
               ("name", .string($0.name)), ("cosine", .double($0.cosine)), ("least_cosine", .double($0.leastCosine)),
-              ("sqnr_db", .double($0.sqnrDecibel)), ("argmax_agreement", .double($0.argmaxAgreement)),
+              ("sqnr_db", .double($0.sqnrDecibel)), ("max_rel", .double($0.maxRel)),
+              ("argmax_agreement", .double($0.argmaxAgreement)),
             ])
           })
       ),

@@ -21,6 +21,8 @@ enum QuantizationMarkdown {
         row("multiply-adds", coverage.integerMultiplyAdds, coverage.multiplyAdds), "",
       ]
     }
+    if let narrow = report.narrow { lines += ["Narrow: \(narrow.summary).", ""] }
+    if let held = report.held { lines += ["Error: \(held.summary).", ""] }
     if let speed = report.speed { lines += ["Speed: \(speed.summary).", ""] }
     if let accuracy = report.accuracy { lines += self.accuracy(accuracy) }
     if !report.values.isEmpty {
@@ -104,10 +106,12 @@ enum QuantizationMarkdown {
     if let before = accuracy.floatTop1, let after = accuracy.top1 {
       lines += ["Top-1: \(Figures.share(before)) → \(Figures.share(after)).", ""]
     }
-    lines += ["| output | cosine | least cosine | SQNR dB | argmax agrees |", "|---|---:|---:|---:|---:|"]
+    lines += [
+      "| output | cosine | least cosine | SQNR dB | max rel | argmax agrees |", "|---|---:|---:|---:|---:|---:|",
+    ]
     lines += accuracy.outputs.map {
       "| \(ReportMarkdown.escape($0.name)) | \(Figures.fixed($0.cosine, 5)) | \(Figures.fixed($0.leastCosine, 5)) | "
-        + "\(Figures.fixed($0.sqnrDecibel, 1)) | \(Figures.share($0.argmaxAgreement)) |"
+        + "\(Figures.fixed($0.sqnrDecibel, 1)) | \(Figures.short($0.maxRel)) | \(Figures.share($0.argmaxAgreement)) |"
     }
     return lines + [""]
   }

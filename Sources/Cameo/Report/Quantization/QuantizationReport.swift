@@ -108,6 +108,10 @@ public struct QuantizationReport: Sendable {
   public var removedChannels: [RemovedChannels] = []
   /// Nodes that compute in a narrower floating-point type; nil where none were to.
   public var convertedNodes: Int?
+  /// How much of the model that is.
+  public var narrow: FloatCoverage?
+  /// What it took to have the accuracy asked for with narrower floats.
+  public var held: HeldAccuracy?
   /// How long a run takes, against the float model's on the same machine.
   public var speed: SpeedComparison?
 
