@@ -86,7 +86,12 @@ public struct CPUProvider: ExecutionProvider {
   public func prepare(_ request: KernelRequest) throws -> PreparedKernel {
     guard let make = CPUProvider.makers[request.node.operatorName] else { throw Refusal("no kernel for this operator") }
     for output in request.outputs { if let output, output.count == 0 { throw Refusal("an empty result") } }
-    return try make(request)
+    do {
+      return try make(request)
+    } catch let refusal as Refusal {
+      guard let widened = try WidenedKernel.prepare(request, make) else { throw refusal }
+      return widened
+    }
   }
 
   public func roundedOperands(_ request: KernelRequest) -> RoundedOperands? { Bfloat16Operands.stored(request) }

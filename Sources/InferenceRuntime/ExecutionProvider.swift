@@ -66,6 +66,17 @@ public struct KernelRequest {
     self.packs = packs
   }
 
+  /// The same of other operands. No file keeps what is packed of constants that a provider makes; those of the node may be kept.
+  public func replacing(inputs: [Operand?], outputs: [Operand?], keepsPacks: Bool = false) -> KernelRequest {
+    var request = KernelRequest(
+      node: node, inputs: inputs, outputs: outputs, threads: threads, precision: precision, packs: packs, graph: graph,
+      pool: pool)
+    (request.answers, request.questions) = (answers, questions)
+    (request.residents, request.mode) = (residents, mode)
+    if keepsPacks { request.packer = packer }
+    return request
+  }
+
   public func input(_ index: Int) -> Operand? { index < inputs.count ? inputs[index] : nil }
   public func output(_ index: Int) -> Operand? { index < outputs.count ? outputs[index] : nil }
 

@@ -35,6 +35,15 @@ public struct KernelCall {
 
   @inline(__always) var context: ExecutionContext { run.unsafelyUnwrapped }
 
+  /// The same call of a kernel inside another one, which gives it operands of its own, its scratch behind them: as many, unless told otherwise.
+  @inline(__always) public func with(
+    operands: UnsafePointer<UnsafeMutableRawPointer?>, inputs: Int? = nil, outputs: Int? = nil
+  ) -> KernelCall {
+    KernelCall(
+      operands: operands, inputCount: inputs ?? inputCount, outputCount: outputs ?? outputCount, context: context,
+      pool: pool)
+  }
+
   /// The queue that a device's kernels put their work into. Only for kernels of a provider with a device.
   @inline(__always) public var queue: DeviceQueue { context.queue.unsafelyUnwrapped }
 
