@@ -20,7 +20,7 @@ public enum PassCatalogue {
     - **Canonical**: [ExpandMicrosoft](#expandmicrosoft), [FlattenConcats](#flattenconcats), [FoldComputedShapes](#foldcomputedshapes), [LiftSoftmax](#liftsoftmax), [LiftTransposes](#lifttransposes), [LowerEinsum](#lowereinsum), [MergeReshapes](#mergereshapes), [MergeTransposes](#mergetransposes), [ResolveCastLike](#resolvecastlike), [StandardizeQuantization](#standardizequantization)
     - **Cleanup**: [EliminateCommonSubexpressions](#eliminatecommonsubexpressions), [EliminateDeadNodes](#eliminatedeadnodes), [EliminateIdentity](#eliminateidentity), [ExpandOperators](#expandoperators), [FoldConstants](#foldconstants), [InlineConstantIf](#inlineconstantif), [InlineFunctions](#inlinefunctions), [LegalizeActivations](#legalizeactivations)
     - **ControlFlow**: [HoistInvariants](#hoistinvariants), [MergeEqualBranches](#mergeequalbranches), [UnrollLoops](#unrollloops)
-    - **Fusion**: [FuseBlockMatMul](#fuseblockmatmul), [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseResidual](#fuseresidual), [FuseSoftmax](#fusesoftmax), [GatherQuantizedRows](#gatherquantizedrows)
+    - **Fusion**: [FuseBlockMatMul](#fuseblockmatmul), [FuseConvScale](#fuseconvscale), [FuseElementwise](#fuseelementwise), [FuseEpilogue](#fuseepilogue), [FuseMatMulScale](#fusematmulscale), [FusePad](#fusepad), [FuseResidual](#fuseresidual), [FuseSoftmax](#fusesoftmax), [GatherQuantizedRows](#gatherquantizedrows), [JoinBlockMatMuls](#joinblockmatmuls)
     - **Integer**: [ExplainQuantization](#explainquantization), [UseDynamicProducts](#usedynamicproducts), [UseFloat8Products](#usefloat8products), [UseIntegerProducts](#useintegerproducts)
     - **Layout**: [UseChannelsLast](#usechannelslast)
     - **Microsoft**: [FuseDynamicQuantizeMatMul](#fusedynamicquantizematmul), [FuseEmbedLayerNormalization](#fuseembedlayernormalization), [FuseMatMulNBits](#fusematmulnbits), [FuseMicrosoftConv](#fusemicrosoftconv), [FuseMicrosoftGelu](#fusemicrosoftgelu), [FuseMicrosoftGemm](#fusemicrosoftgemm), [FuseMicrosoftMatMul](#fusemicrosoftmatmul), [FuseQuantizedOperators](#fusequantizedoperators), [FuseQuantizedProducts](#fusequantizedproducts), [FuseSkipNormalization](#fuseskipnormalization), [UseMultiHeadAttention](#usemultiheadattention), [UseUnsignedQuantization](#useunsignedquantization)
@@ -957,6 +957,28 @@ public enum PassCatalogue {
     - columns of the table: "the table is not gathered by rows"
     - blocks across rows: "the blocks go across rows"
     - computed scales: "the scales or zero points are computed"
+
+    ### JoinBlockMatMuls
+
+    Computes products of one value with several quantized weights in one step. Level 3, stage: machine.
+
+    ```
+    x: float[2, 4]
+    before
+      y = ai.cameo.BlockMatMul <axis = 1> (x, {1, -2, 3, 4, 5, 6, 7, -8}, {0.5, 2})
+      z = ai.cameo.BlockMatMul <axis = 1> (x, {3, -1, 2, 5}, {0.25})
+    after
+      y, z = ai.cameo.BlockMatMuls <axis = 1> (x, {1, -2, 3, 4, 5, 6, 7, -8}, {0.5, 2}, {3, -1, 2, 5}, {0.25})
+    ```
+
+    Left alone:
+
+    - of different forms: "the products of this value have weights of different forms"
+    - a bias that is computed: "the weights or the bias are computed"
+    - code books: "a code book goes with one product"
+    - an order of rows: "rows are in an order of their own (g_idx)"
+    - a block that is not whole: "4 bits, rows of 20 in blocks of 16"
+    - zero points that are floats: "zero points of float[1]"
 
     ## Integer
 

@@ -67,7 +67,10 @@ public enum Pipelines {
   private static var legalization: [any Pass] { [LegalizeActivations.pass, StateAttentionTypes.pass] }
 
   private static var machine: [any Pass] {
-    [FuseBlockMatMul.pass, GatherQuantizedRows.pass, FuseEpilogue.pass, FuseResidual.pass, PackAttention.pass]
+    [
+      FuseBlockMatMul.pass, GatherQuantizedRows.pass, FuseEpilogue.pass, FuseResidual.pass, PackAttention.pass,
+      JoinBlockMatMuls.pass,
+    ]
   }
 
   /// How images lie in memory, and what that leaves to fold and to merge.

@@ -13,7 +13,7 @@ public enum ExplainQuantization {
     rules: [Dequantized(), Quantized()])
 
   private static let products: Set<String> = [
-    "Conv", "MatMul", "Gemm", "FusedConv", "FusedMatMul", "ChannelsLastConv", "BlockMatMul",
+    "Conv", "MatMul", "Gemm", "FusedConv", "FusedMatMul", "ChannelsLastConv", "BlockMatMul", "BlockMatMuls",
   ]
 
   private struct Dequantized: RewriteRule {

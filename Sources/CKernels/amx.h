@@ -25,9 +25,12 @@ static inline __attribute__((unused)) CK_AMX void ck_amx_configure(const ck_tile
     _tile_loadconfig(&config);
 }
 
-/// Rows of the tile before that are put to C meanwhile, and those of each step: the vector units would wait for the tiles otherwise.
+/// Rows of the tile before that are put to C meanwhile, and those of each step, until none is left: the vector units would wait for the tiles
+/// otherwise. Four at least: putting a row alone costs three times as much.
 static inline __attribute__((unused)) size_t ck_amx_waiting(const ck_tile *t) { return t->before ? t->before->rows : 0; }
-static inline __attribute__((unused)) size_t ck_amx_share(const ck_tile *t, size_t waiting) { return (waiting + t->count - 1) / t->count; }
+static inline __attribute__((unused)) size_t ck_amx_share(const ck_tile *t, size_t waiting) {
+    return ck_round_up((waiting + t->count - 1) / t->count, 4);
+}
 static inline __attribute__((always_inline, unused)) CK_AMX size_t ck_amx_put(const ck_tile *t, size_t begin, size_t all, size_t share) {
     const size_t end = ck_min(all, begin + share);
     if (begin < end) ck_put_rows(t->before, begin, end);

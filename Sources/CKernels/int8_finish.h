@@ -122,6 +122,32 @@ INL vf T(sixth)(vf x) {
 #endif
 }
 
+/// Gelu of numbers that become 8 bits: max(x, 0) - |x| / 2 (1 - erf(|x| / sqrt 2)), the last factor as 1 / P(|x|)^16 to 3e-7 (Abramowitz and
+/// Stegun, 26.2.19), which is a quarter of what the exact one takes.
+INL vf T(gelu_of_code)(vf x) {
+    const vf t = T(bound)(vabs(x), VS(0), VS(6));
+    vf p = VFMA(t, VS(0.0000053830f), VS(0.0000488906f));
+    p = VFMA(p, t, VS(0.0000380036f));
+    p = VFMA(p, t, VS(0.0032776263f));
+    p = VFMA(p, t, VS(0.0211410061f));
+    p = VFMA(p, t, VS(0.0498673470f));
+    p = VFMA(p, t, VS(1));
+    p = p * p;
+    p = p * p;
+    p = p * p;
+    p = p * p;
+#if CK_TIER == 2
+    const vf near = (vf)_mm512_rcp14_ps((__m512)p), r = VFMA(VFMA(-p, near, VS(1)), near, near);
+    const vf right = (vf)_mm512_max_ps((__m512)x, _mm512_setzero_ps());
+#elif CK_TIER == 1
+    const vf near = (vf)_mm256_rcp_ps((__m256)p), r = VFMA(VFMA(-p, near, VS(1)), near, near);
+    const vf right = (vf)_mm256_max_ps((__m256)x, _mm256_setzero_ps());
+#else
+    const vf r = VS(1) / p, right = vsel(x > VS(0), x, VS(0));
+#endif
+    return VFMA(t * VS(-0.5f), r, right);
+}
+
 /// The activations that are no clamp, each product and sum of those without exp rounded by itself.
 static __attribute__((noinline)) vf T(activate)(int32_t op, vf x, vf p0, vf p1) {
     switch (op) {
@@ -172,7 +198,10 @@ INL void T(put)(const int32_t type, const int32_t residual, const bool is_plain,
         x = x + y;
     }
     const bool is_clamp = is_plain || c->op == CK_UNARY_NONE;
-    if (!is_clamp) x = T(activate)(c->op, x, c->p0, c->p1);
+    if (!is_clamp) {
+        const bool is_code_of_gelu = type != CK_INT8_FLOAT && c->op == CK_UNARY_GELU;
+        x = is_code_of_gelu ? T(gelu_of_code)(x) : T(activate)(c->op, x, c->p0, c->p1);
+    }
     if (type == CK_INT8_FLOAT) {
         if (is_clamp) x = T(bound)(x, c->low, c->high);
         if (n >= W) {
@@ -210,22 +239,23 @@ INL void T(put_all)(const int32_t type, const int32_t residual, const bool is_pl
 }
 
 #if CK_TIER == 2
-/// Whole tiles to 8 bits behind a clamp where there is no NaN: narrowing that saturates does for the bounds of the type. Residuals of 8 bits
-/// (2: less a zero point) or none (0); `has_low`: a bound above the type's; `shifts`: a zero point or a sign; `swishes`: HardSwish instead of a
-/// clamp. Known to the compiler.
-INL void T(put_bytes)(const int residual, const bool has_low, const bool shifts, const bool swishes, const T(columns) * c, const ck_done *d, size_t begin,
+/// Whole tiles to 8 bits behind a clamp where no sum is a NaN: narrowing that saturates does for the bounds of the type. Residuals of 8 bits
+/// (1; 2: less a zero point), floats (3) or none (0); `has_low`: a bound above the type's; `shifts`: a zero point or a sign; `act`: a clamp (0),
+/// HardSwish (1) or Gelu (2). Known to the compiler.
+INL void T(put_bytes)(const int residual, const bool has_low, const bool shifts, const int act, const T(columns) * c, const ck_done *d, size_t begin,
                       size_t rows, size_t row) {
     const ck_int8_result *to = ((const int8_target *)d->product->to)->to;
     const vi add0 = (vi)c->add[0], add1 = (vi)c->add[1], z_zero = c->z_zero + (vi)(to->residual_type == CK_INT8_INT8 ? 128 : 0);
     const vf scale0 = c->scale[0], scale1 = c->scale[1], bias0 = c->bias[0], bias1 = c->bias[1];
-    const vf low = c->low, high = swishes ? c->most : c->high, inverse = c->inverse, z_scale = c->z_scale;
+    const vf low = c->low, high = act ? c->most : c->high, inverse = c->inverse, z_scale = c->z_scale;
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const __m512i flip = _mm512_set1_epi8(to->type == CK_INT8_INT8 ? (char)0x80 : 0);
     const __m512i zero = _mm512_set1_epi16((int16_t)(to->zero + (to->type == CK_INT8_INT8 ? 128 : 0)));
     const __m128i z_flip = _mm_set1_epi8(to->residual_type == CK_INT8_INT8 ? (char)0x80 : 0);
     const int32_t *sums = (const int32_t *)d->sums + begin * NR;
     uint8_t *out = (uint8_t *)to->c + row * to->ldc + d->col;
-    const uint8_t *z = (const uint8_t *)to->residual + row * to->residual_stride + d->col;
+    const size_t z_element = residual == 3 ? 4 : 1, z_pitch = to->residual_stride * z_element;
+    const uint8_t *z = (const uint8_t *)to->residual + row * z_pitch + d->col * z_element;
     for (size_t i = 0; i < rows; i += 2) {
         const size_t next = i + 1 < rows;  // the last row of an odd number is put twice
         __m512i codes[4];
@@ -235,8 +265,10 @@ INL void T(put_bytes)(const int residual, const bool has_low, const bool shifts,
             vf x = __builtin_convertvector(LDI(sums + r * NR + v % 2 * W) + (v % 2 ? add1 : add0), vf);
             x = x * (v % 2 ? scale1 : scale0);
             x = x + (v % 2 ? bias1 : bias0);
-            if (residual) {
-                __m128i given = _mm_loadu_si128((const __m128i *)(const void *)(z + r * to->residual_stride + v % 2 * W));
+            if (residual == 3) {
+                x = x + LD((const CK_U(float) *)(const void *)(z + r * z_pitch + (size_t)(v % 2) * W * 4));
+            } else if (residual) {
+                __m128i given = _mm_loadu_si128((const __m128i *)(const void *)(z + r * z_pitch + v % 2 * W));
                 if (residual == 2) given = _mm_xor_si128(given, z_flip);
                 vi whole = (vi)_mm512_cvtepu8_epi32(given);
                 if (residual == 2) whole -= z_zero;
@@ -244,14 +276,17 @@ INL void T(put_bytes)(const int residual, const bool has_low, const bool shifts,
                 y = y * z_scale;
                 x = x + y;
             }
-            if (swishes) {
+            if (act == 2) x = T(gelu_of_code)(x);
+            if (act == 1) {
                 vf y = T(sixth)(x);
                 y = y + VS(0.5f);
                 x = x * T(bound)(y, VS(0), VS(1));
             }
             x = x * inverse;
+            // A NaN of the residual gives the zero point.
+            const __mmask16 known = residual == 3 ? _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_ORD_Q) : 0xffff;
             if (has_low) x = (vf)_mm512_max_ps((__m512)x, (__m512)low);
-            codes[v] = _mm512_cvtps_epi32(_mm512_min_ps((__m512)x, (__m512)high));
+            codes[v] = _mm512_maskz_cvtps_epi32(known, _mm512_min_ps((__m512)x, (__m512)high));
         }
         __m512i a = _mm512_packs_epi32(codes[0], codes[1]), b = _mm512_packs_epi32(codes[2], codes[3]);
         if (shifts) a = _mm512_adds_epi16(a, zero), b = _mm512_adds_epi16(b, zero);
@@ -260,21 +295,28 @@ INL void T(put_bytes)(const int residual, const bool has_low, const bool shifts,
         bytes = _mm512_permutexvar_epi32(order, bytes);
         _mm256_storeu_si256((__m256i *)(void *)out, _mm512_castsi512_si256(bytes));
         _mm256_storeu_si256((__m256i *)(void *)(out + next * to->ldc), _mm512_extracti64x4_epi64(bytes, 1));
-        sums += 2 * NR, out += 2 * to->ldc, z += 2 * to->residual_stride;
+        sums += 2 * NR, out += 2 * to->ldc, z += 2 * z_pitch;
     }
 }
 
 /// True where it was that.
 static bool T(put_as_bytes)(const T(columns) * c, const ck_done *d, size_t begin, size_t rows, size_t row) {
     const ck_int8_result *to = ((const int8_target *)d->product->to)->to;
-    if (to->type == CK_INT8_FLOAT || to->type == CK_INT8_INT32 || to->residual_type == CK_INT8_FLOAT || d->cols != NR || !c->is_tame) return false;
-    const bool swishes = c->op == CK_UNARY_HARD_SWISH, has_low = !swishes && c->low[0] > c->least[0], shifts = to->type == CK_INT8_INT8 || to->zero != 0;
-    const int residual = to->residual_type == CK_INT8_NONE ? 0 : to->residual_type == CK_INT8_UINT8 && to->residual_zero == 0 ? 1 : 2;
-    if (swishes && residual) return false;
-    switch (swishes * 12 + residual * 4 + has_low * 2 + shifts) {
-#define CASE(n) case n: T(put_bytes)(n / 4 % 3, n / 2 % 2, n % 2, n / 12, c, d, begin, rows, row); break;
-    CASE(0) CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) default: CASE(13)
+    if (to->type == CK_INT8_FLOAT || to->type == CK_INT8_INT32 || d->cols != NR || !c->is_tame) return false;
+    const int act = c->op == CK_UNARY_HARD_SWISH ? 1 : c->op == CK_UNARY_GELU ? 2 : 0;
+    const bool has_low = !act && c->low[0] > c->least[0], shifts = to->type == CK_INT8_INT8 || to->zero != 0;
+    int residual = to->residual_type == CK_INT8_FLOAT ? 3 : to->residual_type == CK_INT8_NONE ? 0 : 2;
+    if (to->residual_type == CK_INT8_UINT8 && to->residual_zero == 0) residual = 1;
+    if (act && residual) return false;
+    switch (act ? 14 + act * 2 + shifts : residual * 4 + has_low * 2 + shifts) {
+#define CASE(n) case n: T(put_bytes)(n / 4, n / 2 % 2, n % 2, 0, c, d, begin, rows, row); break;
+#define ACT_CASE(act) case 14 + act * 2: T(put_bytes)(0, false, false, act, c, d, begin, rows, row); break; \
+        case 15 + act * 2: T(put_bytes)(0, false, true, act, c, d, begin, rows, row); break;
+    CASE(0) CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14) CASE(15)
+    ACT_CASE(1) ACT_CASE(2)
+    default: break;
 #undef CASE
+#undef ACT_CASE
     }
     return true;
 }
@@ -288,7 +330,7 @@ static void T(finish)(const ck_done *d, size_t begin, size_t rows, size_t row) {
     target->panel->col = d->col;
     const bool is_plain = !to->b_zero && columns->op == CK_UNARY_NONE;
 #if CK_TIER == 2
-    const bool is_fast = !to->b_zero && (columns->op == CK_UNARY_NONE || columns->op == CK_UNARY_HARD_SWISH);
+    const bool is_fast = !to->b_zero && (columns->op == CK_UNARY_NONE || columns->op == CK_UNARY_HARD_SWISH || columns->op == CK_UNARY_GELU);
     if (is_fast && T(put_as_bytes)(columns, d, begin, rows, row)) return;
 #endif
 #define PUT(type, residual)                                                                            \

@@ -19,7 +19,8 @@ typedef struct nbits_shape {
 } nbits_shape;
 
 static inline nbits_shape nbits_shape_of(const ck_nbits *w) {
-    const size_t whole = ck_round_up(w->k, 16), group = ck_min(w->group, whole);
+    // One scale for all k: whole blocks of them, of which fewer than 16 make one.
+    const size_t group = w->group < w->k ? w->group : ck_round_up(w->k, 16);
     nbits_shape s;
     s.block = group % 64 == 0 ? 64 : group % 32 == 0 ? 32 : 16;
     s.blocks = (w->k + s.block - 1) / s.block;

@@ -11,7 +11,7 @@ static void check_nbits(void) {
     static const float book[16] = {-1, -0.7f, -0.5f, -0.4f, -0.3f, -0.2f, -0.1f, 0, 0.08f, 0.16f, 0.25f, 0.34f, 0.44f, 0.56f, 0.72f, 1};
     for (int round = 0; round < 240; round++) {
         const int bits = 2 << rnd() % 3;
-        const size_t k = pick(1, 400), n = pick(1, 70), m = pick(1, 11), group = groups[rnd() % 7];
+        const size_t k = pick(1, 400), n = pick(1, 70), m = pick(1, 11), group = rnd() % 8 ? groups[rnd() % 7] : k;
         const size_t used = (k + group - 1) / group, panels = (n + 15) / 16;
         ck_nbits w = {k, n, bits, (int32_t)(rnd() % 3), group, bits == 4 && rnd() % 3 == 0 ? book : NULL, rnd() % 2};
         const bool sign = rnd() % 2 && !w.book, high = rnd() % 2, column_major = rnd() % 2;

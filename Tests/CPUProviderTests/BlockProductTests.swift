@@ -52,6 +52,10 @@ import Testing
     block([2, 40], .fixedCodes([40, 30], .uint8), [], [.fixedValues([], .uint8, [128])]),
     block([9, 40], .fixedCodes([40, 30], .int8), []),
     block([2, 256], .fixedCodes([256, 33], .int8), [2, 33], axis: 0, block: 128),
+    // Less than a block.
+    block([2, 4], .fixedCodes([4, 20], .int8), [20], axis: 1),
+    block([1, 5], codes([5, 20], .uint4), [], [.fixedValues([], .uint4, [7])]),
+    block([3, 4], codes([4, 20], .int4), [1, 20], axis: 0, block: 32),
     // Many rows.
     block([130, 96], codes([96, 70], .int4), [3, 70], axis: 0, block: 32),
     block(
@@ -78,6 +82,35 @@ import Testing
   }
 
   @Test(arguments: halves) func scalesInSixteenBits(_ item: KernelCase) throws {
+    for threads in [1, 3] { try item.run(threads) }
+  }
+
+  /// Several weights meet the same rows.
+  private static func joined(_ rows: Int, _ type: DataType, zeros: Bool = false, bias: Bool = false) -> KernelCase {
+    var inputs: [KernelCase.Source] = [.floats([rows, 96], -1, 1)]
+    for n in [70, 16, 33] {
+      inputs += [codes([96, n], type), .fixed([3, n], 0.01, 0.1)]
+      if zeros { inputs.append(codes([3, n], type)) }
+      if bias { inputs.append(.w(n)) }
+    }
+    let attributes: [String: Attribute] = [
+      "axis": .int(0), "block_size": .int(32), "has_zero_points": .int(zeros ? 1 : 0), "has_bias": .int(bias ? 1 : 0),
+    ]
+    return KernelCase("BlockMatMuls", inputs, attributes, domain: "ai.cameo", outputs: 3, tolerance: 1e-5)
+  }
+
+  @Test func productsOfAFewNumbersEach() throws {
+    let inputs: [KernelCase.Source] = [
+      .floats([2, 4], -1, 1), .fixedCodes([4, 20], .int8), .fixed([20], 0.01, 0.1), .fixedCodes([4, 3], .int8),
+      .fixed([3], 0.01, 0.1),
+    ]
+    try KernelCase("BlockMatMuls", inputs, ["axis": .int(1)], domain: "ai.cameo", outputs: 2).run(2)
+  }
+
+  @Test(arguments: [
+    joined(1, .int4), joined(3, .uint4, zeros: true, bias: true), joined(2, .int2), joined(60, .int4, bias: true),
+  ])
+  func productsOfOneValue(_ item: KernelCase) throws {
     for threads in [1, 3] { try item.run(threads) }
   }
 

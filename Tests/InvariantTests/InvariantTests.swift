@@ -48,7 +48,7 @@ import Testing
   private static let seeds: UInt64 = Repository.isFull ? 500 : 30
 
   @Test(
-    .timeLimit(.minutes((Repository.isFull ? 60 : 15) * Repository.patience)),
+    .timeLimit(.minutes(60 * Repository.patience)),
     arguments: Spellings.families + Spellings.breakers)
   func spellings(_ family: String) throws {
     for seed in 1...Self.seeds {
@@ -64,7 +64,7 @@ import Testing
     return (size ?? .max) < 20_000_000 || Repository.isFull
   }
 
-  @Test(.timeLimit(.minutes(15 * Repository.patience)), arguments: zoo.map(\.name))
+  @Test(.timeLimit(.minutes(60 * Repository.patience)), arguments: zoo.map(\.name))
   func modelsOfTheZoo(_ name: String) throws {
     let entry = try #require(Self.zoo.first { $0.name == name })
     let model = try ONNXImporter.load(path: Zoo.path(entry.path))

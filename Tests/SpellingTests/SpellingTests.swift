@@ -7,12 +7,12 @@ import Testing
 @Suite struct SpellingTests {
   private static let count = Repository.isFull ? 2000 : 150
 
-  @Test(.timeLimit(.minutes((Repository.isFull ? 60 : 15) * Repository.patience)), arguments: Spellings.families)
+  @Test(.timeLimit(.minutes(60 * Repository.patience)), arguments: Spellings.families)
   func spellingsAreSeenThrough(family: String) throws {
     try check(family)
   }
 
-  @Test(.timeLimit(.minutes((Repository.isFull ? 60 : 15) * Repository.patience)), arguments: Spellings.breakers)
+  @Test(.timeLimit(.minutes(60 * Repository.patience)), arguments: Spellings.breakers)
   func brokenSpellingsAreRefusedInWords(family: String) throws {
     try check(family)
   }

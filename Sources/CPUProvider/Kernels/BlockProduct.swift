@@ -4,7 +4,8 @@ import InferenceRuntime
 import Operators
 import Tensors
 
-/// Products in float32 with constant weights of few bits: com.microsoft's MatMulNBits and MatMulBnb4, ai.cameo.BlockMatMul.
+/// Products in float32 with constant weights of few bits: com.microsoft's MatMulNBits and MatMulBnb4, ai.cameo's BlockMatMul
+/// and BlockMatMuls.
 enum BlockProductKernels {
   static let makers: [String: CPUProvider.Maker] = [
     "com.microsoft.MatMulNBits": {
@@ -19,9 +20,10 @@ enum BlockProductKernels {
       try $0.requireFloat([0, 2, 4, 5])
       return try product($0, BlockSource(blockMatMul: $0), bias: 4)
     },
+    "ai.cameo.BlockMatMuls": JoinedBlockProduct.make,
   ]
 
-  private static func product(_ request: KernelRequest, _ source: BlockSource, bias: Int?) throws -> PreparedKernel {
+  static func product(_ request: KernelRequest, _ source: BlockSource, bias: Int?) throws -> PreparedKernel {
     let (a, y) = (try request.operand(0), try request.result())
     if let zeros = source.zeros?.tensor.dataType, zeros == .float16 || zeros == .bfloat16 {
       throw Refusal("zero points of \(zeros)")
@@ -44,11 +46,11 @@ enum BlockProductKernels {
 
 /// Few rows: the rows as the kernel reads them, then panels of columns. Many, where the processor's products of floats are faster: some
 /// columns at a time are unpacked into a thread's scratch, for a product of floats, or of bfloat16 where the session allows it.
-private final class BlockProductKernel: Kernel, @unchecked Sendable {
+final class BlockProductKernel: Kernel, @unchecked Sendable {
   private enum Way { case packed, floats, bfloat16 }
 
-  private let weights: BlockWeights
-  private let m: Int
+  let weights: BlockWeights
+  let m: Int
   private let bias: Int?
   private let way: Way
   /// Panels that are unpacked together, and bytes that they take.
@@ -86,19 +88,10 @@ private final class BlockProductKernel: Kernel, @unchecked Sendable {
 
   override func run(_ call: KernelCall) {
     let form = weights.form
-    let isShort = m * form.k <= 1 << 13
     switch way {
     case .packed:
-      if isShort {
-        part(call, phase: 0, begin: 0, end: m, thread: 0)
-      } else {
-        parallel(call, phase: 0, count: m, grain: max(1, (1 << 15) / form.k))
-      }
-      // 32 KiB of weights are worth a thread, or that many multiplications of rows. Four panels are read side by side: a part has
-      // several times as many, as long as each thread has two parts.
-      let least = max(1, (1 << 15) / (weights.panelBytes * min(m, 16)))
-      let wide = min(16, (weights.panels + 2 * threads - 1) / (2 * threads))
-      return parallel(call, phase: 1, count: weights.panels, grain: max(least, wide))
+      Self.packRows(self, call, m, weights)
+      return parallel(call, phase: 1, count: weights.panels, grain: grain(panels: weights.panels, threads: threads))
     case .bfloat16: parallel(call, phase: 2, count: m, grain: max(1, (1 << 15) / form.k))
     case .floats: break
     }
@@ -106,6 +99,28 @@ private final class BlockProductKernel: Kernel, @unchecked Sendable {
     parallel(
       call, phase: way == .floats ? 3 : 4, count: (weights.panels + tile - 1) / tile,
       grain: max(1, (1 << 18) / max(1, work)))
+  }
+
+  var isPacked: Bool { way == .packed }
+
+  /// True where both kernels read one packed form of the same rows.
+  func readsRows(like other: BlockProductKernel) -> Bool {
+    let (a, b) = (weights.form, other.weights.form)
+    return m == other.m && a.k == b.k && a.bits == b.bits && a.group == b.group
+  }
+
+  /// Panels in a part, of so many. 32 KiB of weights are worth a thread, or that many multiplications of rows. Four panels are read side
+  /// by side: a part has several times as many, as long as each thread has two parts.
+  func grain(panels: Int, threads: Int) -> Int {
+    let least = max(1, (1 << 15) / (weights.panelBytes * min(m, 16)))
+    return max(least, min(16, (panels + 2 * threads - 1) / (2 * threads)))
+  }
+
+  /// Phase 0 of `kernel`: `m` rows in the form that the packed weights meet.
+  static func packRows(_ kernel: Kernel, _ call: KernelCall, _ m: Int, _ weights: BlockWeights) {
+    let depth = weights.form.k
+    if m * depth <= 1 << 13 { return kernel.part(call, phase: 0, begin: 0, end: m, thread: 0) }
+    kernel.parallel(call, phase: 0, count: m, grain: max(1, (1 << 15) / depth))
   }
 
   override func part(_ call: KernelCall, phase: Int, begin: Int, end: Int, thread: Int) {
