@@ -88,7 +88,7 @@ let package = Package(
       name: "CPUProviderTests",
       dependencies: [
         "CPUProvider", "InferenceRuntime", "Operators", "GraphIR", "Tensors", "MallocCounter", "CKernels",
-        "KernelReference",
+        "KernelReference", "TestSupport", "ONNXFormat",
       ]),
     .testTarget(
       name: "CUDAProviderTests",
@@ -169,3 +169,12 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
 )
+
+// A debug build whose libraries are optimized, assertions kept: Tools/test sets it, since the portable evaluation takes most of the
+// tests' time. Tests and programs are compiled as ever.
+if Context.environment["CAMEO_OPTIMIZED"] != nil {
+  let flags = ["-O", "-whole-module-optimization", "-num-threads", "2", "-assert-config", "Debug"]
+  for target in package.targets where target.type == .regular {
+    target.swiftSettings = (target.swiftSettings ?? []) + [.unsafeFlags(flags)]
+  }
+}

@@ -39,7 +39,9 @@ public struct NegativeAudit {
       complaints.append("infer: nothing was said, an error was expected")
     }
     attempt("evaluate") {
-      let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
+      // An error that is expected is waited for on a slow machine, too.
+      let limit = mutation.judgement == .error ? 40 * seconds : seconds
+      let deadline = ContinuousClock.now.advanced(by: .seconds(limit))
       let evaluator = GraphEvaluator(mutation.graph, functions: test.model.functions)
       evaluator.checkpoint = { if ContinuousClock.now > deadline { throw CameoError(.cancelled, "out of time") } }
       _ = try evaluator.run(mutation.inputs)

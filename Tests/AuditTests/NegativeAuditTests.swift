@@ -4,7 +4,7 @@ import Testing
 
 /// Mutated node tests: a result or a clear error, never a trap or a hang. `CAMEO_FULL=1` takes every node test.
 @Suite struct NegativeAuditTests {
-  @Test(.timeLimit(.minutes((Repository.isFull ? 60 : 20) * Repository.patience)))
+  @Test(.timeLimit(.minutes(60 * Repository.patience)))
   func mutatedNodeTestsAreRefusedInWords() throws {
     guard NodeData.isThere() else { return }
     let runner = try Repository.product("audit-runner").path

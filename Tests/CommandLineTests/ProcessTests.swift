@@ -147,6 +147,19 @@ import Testing
     #expect((trace?["traceEvents"] as? [Any])?.isEmpty == false)
   }
 
+  @Test func compareHoldsALowerPrecisionOfTheOptimizedModelAgainstA() throws {
+    let model = Cameo.model("digits_cnn.onnx")
+    func difference(_ more: String...) throws -> Double {
+      let result = try Cameo.run(
+        ["compare", model, model, "--dim", "batch=2", "--precision-b", "bf16", "--tolerance", "0.1", "--json"] + more)
+      #expect(result.status == 0, "\(result.error)")
+      return try #require((try result.json()["outputs"] as? [[String: Any]])?.first?["max_abs"] as? Double)
+    }
+    let found = try difference()
+    #expect(try found > 0 && found == difference("--level-b", "3"))
+    #expect(try found != difference("--level-b", "0"))
+  }
+
   @Test func bisectFindsTheFirstDifference() throws {
     let result = try Cameo.run(
       "compare", transformer, transformer, "--dim", "batch=2", "--level-b", "2", "--tolerance", "0", "--bisect",

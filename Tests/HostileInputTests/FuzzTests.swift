@@ -4,7 +4,7 @@ import Testing
 
 /// A sample of what `Tools/fuzz` runs by the thousand: mutated models, each under 4 GiB of address space and 10 s.
 @Suite struct FuzzTests {
-  @Test(.timeLimit(.minutes(10 * Repository.patience))) func mutatedModels() throws {
+  @Test(.timeLimit(.minutes(60 * Repository.patience))) func mutatedModels() throws {
     var models: [String] = []
     for folder in [Repository.models, Repository.models.appending(path: "small")] {
       models += try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".onnx") }

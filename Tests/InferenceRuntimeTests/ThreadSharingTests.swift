@@ -64,21 +64,26 @@ import struct Synchronization.Atomic
     if !isShared { #expect(kernel.threads.withLock { $0 } == [0]) }
   }
 
-  /// Between 50 small inferences a second the pool's threads sleep. A sanitizer's own work would count as theirs.
+  /// Between 50 small inferences a second the pool's threads sleep. A sanitizer's own work would count as theirs, and the kernel's does: it is
+  /// small beside the limit without an optimizer, too. While others hold the caller's processor they wait for it awake, so the best of some
+  /// turns counts: threads that do not sleep take a core in each.
   @Test(.enabled(if: getenv("CAMEO_PATIENCE") == nil, "no share of a core is measured under a sanitizer"))
   func idleThreadsTakeNoTime() throws {
-    let kernel = Parts(count: 1 << 16, grain: 1 << 10)
-    let session = try negation(1 << 16, 3) { _ in kernel }
-    let x = try Tensor.makeRaw(.float, [1 << 16]) { _ in }
+    let kernel = Parts(count: 1 << 12, grain: 1 << 7)
+    let session = try negation(1 << 12, 3) { _ in kernel }
+    let x = try Tensor.makeRaw(.float, [1 << 12]) { _ in }
     _ = try session.run(["x": x])
-    let before = session.pool.workerNanoseconds
-    let start = ThreadPool.nanoseconds()
-    for _ in 0..<25 {
-      _ = try session.run(["x": x])
-      usleep(20_000)
+    var least = Double.infinity
+    for _ in 0..<8 where least >= 0.05 {
+      let before = session.pool.workerNanoseconds
+      let start = ThreadPool.nanoseconds()
+      for _ in 0..<25 {
+        _ = try session.run(["x": x])
+        usleep(20_000)
+      }
+      least = min(least, Double(session.pool.workerNanoseconds - before) / Double(ThreadPool.nanoseconds() - start))
     }
-    let share = Double(session.pool.workerNanoseconds - before) / Double(ThreadPool.nanoseconds() - start)
-    #expect(share < 0.05, "\(share) of a core")
+    #expect(least < 0.05, "\(least) of a core")
   }
 
   /// Eight callers of one session are inside its kernel at the same time: nothing that one run holds keeps another out.
