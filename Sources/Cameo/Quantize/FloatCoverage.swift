@@ -1,4 +1,4 @@
-public import GraphIR
+import GraphIR
 import Operators
 import Tensors
 
