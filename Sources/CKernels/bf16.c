@@ -36,6 +36,11 @@ int32_t ck_bf16_kernel(void) {
     return kernel >= 0 ? kernel : ck_bf16_select(-1);
 }
 
+bool ck_bf16_is_fast(void) {
+    const int32_t kernel = ck_bf16_kernel();
+    return kernel == CK_BF16_AMX || (kernel == CK_BF16_AVX512 && (ck_isa_features() & CK_FEATURE_AVX512_BF16_FAST));
+}
+
 const char *ck_bf16_name(void) {
     static const char *const names[] = {"widened", "avx512-bf16", "amx-bf16"};
     return names[ck_bf16_kernel()];

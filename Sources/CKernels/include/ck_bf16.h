@@ -16,6 +16,8 @@ enum ck_bf16_kernel : int32_t { CK_BF16_WIDENED = 0, CK_BF16_AVX512 = 1, CK_BF16
 int32_t ck_bf16_kernel(void);
 int32_t ck_bf16_select(int32_t kernel);
 const char *ck_bf16_name(void);
+/// Whether the kernel in use does more multiply-adds a cycle than the product of float32.
+bool ck_bf16_is_fast(void);
 
 enum {
     CK_BF16_COLUMNS = 32,  ///< of a panel of packed B

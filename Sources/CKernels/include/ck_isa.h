@@ -20,6 +20,7 @@ enum ck_feature : uint32_t {
     CK_FEATURE_AMX_INT8 = 1 << 7,
     CK_FEATURE_AMX_BF16 = 1 << 8,
     CK_FEATURE_AVX512_VBMI = 1 << 9,
+    CK_FEATURE_AVX512_BF16_FAST = 1 << 10,  // AVX512_BF16 does more multiply-adds a cycle than float32's
 };
 
 /// The tier in use: one of `ck_tier`.

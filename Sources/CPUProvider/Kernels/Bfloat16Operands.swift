@@ -5,10 +5,8 @@ import Operators
 import Tensors
 
 extension KernelRequest {
-  /// Whether products are to be computed in bfloat16. `auto`: where the processor has instructions for it.
-  var usesBfloat16: Bool {
-    precision == .bf16 || precision == .auto && ck_bf16_kernel() != Int32(CK_BF16_WIDENED.rawValue)
-  }
+  /// Whether products are to be computed in bfloat16. `auto`: where the processor's instructions for it are the faster ones.
+  var usesBfloat16: Bool { precision == .bf16 || precision == .auto && ck_bf16_is_fast() }
 
   /// Throws a refusal unless all operands are float32, or, input 0, a residual (input 3) and the result of a product in bfloat16, stored so.
   func requireProductOperands() throws {
