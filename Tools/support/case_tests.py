@@ -3,8 +3,8 @@
 usage: case_tests.py CAMEO FOLDER
 
 The text before the rewrite of each case of Tests/PassesTests/Cases is a model; free extents become 2, inputs are random, outputs those of
-`cameo run --provider reference --level 0`. Two units in the last place of the largest value, of the narrowest type that the model rounds to, are let
-through beside the runner's 1e-3 of the value itself (data.json): a sum whose terms cancel is no closer in any order. Prints how many were written,
+`cameo run --provider reference --level 0`. Two units in the last place of the largest number that goes in or comes out, of the narrowest type that the model
+rounds to, are let through beside the runner's 1e-3 of the value itself (data.json): a sum whose terms cancel is no closer in any order. Prints how many were written,
 and how many are left out: that onnx's own parser does not take, that have no values (what a loader lets through and no kernel takes), or whose
 values hang on the rounding of float32 (scores that -1e9 absorbs), so that the CPU provider at level 0 differs from the reference."""
 import json
@@ -87,7 +87,7 @@ def write(cameo, folder, text, opset, rng):
             raise RuntimeError(done.stderr.strip()[-200:])
         values = np.load(scratch + "/y.npz")
         unit = 2**-6 if re.search(r"bfloat16|to = 16", text) else 2**-9 if re.search(r"float16|to = 10", text) else 2**-22
-        floats = [v for v in values.values() if v.size and v.dtype.kind == "f"]
+        floats = [v for v in (*values.values(), *given.values()) if v.size and v.dtype.kind == "f"]
         if floats:
             largest = max(float(np.nanmax(np.abs(v), where=np.isfinite(v), initial=0)) for v in floats)
             (folder / "data.json").write_text(json.dumps({"atol": max(1e-7, unit * largest)}))
