@@ -53,7 +53,8 @@ enum ChannelsLastBfloat16 {
       }
     }
     let tiles = Bfloat16Tiles(
-      m: shape.rows, n: n, k: depth, threads: request.threads, others: groups, form: request.choice("cut", of: 4))
+      m: shape.rows, n: n, k: depth, threads: request.threads, others: groups, form: request.choice("cut", of: 4),
+      isAMX: ck_bf16_kernel() == Int32(CK_BF16_AMX.rawValue))
     let item = plane * pitch
     let scratch =
       isMatrix

@@ -151,7 +151,7 @@ final class IntegerKernel: Kernel, @unchecked Sendable {
     isSigned = try request.operand(roles.a).type == .int8
     tiles = Bfloat16Tiles(
       m: left.m, n: weights.form.n, k: weights.form.depth, threads: request.threads, others: left.offsets.count,
-      form: request.choice("cut", of: 4))
+      form: request.choice("cut", of: 4), isAMX: ck_int8_kernel() == Int32(CK_INT8_AMX.rawValue))
     (matrices, aOffsets, cOffsets) = (Longs(right.matrices), Longs(left.offsets), Longs(right.offsets))
     let moved = left.moves.map { $0.batch * $0.channels * $0.plane } ?? left.floats ?? 0
     codesOffset = aligned(parameters.scratchBytes) + 64
