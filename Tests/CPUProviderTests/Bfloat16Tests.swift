@@ -1,3 +1,4 @@
+import CKernels
 import CPUProvider
 import GraphIR
 import InferenceRuntime
@@ -48,6 +49,22 @@ import Testing
     for threads in [2, 5] {
       let many = try item.run(threads, precision: .bf16)
       for (name, tensor) in one { #expect(many[name]?.isIdentical(to: tensor) == true) }
+    }
+  }
+
+  /// 1 + 2^-10 is 1 in bfloat16.
+  @Test func autoIsBfloat16WhereThatIsTheFasterType() throws {
+    let ones = (0..<4096).map { _ in "1" }.joined(separator: ", ")
+    let text = "g (float[8, 64] x) => (float[8, 64] y) <float[64, 64] w = {\(ones)}> { y = MatMul (x, w) }"
+    let input = try Tensor.of([Float](repeating: 1 + 0x1p-10, count: 512), .float, shape: [8, 64])
+    for (precision, sum) in [(Precision.fp32, 64.0625), (.bf16, 64), (.auto, ck_bf16_is_fast() ? 64 : 64.0625)] {
+      var options = SessionOptions()
+      options.threads = 1
+      options.precision = precision
+      let session = try Session(
+        Model(graph: try ONNXText.parseGraph(text)), providers: [CPUProvider()], options: options)
+      let result = try #require(try session.run(["x": input])["y"])
+      #expect(try result.elements(as: Float.self) == [Float](repeating: Float(sum), count: 512), "\(precision)")
     }
   }
 
