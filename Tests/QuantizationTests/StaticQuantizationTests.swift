@@ -136,6 +136,30 @@ import Testing
     #expect(try residual(tokens.model) == ["MatMul", "Relu"])
   }
 
+  /// One product adds the other's result to its own sums, which is therefore kept in 8 bits.
+  @Test(arguments: [
+    ("s = Add (b, d)", ["Conv", "DequantizeLinear"]), ("s = Add (d, b)", ["Conv", "DequantizeLinear"]),
+    ("e = Relu (b) s = Add (e, d)", ["DequantizeLinear", "Conv"]),
+    ("e = Relu (b) s = Add (d, e)", ["Conv", "DequantizeLinear"]),
+    ("e = Relu (b) f = Relu (d) s = Add (e, f)", ["Relu", "Relu"]),
+    ("t = Add (b, b) s = Mul (t, d)", ["Conv", "Conv"]),
+  ])
+  func ofTwoProductsThatAreSummedOneIsRounded(_ sum: String, _ expected: [String]) throws {
+    let image = try Self.quantized(
+      """
+      g (float[1, 2, 4, 4] x) => (float[1, 2, 4, 4] y) <float[2, 2, 1, 1] w = {1, 2, -3, 4}, float[2, 2, 1, 1] v = {2, -1, 1, 3}> {
+        b = Conv (x, w)
+        d = Conv (x, v)
+        \(sum)
+        r = Relu (s)
+        y = Conv (r, w)
+      }
+      """, Self.samples("x", [1, 2, 4, 4]))
+    let graph = image.model.graph
+    let add = try #require(graph.allNodes.first { graph[$0].is("Add") })
+    #expect(graph[add].inputs.map { graph.producer($0).map { graph[$0].type } ?? "-" } == expected)
+  }
+
   @Test(arguments: [("HardSigmoid", ""), ("Sigmoid", ""), ("Softplus", "t = Tanh (g)")])
   func nothingIsRoundedInsideAnActivationThatSeveralNodesAreWrittenFor(_ gate: String, _ more: String) throws {
     let made = try Self.quantized(

@@ -239,8 +239,19 @@ private struct PlacementBuilder {
     if options.intermediate == .all { return readers.contains { leadsToProduct($0) } }
     guard images.contains(value), readers.allSatisfy({ Self.passing.contains(graph[$0].type) }) else { return false }
     // A sum behind a convolution is made where the convolution's own sums are: they are not rounded in between.
-    if readers.count == 1, graph[readers[0]].is("Add") { return false }
+    if readers.count == 1, graph[readers[0]].is("Add"), !isAddedByProduct(value, graph[readers[0]]) { return false }
     return readers.contains { leadsToProduct($0) }
+  }
+
+  /// True where the product on the other side of a sum adds the value to its own sums: of two products the first, so that the second's
+  /// result is written and read as 8 bits, not as floats.
+  private func isAddedByProduct(_ value: ValueID, _ sum: Node) -> Bool {
+    func isProduct(_ value: ValueID?) -> Bool {
+      guard let value, let producer = graph.producer(value) else { return false }
+      return productNodes.contains(producer) && graph.hasSingleUse(value)
+    }
+    guard let place = sum.inputs.firstIndex(of: value), sum.inputs.count == 2 else { return false }
+    return isProduct(sum.input(1 - place)) && (place == 1 || !isProduct(value))
   }
 
   private static let passing = overImages.union([
