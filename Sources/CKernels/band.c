@@ -95,12 +95,17 @@ static void set_steps(const ck_band *b, size_t lines) {
 }
 
 size_t ck_band_scratch_bytes(const ck_band *b) {
-    return b->depth / CK_STEP * sizeof *b->steps + ck_round_up(band_bytes(b, b->lines), 64) + 64;
+    return 64 + b->depth / CK_STEP * sizeof *b->steps + ck_round_up(band_bytes(b, b->lines), 64) + 64;
 }
+
+static uint8_t *aligned(void *scratch) { return (uint8_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63); }
+
+void ck_band_forget(void *scratch) { ((ck_band_held *)(void *)aligned(scratch))->item = NULL; }
 
 void ck_band_open(ck_band *b, const ck_image *image, void *scratch) {
     b->image = image;
-    b->copy = (uint8_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
+    b->held = (ck_band_held *)(void *)aligned(scratch);
+    b->copy = aligned(scratch) + 64;
     b->steps = (ptrdiff_t *)(void *)(b->copy + ck_round_up(band_bytes(b, b->lines), 64));
 }
 
@@ -112,8 +117,12 @@ size_t ck_band_next(const void *context, ck_block *block, size_t row, size_t end
     const size_t left = ck_min((end - 1) / width + 1 - line, height - first), bands = (left + b->lines - 1) / b->lines;
     const size_t lines = (left + bands - 1) / bands, skip = row % width;
     const size_t behind = ck_min(end, (line + lines) * width), last = behind - 1;
-    copy_band(b, b->image->in + item * b->image->item, first, lines);
-    set_steps(b, lines);
+    const ck_band_held wanted = {b->image->in + item * b->image->item, first, lines};
+    if (b->held->item != wanted.item || b->held->first != first || b->held->lines != lines) {
+        copy_band(b, wanted.item, first, lines);
+        set_steps(b, lines);
+        *b->held = wanted;
+    }
     *block = (ck_block){.a = b->copy + skip * b->unit, .lda = b->unit, .steps = b->steps,
                         .rows = (last / width - line) * b->line + last % width + 1 - skip,
                         .first = line * width, .line = b->line, .width = width, .skip = skip};

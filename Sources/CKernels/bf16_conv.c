@@ -47,6 +47,7 @@ void ck_bf16_conv(const ck_bf16_result *c, const ck_bf16_image *image, const uin
     if (ck_band_make(&b, &image->window, 2 * image->channels, 2 * image->pitch)) {
         const ck_image bytes = {.in = (const uint8_t *)image->in, .pitch = 2 * image->pitch, .channels = 2 * image->channels,
                                 .item = 2 * image->item, .window = &image->window};
+        ck_band_forget(scratch);
         ck_band_open(&b, &bytes, scratch);
         ck_bf16_product(c, &(ck_blocks){ck_band_next, &b}, packed, m, b.depth / 2, m_begin, m_end, n_begin, n_end);
         return;

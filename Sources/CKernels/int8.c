@@ -51,7 +51,7 @@ void ck_int8_product(const ck_int8_result *c, const ck_blocks *a, bool is_signed
     switch (ck_int8_kernel()) {
 #if CK_X86
     case CK_INT8_AMX: product.sums = sums_amx, product.finish = finish_avx512, product.tile_rows = 32, product.overlaps = true; break;
-    case CK_INT8_AVX512_VNNI: product.sums = sums_vnni, product.finish = finish_avx512, product.tile_rows = 14; break;
+    case CK_INT8_AVX512_VNNI: product.sums = sums_vnni, product.finish = finish_avx512, product.tile_rows = 14, product.joins_lines = true; break;
     case CK_INT8_AVX_VNNI: product.sums = sums_avx_vnni, product.finish = finish_avx2, product.tile_rows = 3; break;
 #endif
     default: CK_CALL(with_pairs, &product); break;

@@ -55,6 +55,8 @@ size_t ck_int8_conv_scratch_bytes(const ck_window *window, size_t channels, size
     return ck_min(m, ck_block_most(depth)) * pitch_of(depth) + 64;
 }
 
+void ck_int8_conv_begin(void *scratch) { ck_band_forget(scratch); }
+
 void ck_int8_conv(const ck_int8_result *c, const ck_int8_image *image, const ck_int8_weights *filters, size_t m_begin, size_t m_end,
                   size_t n_begin, size_t n_end, void *scratch) {
     ck_band b;

@@ -36,7 +36,7 @@ static void sum_rows(const ck_tile *t) {
     for (size_t i = 0; i < t->rows; i++) {
         int32_t sum = 0, count = 0;
         for (size_t p = 0; p < t->count; p++) {
-            const uint8_t *a = t->a + i * t->lda + ck_step_at(t, p), *m = mask + p * CK_STEP, flip = (uint8_t)flip_of(t);
+            const uint8_t *a = t->a + i * t->lda + (i < t->rows / 2 ? 0 : t->gap) + ck_step_at(t, p), *m = mask + p * CK_STEP, flip = (uint8_t)flip_of(t);
             for (size_t e = 0; e < CK_STEP; e++) sum += (a[e] ^ flip) * m[e], count += m[e];
         }
         out[i] = target->is_signed ? sum - 128 * count : sum;
@@ -45,8 +45,9 @@ static void sum_rows(const ck_tile *t) {
 
 #if CK_X86
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vnni")))
-/// `phases` sums an element, each over its part of k: few rows wait for their sums otherwise.
-static inline __attribute__((always_inline)) VNNI void vnni_rows(const ck_tile *t, const int rows, const int phases, const bool flips) {
+/// `phases` sums an element, each over its part of k: few rows wait for their sums otherwise. `joins`: there is a gap between the halves.
+static inline __attribute__((always_inline)) VNNI void vnni_rows(const ck_tile *t, const int rows, const int phases, const bool flips,
+                                                                 const bool joins) {
     __m512i acc[16][2];
     const uint8_t *b = t->b;
     const size_t lda = t->lda;
@@ -62,16 +63,17 @@ static inline __attribute__((always_inline)) VNNI void vnni_rows(const ck_tile *
         }
     }
     for (size_t p = 0; p < t->count; p++, b += CK_PANEL_STEP) {
-        const uint8_t *a = t->a + ck_step_at(t, p), *four = b;
+        const uint8_t *a = t->a + ck_step_at(t, p), *second = a + (joins ? t->gap : 0), *four = b;
         ck_fetch_lines(t, p);
 #pragma clang loop unroll(disable)
-        for (const uint8_t *const end = a + 4 * next_groups(&groups); a < end; a += 4 * phases, four += 4 * NR * phases) {
+        for (const uint8_t *const end = a + 4 * next_groups(&groups); a < end; a += 4 * phases, second += 4 * phases, four += 4 * NR * phases) {
 #pragma clang loop unroll(full)
             for (int f = 0; f < phases; f++) {
                 const __m512i b0 = _mm512_loadu_si512(four + 4 * NR * f), b1 = _mm512_loadu_si512(four + 4 * NR * f + 64);
 #pragma clang loop unroll(full)
                 for (int i = 0; i < rows; i++) {
-                    __m512i x = _mm512_set1_epi32((int32_t)four_at(a + (size_t)i * lda + 4 * f));
+                    const uint8_t *from = joins && i >= rows / 2 ? second : a;
+                    __m512i x = _mm512_set1_epi32((int32_t)four_at(from + (size_t)i * lda + 4 * f));
                     if (flips) x = _mm512_xor_si512(x, flip);
                     acc[f * rows + i][0] = _mm512_dpbusd_epi32(acc[f * rows + i][0], x, b0);
                     acc[f * rows + i][1] = _mm512_dpbusd_epi32(acc[f * rows + i][1], x, b1);
@@ -90,13 +92,16 @@ static inline __attribute__((always_inline)) VNNI void vnni_rows(const ck_tile *
 }
 
 static inline __attribute__((always_inline)) VNNI void vnni(const ck_tile *t, const bool flips) {
-    switch (t->rows) {
-    case 1: vnni_rows(t, 1, 8, flips); break;
-    case 2: vnni_rows(t, 2, 4, flips); break;
-    case 3: vnni_rows(t, 3, 4, flips); break;
-    case 4: vnni_rows(t, 4, 2, flips); break;
-#define CASE(r) case r: vnni_rows(t, r, 1, flips); break;
+    switch (t->gap ? 16 + t->rows : t->rows) {
+    case 1: vnni_rows(t, 1, 8, flips, false); break;
+    case 2: vnni_rows(t, 2, 4, flips, false); break;
+    case 3: vnni_rows(t, 3, 4, flips, false); break;
+    case 4: vnni_rows(t, 4, 2, flips, false); break;
+#define CASE(r) case r: vnni_rows(t, r, 1, flips, false); break;
     CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
+#undef CASE
+#define CASE(r) case 16 + r: vnni_rows(t, r, 1, flips, true); break;
+    CASE(10) CASE(12) CASE(14)
 #undef CASE
     default: break;
     }

@@ -31,6 +31,7 @@ typedef struct ck_tile {
     void *sums;
     const uint8_t *a;
     size_t rows, lda;
+    size_t gap;  ///< bytes that lie between the two halves of the rows, beyond lda; not 0 only where the product joins lines
     const ptrdiff_t *steps;
     const uint8_t *b;
     size_t count;  ///< steps along k
@@ -61,6 +62,7 @@ typedef struct ck_product {
     size_t ldc, element;  ///< bytes between rows of C and of an element
     size_t tile_rows;     ///< at most 32
     bool overlaps;        ///< puts a tile away while it makes the next
+    bool joins_lines;     ///< takes tiles with a gap
     const uint8_t *packed;
     size_t count;         ///< steps along k
 } ck_product;
@@ -128,11 +130,20 @@ typedef struct ck_band {
     const ck_image *image;
     ptrdiff_t *steps;
     uint8_t *copy;
+    struct ck_band_held *held;
 } ck_band;
+
+/// The band whose copy a scratch holds: tiles of the same rows and other columns find it there.
+typedef struct ck_band_held {
+    const uint8_t *item;  ///< NULL: none
+    size_t first, lines;
+} ck_band_held;
 
 /// False where rows have to be written out: a third axis, taps that are no steps, or lines that are mostly padding.
 bool ck_band_make(ck_band *band, const ck_window *window, size_t channels, size_t pitch);
 size_t ck_band_scratch_bytes(const ck_band *band);
+/// The scratch holds no band: to be called for each scratch whenever the image may have changed.
+void ck_band_forget(void *scratch);
 /// Gives the band its image and scratch; then it is the context of `ck_band_next`.
 void ck_band_open(ck_band *band, const ck_image *image, void *scratch);
 size_t ck_band_next(const void *band, ck_block *block, size_t row, size_t end);

@@ -74,6 +74,25 @@ import Testing
     (.uint8, .int8), (.uint8, .uint8), (.int8, .int8), (.int8, .uint8),
   ]
 
+  /// Lines that tiles end with, lines that are a tile in pairs, and columns enough for tiles of the same rows on one thread.
+  private static func lines(_ x: DataType, _ w: DataType) -> [KernelCase] {
+    [(1, 7, 7, 64), (2, 7, 7, 64), (3, 5, 6, 64), (1, 8, 4, 64), (2, 14, 14, 64), (1, 9, 28, 64), (1, 6, 17, 20)].map {
+      batch, height, width, channels in
+      KernelCase(
+        "QLinearConv",
+        [
+          .codes([batch, height, width, channels * 2], x), scale(0.02), zero(x == .int8 ? -9 : 140, x),
+          .fixedCodes([300, channels, 3, 3], w), .fixed([300], 0.01, 0.03), .fixedCodes([300], w), scale(9),
+          zero(11, x), .fixedValues([300], .int32, (0..<300).map { $0 * 37 - 100 }),
+        ], ["channels_last": .int(1), "group": .int(2), "pads": .ints([1, 1, 1, 1])], domain: "com.microsoft",
+        tolerance: 0)
+    }
+  }
+
+  @Test(arguments: lines(.uint8, .int8) + lines(.int8, .uint8)) func convolutionByLines(_ item: KernelCase) throws {
+    for threads in [1, 2, 4] { try item.run(threads) }
+  }
+
   @Test(arguments: types.flatMap { products($0.0, $0.1) }) func product(_ item: KernelCase) throws {
     for threads in [1, 3] { try item.run(threads) }
   }

@@ -98,6 +98,8 @@ typedef struct ck_int8_image {
 void ck_int8_interleave(void *out, const void *in, size_t plane, size_t begin, size_t end);
 /// Scratch of a call that makes at most `m` rows.
 size_t ck_int8_conv_scratch_bytes(const ck_window *window, size_t channels, size_t pitch, size_t m);
+/// Before the first call with a scratch for an image: calls for the same rows and other columns find there what earlier ones copied.
+void ck_int8_conv_begin(void *scratch);
 /// Rows are output positions of the whole batch.
 void ck_int8_conv(const ck_int8_result *c, const ck_int8_image *image, const ck_int8_weights *filters, size_t m_begin, size_t m_end,
                   size_t n_begin, size_t n_end, void *scratch);

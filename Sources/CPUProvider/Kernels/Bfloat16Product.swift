@@ -2,38 +2,6 @@ internal import CKernels
 import InferenceRuntime
 import Tensors
 
-/// How a product in bfloat16 is cut into tiles for threads. The left side is rounded beforehand, for all of them at once.
-struct Bfloat16Tiles {
-  let rows: Int
-  let columns: Int
-  let rowTiles: Int
-  let columnTiles: Int
-  var count: Int { rowTiles * columnTiles }
-
-  /// Each tile reads its rows and its columns once: the longer side is cut. `form`: 0 that, with two tiles a thread, 1 the other side,
-  /// 2 one tile, 3 four. Without AMX (`isAMX`) a tile takes several times as long: 0 and 1 are four tiles, of which a thread that others hold
-  /// up leaves some to the rest, and 3 is two.
-  init(m: Int, n: Int, k: Int, threads: Int, others: Int = 1, form: Int = 0, isAMX: Bool) {
-    let (unit, width) = (32, Int(CK_BF16_COLUMNS))
-    // A tile's work is worth a thread: 2^19 multiplications, or 2^16 weights to read.
-    let most = ((isAMX ? [2, 2, 1, 4] : [4, 4, 1, 2])[form] * threads + others - 1) / others
-    let wanted = threads == 1 ? 1 : min(max(1, max((m * n * k) >> 19, (n * k) >> 16)), most)
-    let (mostRows, mostColumns) = (max(1, m / (2 * unit)), max(1, n / (2 * width)))
-    var (rowParts, columnParts) = (1, 1)
-    if (m > n) != (form == 1) {
-      rowParts = min(wanted, mostRows)
-      columnParts = min((wanted + rowParts - 1) / rowParts, mostColumns)
-    } else {
-      columnParts = min(wanted, mostColumns)
-      rowParts = min((wanted + columnParts - 1) / columnParts, mostRows)
-    }
-    columns = columnParts == 1 ? n : (n + columnParts * width - 1) / (columnParts * width) * width
-    rows = rowParts == 1 ? m : (m + rowParts * unit - 1) / (rowParts * unit) * unit
-    columnTiles = (n + columns - 1) / columns
-    rowTiles = (m + rows - 1) / rows
-  }
-}
-
 extension ck_bf16_result {
   /// A product's result, `ldc` elements a row, and, in `residual`, what is added to it; float32 or bfloat16 as the operands are stored.
   init(
@@ -95,7 +63,7 @@ enum Bfloat16Product {
     }
     let isRounded = try request.operand(0).type == .bfloat16
     if isRounded && (plan.aColumn != 1 || k % Int(CK_BF16_DEPTH) != 0) { throw Refusal("rows of \(k) in bfloat16") }
-    let tiles = Bfloat16Tiles(
+    let tiles = ProductTiles(
       m: m, n: n, k: k, threads: request.threads, form: request.choice("cut", of: 4),
       isAMX: ck_bf16_kernel() == Int32(CK_BF16_AMX.rawValue))
     let pitch = isRounded ? plan.aRow : ck_bf16_pitch(k)

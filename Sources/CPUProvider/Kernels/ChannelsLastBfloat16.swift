@@ -52,8 +52,9 @@ enum ChannelsLastBfloat16 {
           image, pitch, width, call.input(0, Float.self), channels * groups, 1, channels * groups, begin, end)
       }
     }
-    let tiles = Bfloat16Tiles(
-      m: shape.rows, n: n, k: depth, threads: request.threads, others: groups, form: request.choice("cut", of: 4),
+    let tiles = ProductTiles(
+      m: shape.rows, n: n, k: depth, line: isMatrix ? 0 : window.out.2, threads: request.threads, others: groups,
+      form: request.choice("cut", of: 4),
       isAMX: ck_bf16_kernel() == Int32(CK_BF16_AMX.rawValue))
     let item = plane * pitch
     let scratch =

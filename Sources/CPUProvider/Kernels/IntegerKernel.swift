@@ -131,8 +131,9 @@ final class IntegerKernel: Kernel, @unchecked Sendable {
   private let parameters: IntegerParameters
   private let left: Left
   private let right: Right
-  private let tiles: Bfloat16Tiles
+  private let tiles: ProductTiles
   private let isSigned: Bool
+  private let threads: Int
   private let matrices: Longs
   private let aOffsets: Longs
   private let cOffsets: Longs
@@ -149,8 +150,10 @@ final class IntegerKernel: Kernel, @unchecked Sendable {
   ) throws {
     (self.roles, self.weights, self.parameters, self.left, self.right) = (roles, weights, parameters, left, right)
     isSigned = try request.operand(roles.a).type == .int8
-    tiles = Bfloat16Tiles(
-      m: left.m, n: weights.form.n, k: weights.form.depth, threads: request.threads, others: left.offsets.count,
+    threads = request.threads
+    tiles = ProductTiles(
+      m: left.m, n: weights.form.n, k: weights.form.depth, line: left.image?.window.c.out.2 ?? 0,
+      threads: request.threads, others: left.offsets.count,
       form: request.choice("cut", of: 4), isAMX: ck_int8_kernel() == Int32(CK_INT8_AMX.rawValue))
     (matrices, aOffsets, cOffsets) = (Longs(right.matrices), Longs(left.offsets), Longs(right.offsets))
     let moved = left.moves.map { $0.batch * $0.channels * $0.plane } ?? left.floats ?? 0
@@ -194,6 +197,9 @@ final class IntegerKernel: Kernel, @unchecked Sendable {
     if left.isDepthwise {
       parallel(call, phase: 3, count: left.m, grain: lineGrain)
     } else {
+      if left.image != nil {
+        for thread in 0..<threads { ck_int8_conv_begin(call.scratch + threadOffset + thread * threadBytes) }
+      }
       parallel(call, phase: 3, count: tiles.count * aOffsets.count, grain: grain)
     }
     if let moves = right.moves {
