@@ -68,7 +68,8 @@ struct BenchCommand: ParsableCommand {
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
       optimization: optimization, affinity: affinity, precision: runtime.precision, mode: runtime.mode,
-      tuning: tuning, quiet: console.quiet, sample: { try tensors.values(for: $0, fills: true) })
+      accuracyDrop: runtime.accuracyDrop, tuning: tuning, progress: { progress.show($0) }, quiet: console.quiet,
+      sample: { try tensors.values(for: $0, fills: true) })
     try within("file \(model)") {
       let inputs = try tensors.values(for: prepared.source, fills: true)
       let planning = ContinuousClock.now
@@ -301,6 +302,7 @@ struct BenchCommand: ParsableCommand {
       ("packed_bytes", .int(prepared.session.packedBytes)),
       ("mapped_packed_bytes", .int(prepared.session.mappedPackedBytes)), ("nodes", .int(figure.nodes)),
     ]
+    if let held = prepared.held { members.append(("narrow", held.json)) }
     if let copied = figure.copied { members.append(("copied_bytes", .int(copied))) }
     if prepared.session.device != nil {
       members.append(("device_arena_bytes", .int(prepared.session.deviceArenaBytes)))

@@ -48,6 +48,12 @@ struct CompareCommand: ParsableCommand {
   @Option(name: .customLong("precision-b"), help: ArgumentHelp("What B's products are computed in.", valueName: "type"))
   var precisionB = Precision.fp32
   @Option(
+    name: .customLong("accuracy-drop-b"),
+    help: ArgumentHelp(
+      "With --precision-b bf16 or fp16: nodes of B stay float32 until its outputs are within this of its own float32's.",
+      valueName: "x"))
+  var accuracyDropB: Double?
+  @Option(
     name: .customLong("mode-b"),
     help: ArgumentHelp(
       "How a GPU runs B: default; reduce-overhead and max-autotune compare its third run, the first that is replayed.",
@@ -61,6 +67,7 @@ struct CompareCommand: ParsableCommand {
     if ![levelA, levelB].allSatisfy({ (0...3).contains($0 ?? 0) }) {
       throw ValidationError("--level-a and --level-b are 0 to 3")
     }
+    try PreparedModel.validate(accuracyDropB, precisionB, "--accuracy-drop-b")
     if !(tolerance >= 0) { throw ValidationError("--tolerance is 0 or more") }
   }
 
@@ -78,7 +85,8 @@ struct CompareCommand: ParsableCommand {
     progress.show("preparing \(b)")
     let second = try PreparedModel(
       path: b, level: Self.level(levelB, precisionB), providers: providerB, threads: threads, seed: tensors.seed,
-      pool: first.session.pool, precision: precisionB, mode: modeB, quiet: console.quiet)
+      pool: first.session.pool, precision: precisionB, mode: modeB, accuracyDrop: accuracyDropB,
+      progress: { progress.show($0) }, quiet: console.quiet, sample: { try tensors.values(for: $0, fills: true) })
     let inputs = try within("file \(a)") { try tensors.values(for: first.source, fills: true) }
     progress.show("running \(a)")
     let expected = try within("file \(a)") { try first.session.run(values: inputs) }
@@ -103,7 +111,7 @@ struct CompareCommand: ParsableCommand {
       difference = try ValueBisection(first, second).find(inputs, tolerance)
     }
     if console.json {
-      Console.out(json(rows, isEqual, difference, truth).text())
+      Console.out(json(rows, isEqual, difference, truth, second.held).text())
     } else {
       if !console.quiet { Console.out(text(rows)) }
       if exact, !console.quiet { Console.out("\n" + OutputError.text(truth)) }
@@ -166,7 +174,7 @@ struct CompareCommand: ParsableCommand {
 
   private func json(
     _ rows: [(name: String, closeness: Closeness)], _ isEqual: Bool, _ difference: ValueBisection.Result?,
-    _ truth: [OutputError]
+    _ truth: [OutputError], _ held: HeldPrecision?
   ) -> JSON {
     var members: [(String, JSON)] = [
       (
@@ -194,6 +202,7 @@ struct CompareCommand: ParsableCommand {
           ])
         ))
     }
+    if let held { members.append(("narrow", held.json)) }
     if exact { members.append(("exact", .array(truth.map(\.json)))) }
     return .object(members)
   }

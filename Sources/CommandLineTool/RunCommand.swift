@@ -58,8 +58,11 @@ struct RunCommand: ParsableCommand {
     let prepared = try PreparedModel(
       path: model, level: runtime.level, providers: runtime.provider, threads: runtime.threads, seed: tensors.seed,
       optimization: optimization, keeping: dump, affinity: try runtime.applyAffinity(),
-      precision: runtime.precision, mode: runtime.mode, tuning: tuning, quiet: console.quiet,
-      sample: { testData == nil ? try tensors.values(for: $0, fills: false) : nil })
+      precision: runtime.precision, mode: runtime.mode, accuracyDrop: runtime.accuracyDrop, tuning: tuning,
+      progress: { console.progress.show($0) }, quiet: console.quiet,
+      sample: { model in
+        try testData.map { try TestData(folder: $0, model: model).inputs } ?? tensors.values(for: model, fills: false)
+      })
     try within("file \(model)") {
       var data: TestData?
       if let testData { data = try TestData(folder: testData, model: prepared.source) }

@@ -38,7 +38,7 @@ final class PlanAssembler {
   private let entries: [PlanBuilder.Entry]
   var choices: [Choice] = []
   private var operands: [ValueID: Operand?] = [:]
-  /// Values that are stored as bfloat16.
+  /// Values that are stored in the shorter type.
   private var rounded: Set<ValueID> = []
   private(set) var boxes: [ValueID: Int] = [:]
 
@@ -109,10 +109,10 @@ final class PlanAssembler {
         && zip(entry.inputs, inputs).allSatisfy { ($0 == nil) == ($1 == nil) }
         && zip(entry.outputs, outputs).allSatisfy { ($0 == nil) == ($1 == nil) }
       var operands: RoundedOperands?
-      if isMemory && (node.regions.isEmpty || FusedElementwise.is(node))
+      if isMemory && !core.options.exactNodes.contains(entry.id) && (node.regions.isEmpty || FusedElementwise.is(node))
         && !(inputs + outputs).contains(where: { $0?.room != nil })
       {
-        operands = roundedOperands(request(node, inputs, outputs))
+        operands = roundedOperands(request(entry.id, node, inputs, outputs))
       }
       let read = zip(entry.inputs, inputs).compactMap { $1?.type == .float ? $0 : nil }
       let floats = zip(entry.outputs, outputs).compactMap { $1?.type == .float ? $0 : nil }
@@ -139,10 +139,11 @@ final class PlanAssembler {
     (entry.inputs + entry.outputs).contains { $0.map(rounded.contains) ?? false }
   }
 
-  private func request(_ node: Node, _ inputs: [Operand?], _ outputs: [Operand?]) -> KernelRequest {
+  private func request(_ id: NodeID, _ node: Node, _ inputs: [Operand?], _ outputs: [Operand?]) -> KernelRequest {
     KernelRequest(
-      node: node, inputs: inputs, outputs: outputs, threads: core.pool.threads, precision: core.options.precision,
-      packs: core.packs, graph: core.graph, pool: core.pool)
+      node: node, inputs: inputs, outputs: outputs, threads: core.pool.threads,
+      precision: core.options.exactNodes.contains(id) ? .fp32 : core.options.precision, packs: core.packs,
+      graph: core.graph, pool: core.pool)
   }
 
   private func choose(_ entry: PlanBuilder.Entry) throws -> Choice {
@@ -171,7 +172,7 @@ final class PlanAssembler {
       } else if !hasRoom, let parts = PlanAssembler.concatParts(node, inputs: inputs, output: outputs.first ?? nil) {
         implementation = .concat(parts)
       } else {
-        let request = request(node, inputs, outputs)
+        let request = request(entry.id, node, inputs, outputs)
         for candidate in core.providers where !(candidate is ReferenceProvider) {
           do {
             var request = request

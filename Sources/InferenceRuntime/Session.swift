@@ -11,6 +11,8 @@ public struct SessionOptions: Sendable {
   public var affinity: [Int] = []
   /// What products of float32 may be computed in. No level of optimization lowers it, only this does.
   public var precision = Precision.fp32
+  /// Nodes of the model, by their ids in its graph, that read, compute and write float32 whatever `precision` says.
+  public var exactNodes: Set<NodeID> = []
   /// What a device may do at prepare to make runs faster.
   public var mode = ExecutionMode.standard
   /// Chooses between kernels' forms by measuring; nil: the heuristics alone.

@@ -52,6 +52,27 @@ import Testing
     }
   }
 
+  /// Two products, of which the session keeps some float32: 1 + 2^-10 is 1 in bfloat16, 64 (1 + 2^-10) is 64.
+  @Test(arguments: [([], 4096), ([0], 4096), ([1], 4096), ([0, 1], 4100)] as [([Int], Float)])
+  func exactNodesComputeInFloat32(_ exact: [Int], _ expected: Float) throws {
+    let ones = (0..<4096).map { _ in "1" }.joined(separator: ", ")
+    let model = Model(
+      graph: try ONNXText.parseGraph(
+        """
+        g (float[8, 64] x) => (float[8, 64] h, float[8, 64] y) <float[64, 64] w = {\(ones)}> {
+          h = MatMul (x, w) y = MatMul (h, w)
+        }
+        """))
+    let input = try Tensor.of([Float](repeating: 1 + 0x1p-10, count: 512), .float, shape: [8, 64])
+    var options = SessionOptions()
+    options.precision = .bf16
+    let products = model.graph.allNodes.map { $0 }
+    options.exactNodes = Set(exact.map { products[$0] })
+    let found = try Session(model, providers: [CPUProvider()], options: options).run(["x": input])
+    #expect(try found["h"]?.elements(as: Float.self)[0] == (exact.contains(0) ? 64.0625 : 64))
+    #expect(try found["y"]?.elements(as: Float.self)[9] == expected)
+  }
+
   /// 1 + 2^-10 is 1 in bfloat16.
   @Test func autoIsBfloat16WhereThatIsTheFasterType() throws {
     let ones = (0..<4096).map { _ in "1" }.joined(separator: ", ")

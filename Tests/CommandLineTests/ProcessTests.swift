@@ -160,6 +160,35 @@ import Testing
     #expect(try found != difference("--level-b", "0"))
   }
 
+  /// A limit of a tenth of what the whole costs, which the comparison finds again, and says what it took.
+  @Test func aPrecisionIsHeldToAnAccuracy() throws {
+    let model = Cameo.model("digits_cnn.onnx")
+    func compared(_ more: String...) throws -> ([String: Any], Double) {
+      let result = try Cameo.run(
+        [
+          "compare", model, model, "--dim", "batch=2", "--precision-b", "bf16", "--level-a", "3", "--tolerance", "0.1",
+          "--json",
+        ]
+          + more)
+      #expect(result.status == 0, "\(result.error)")
+      let document = try result.json()
+      return (document, try #require((document["outputs"] as? [[String: Any]])?.first?["max_rel"] as? Double))
+    }
+    let (_, whole) = try compared()
+    let (document, found) = try compared("--accuracy-drop-b", "\(whole / 10)")
+    let narrow = try #require(document["narrow"] as? [String: Any])
+    #expect(narrow["before"] as? Double == whole && narrow["after"] as? Double == found && found <= whole / 10)
+    let (products, part) = (narrow["products"] as? Int ?? 0, narrow["narrow"] as? Int ?? 99)
+    #expect(products > part && (narrow["kept"] as? [Any])?.isEmpty == false)
+    let ran = try Cameo.run(
+      "run", model, "--input", "image=random", "--dim", "batch=2", "--precision", "bf16", "--accuracy-drop",
+      "\(whole / 10)")
+    #expect(ran.status == 0 && ran.error.contains("products") && ran.error.contains("the rest float32"), "\(ran.error)")
+    for wrong in [["--accuracy-drop", "0.1"], ["--precision", "bf16", "--accuracy-drop", "0"]] {
+      #expect(try Cameo.run(["bench", model, "--dim", "batch=1"] + wrong).status == 64)
+    }
+  }
+
   @Test func bisectFindsTheFirstDifference() throws {
     let result = try Cameo.run(
       "compare", transformer, transformer, "--dim", "batch=2", "--level-b", "2", "--tolerance", "0", "--bisect",

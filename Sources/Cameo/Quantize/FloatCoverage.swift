@@ -11,15 +11,14 @@ public struct FloatCoverage: Sendable {
   public let multiplyAdds: Int
   public let narrowMultiplyAdds: Int
 
-  private static let types: Set<String> = [
-    "MatMul", "Gemm", "Conv", "ConvTranspose", "DeformConv", "Attention", "MultiHeadAttention", "GroupQueryAttention",
-    "Einsum", "LSTM", "GRU", "RNN", "FusedMatMul", "FusedGemm", "FusedConv",
-  ]
-
   /// `narrow`: the nodes of `work`'s graph that compute in the narrower type.
   init(_ work: NodeWork, narrow: Set<NodeID>) {
     let graph = work.graph
-    let found = graph.allNodes.filter { Self.types.contains(graph[$0].type) && work.isFloat(graph[$0].output(0)) }
+    let found = graph.allNodes.filter { id in
+      let (inputs, outputs) = (graph[id].inputs, graph[id].outputs)
+      guard Contraction.isOne(graph[id]) || graph[id].type == "GroupQueryAttention" else { return false }
+      return work.isFloat(inputs.first ?? nil) && outputs.contains { work.isFloat($0) }
+    }
     products = found.count
     narrowProducts = found.count { narrow.contains($0) }
     multiplyAdds = found.reduce(0) { $0 + (work.multiplyAdds($1) ?? 0) }

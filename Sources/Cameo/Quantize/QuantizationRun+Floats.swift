@@ -123,28 +123,17 @@ final class FloatTrials {
       })
     var reasons: [NodeID: String] = [:]
     for stretch in try search.kept() {
-      let reason = reason(stretch, options.type)
+      let reason = stretch.reason("\(options.type)", measure: measure)
       for node in stretch.nodes { reasons[node] = reason }
     }
     return reasons
-  }
-
-  private func reason(_ stretch: FloatSearch.Stretch, _ type: DataType) -> String {
-    let off = { (drop: Double) in "\(Figures.short(drop)) off (\(self.measure.rawValue))" }
-    let cost =
-      if let joint = stretch.joint {
-        "with its stretch in \(type), too, the outputs would be \(off(joint))"
-      } else {
-        "its stretch in \(type) by itself puts the outputs \(off((stretch.alone ?? stretch.outer)?.drop ?? 0)), more than the rest leaves"
-      }
-    return cost + ": kept for the accuracy asked for"
   }
 
   /// In the graph's order: a node that is worth Casts of its own, or a sum of computed values, begins each.
   private func parts(_ nodes: [ConvertedNode]) -> [FloatSearch.Part] {
     var groups: [(nodes: [NodeID], isSum: Bool)] = []
     for node in nodes {
-      let isSum = isSum(node.id)
+      let isSum = model.graph.isSumOfValues(node.id)
       if groups.isEmpty || !node.follows || isSum {
         groups.append(([node.id], isSum))
       } else {
@@ -155,12 +144,6 @@ final class FloatTrials {
       FloatSearch.Part(
         nodes: group.nodes, work: group.nodes.reduce(0) { $0 + work.work($1) }, isSum: group.isSum)
     }
-  }
-
-  private func isSum(_ id: NodeID) -> Bool {
-    let node = model.graph[id]
-    return node.domain.isEmpty && ["Add", "Sub", "Sum"].contains(node.type)
-      && node.inputs.count { $0.map { model.graph.constant($0) == nil } ?? false } > 1
   }
 
   /// The nodes that compute with numbers beyond the type's range, or too small for all of its digits. bfloat16 has float32's range.

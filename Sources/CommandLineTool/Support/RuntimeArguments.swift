@@ -112,6 +112,11 @@ struct RuntimeArguments: ParsableArguments {
   var precision = Precision.fp32
   @Option(
     help: ArgumentHelp(
+      "With --precision bf16 or fp16: nodes stay float32 until the outputs for these inputs are within this of float32's (max|a-b| / max|a|). Makes some 50 sessions at most.",
+      valueName: "x"))
+  var accuracyDrop: Double?
+  @Option(
+    help: ArgumentHelp(
       "For a GPU: default; reduce-overhead starts recorded runs (CUDA graphs); max-autotune also times kernels at prepare.",
       valueName: "mode"))
   var mode = ExecutionMode.standard
@@ -131,6 +136,7 @@ struct RuntimeArguments: ParsableArguments {
 
   func validate() throws {
     if !(0...3).contains(level) { throw ValidationError("--level is 0 to 3") }
+    try PreparedModel.validate(accuracyDrop, precision, "--accuracy-drop")
     if tuningFile != nil, tune == nil { throw ValidationError("--tuning-file needs --tune") }
     if threads < 0 || threads > 4096 { throw ValidationError("--threads is 0 to 4096") }
   }
@@ -171,6 +177,8 @@ struct PreparedModel {
   let optimized: Model
   let report: OptimizationReport
   let session: Session
+  /// Where an accuracy was asked for.
+  let held: HeldPrecision?
   /// False where the file was prepared, or level 0 was asked for.
   let hasRunPasses: Bool
   /// What the session was made with.
@@ -183,7 +191,7 @@ struct PreparedModel {
     path: String, level: Int, providers: [ProviderChoice], threads: Int, seed: UInt64 = 0,
     optimization: OptimizationArguments = OptimizationArguments.defaults, keeping names: [String] = [],
     pool: ThreadPool? = nil, affinity: [Int] = [], precision: Precision = .fp32, mode: ExecutionMode = .standard,
-    tuning: Tuning? = nil,
+    accuracyDrop: Double? = nil, tuning: Tuning? = nil, progress: ((String) -> Void)? = nil,
     quiet: Bool = false, sample: (Model) throws -> [String: Value]? = { _ in nil }
   ) throws {
     let start = ContinuousClock.now
@@ -208,7 +216,6 @@ struct PreparedModel {
     settings.tuning = tuning
     settings.pool = pool
     settings.packs = file.packs
-    options = settings
     self.providers = chosen
     let began = ContinuousClock.now
     let result: (source: Model, optimized: Model, report: OptimizationReport, session: Session) = try within(
@@ -229,8 +236,32 @@ struct PreparedModel {
       let (optimized, report) = try optimize(without: [])
       return (source, optimized, report, try Session(optimized, providers: chosen, options: settings))
     }
-    (self.source, optimized, report, session) = result
+    (self.source, optimized, report) = (result.source, result.optimized, result.report)
+    guard let accuracyDrop else {
+      (session, held, options) = (result.session, nil, settings)
+      prepareMilliseconds = (ContinuousClock.now - began).milliseconds
+      return
+    }
+    settings.pool = result.session.pool
+    let held = try within("file \(path)") {
+      guard let inputs = try sample(result.source) else {
+        throw CameoError.badInput("--accuracy-drop needs the inputs")
+      }
+      return try HeldPrecision.search(
+        result.optimized, providers: chosen, options: settings, inputs: inputs, limit: accuracyDrop, progress: progress)
+    }
+    settings.exactNodes = held.exactNodes
+    note("\(precision.rawValue): \(held.coverage.summary), the rest float32: \(held.accuracy.summary)")
+    session = try Session(result.optimized, providers: chosen, options: settings)
+    (self.held, options) = (held, settings)
     prepareMilliseconds = (ContinuousClock.now - began).milliseconds
+  }
+
+  /// Throws where what `flag` says goes with nothing.
+  static func validate(_ accuracyDrop: Double?, _ precision: Precision, _ flag: String) throws {
+    guard let accuracyDrop else { return }
+    if !(accuracyDrop > 0) { throw ValidationError("\(flag) is more than 0") }
+    if precision != .bf16 && precision != .fp16 { throw ValidationError("\(flag) needs a precision of bf16 or fp16") }
   }
 
   /// Makes the values of these names, or the results of the nodes of these names, outputs of the model.
@@ -257,6 +288,21 @@ struct PreparedModel {
     }
     graph.setOutputs(outputs)
     model.graph = graph
+  }
+}
+
+extension HeldPrecision {
+  var json: JSON {
+    .object([
+      ("products", .int(coverage.products)), ("narrow", .int(coverage.narrowProducts)),
+      ("multiply_adds", .int(coverage.multiplyAdds)), ("narrow_multiply_adds", .int(coverage.narrowMultiplyAdds)),
+      ("limit", .double(accuracy.limit)), ("before", .double(accuracy.before)), ("after", .double(accuracy.after)),
+      ("sessions", .int(accuracy.sessions)),
+      (
+        "kept",
+        .array(kept.map { .object([("node", .string($0.node)), ("reason", .string($0.reason))]) })
+      ),
+    ])
   }
 }
 
