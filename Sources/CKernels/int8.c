@@ -47,7 +47,7 @@ void ck_int8_product(const ck_int8_result *c, const ck_blocks *a, bool is_signed
     const int8_target target = {c, b, is_signed, &panel};
     const size_t element = c->type == CK_INT8_INT32 || c->type == CK_INT8_FLOAT ? 4 : 1;
     ck_product product = {.to = &target, .c = c->c, .ldc = c->ldc * element, .element = element, .packed = b->packed,
-                          .count = b->depth / CK_STEP};
+                          .count = b->depth / CK_STEP, .columns = b->n};
     switch (ck_int8_kernel()) {
 #if CK_X86
     case CK_INT8_AMX: product.sums = sums_amx, product.finish = finish_avx512, product.tile_rows = 32, product.overlaps = true; break;

@@ -91,8 +91,8 @@ static part next_part(const cut *c, size_t i, size_t tile) {
     return (part){i, (rest + parts - 1) / parts, 0};
 }
 
-/// A block of A times the columns [n_begin, n_end) of B, panel by panel.
-static void multiply_block(run *r, const ck_block *block, size_t n_begin, size_t n_end) {
+/// A block of A times the columns [n_begin, n_end) of B, panel by panel; `after`: where the panel begins that is wanted then.
+static void multiply_block(run *r, const ck_block *block, size_t n_begin, size_t n_end, size_t after) {
     const ck_product *p = r->product;
     const size_t panel = p->count * CK_PANEL_STEP;
     const cut cut = cut_of(p, block);
@@ -100,7 +100,7 @@ static void multiply_block(run *r, const ck_block *block, size_t n_begin, size_t
     const size_t lines = (CK_PANEL + cut.tiles - 1) / cut.tiles, share = p->count * lines * 64;
     for (size_t j = n_begin; j < n_end; j += CK_PANEL) {
         const uint8_t *b = p->packed + j / CK_PANEL * panel;
-        const char *next = (const char *)(j + CK_PANEL < n_end ? b + panel : p->packed + n_begin / CK_PANEL * panel);
+        const char *next = (const char *)(j + CK_PANEL < n_end ? b + panel : p->packed + after / CK_PANEL * panel);
         for (size_t i = 0, tile = 0; i < block->rows; tile++, r->turn ^= 1) {
             ck_done *mine = &r->tiles[r->turn], *before = &r->tiles[r->turn ^ 1];
             const part part = next_part(&cut, i, tile);
@@ -132,7 +132,9 @@ void ck_product_run(const ck_product *product, const ck_blocks *a, size_t m_begi
     ck_block block;
     for (size_t row = m_begin; row < m_end;) {
         row = a->next(a->context, &block, row, m_end);
-        multiply_block(&r, &block, n_begin, n_end);
+        // Behind its last block a thread mostly goes on with the columns that follow.
+        const bool goes_on = row >= m_end && product->columns;
+        multiply_block(&r, &block, n_begin, n_end, !goes_on ? n_begin : n_end < product->columns ? n_end : 0);
     }
     const ck_done *last = &r.tiles[r.turn ^ 1];
     ck_put_rows(last, 0, last->rows);

@@ -65,6 +65,7 @@ typedef struct ck_product {
     bool joins_lines;     ///< takes tiles with a gap
     const uint8_t *packed;
     size_t count;         ///< steps along k
+    size_t columns;       ///< of B in all; 0: not told
 } ck_product;
 
 /// Rows [m_begin, m_end) and columns [n_begin, n_end) of C.
