@@ -12,9 +12,10 @@ public enum ExplainQuantization {
     "ExplainQuantization", level: 3, summary: "names what keeps quantized numbers from being used as integers",
     rules: [Dequantized(), Quantized()])
 
-  private static let products: Set<String> = [
-    "Conv", "MatMul", "Gemm", "FusedConv", "FusedMatMul", "ChannelsLastConv", "BlockMatMul", "BlockMatMuls",
-  ]
+  /// Those of blocks of weights multiply floats by design.
+  private static let products = UseIntegerProducts.products.union([
+    OperatorName("BlockMatMul", domain: "ai.cameo"), OperatorName("BlockMatMuls", domain: "ai.cameo"),
+  ])
 
   private struct Dequantized: RewriteRule {
     let name = "Dequantized"
@@ -25,7 +26,7 @@ public enum ExplainQuantization {
       guard let data = graph[id].input(0), graph.constant(data) == nil, let output = graph[id].output(0) else {
         return nil
       }
-      for reader in Set(graph.consumers(output)).sorted() where !products.contains(graph[reader].type) {
+      for reader in Set(graph.consumers(output)).sorted() where !products.contains(graph[reader].operatorName) {
         throw Refusal("\(graph[reader].operatorName) reads these numbers as floats", at: id)
       }
       return nil
@@ -38,7 +39,7 @@ public enum ExplainQuantization {
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       let graph = context.graph
-      guard let producer = graph.producer(graph[id].input(0)), !products.contains(graph[producer].type) else {
+      guard let producer = graph.producer(graph[id].input(0)), !products.contains(graph[producer].operatorName) else {
         return nil
       }
       throw Refusal("\(graph[producer].operatorName) gives floats, which are quantized in a step of their own", at: id)

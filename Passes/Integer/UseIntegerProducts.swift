@@ -18,13 +18,15 @@ public enum UseIntegerProducts {
     "UseIntegerProducts", level: 3, summary: "multiplies quantized numbers as integers",
     rules: [Rule(), ProductResidual.integers])
 
+  /// What becomes a product of integers, or says itself why it does not.
+  static let products: Set<OperatorName> = [
+    OperatorName("Conv"), OperatorName("MatMul"), OperatorName("Gemm"), OperatorName("FusedConv", domain: "ai.cameo"),
+    OperatorName("FusedMatMul", domain: "ai.cameo"), OperatorName("ChannelsLastConv", domain: "ai.cameo"),
+  ]
+
   struct Rule: RewriteRule {
     let name = "IntegerProduct"
-    let anchors: Set<OperatorName> = [
-      OperatorName("Conv"), OperatorName("MatMul"), OperatorName("Gemm"),
-      OperatorName("FusedConv", domain: "ai.cameo"), OperatorName("FusedMatMul", domain: "ai.cameo"),
-      OperatorName("ChannelsLastConv", domain: "ai.cameo"),
-    ]
+    let anchors = UseIntegerProducts.products
 
     func rewrite(_ id: NodeID, in context: PassContext) throws -> GraphChange? {
       guard let operands = try IntegerOperands(id, context) else { return nil }

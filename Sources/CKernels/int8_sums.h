@@ -36,7 +36,8 @@ static void sum_rows(const ck_tile *t) {
     for (size_t i = 0; i < t->rows; i++) {
         int32_t sum = 0, count = 0;
         for (size_t p = 0; p < t->count; p++) {
-            const uint8_t *a = t->a + i * t->lda + (i < t->rows / 2 ? 0 : t->gap) + ck_step_at(t, p), *m = mask + p * CK_STEP, flip = (uint8_t)flip_of(t);
+            const uint8_t *a = t->a + i * t->lda + (i < t->rows / 2 ? 0 : t->gap) + ck_step_at(t, p), *m = mask + p * CK_STEP;
+            const uint8_t flip = (uint8_t)flip_of(t);
             for (size_t e = 0; e < CK_STEP; e++) sum += (a[e] ^ flip) * m[e], count += m[e];
         }
         out[i] = target->is_signed ? sum - 128 * count : sum;
