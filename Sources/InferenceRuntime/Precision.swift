@@ -1,5 +1,6 @@
-/// In what a session may compute the sums of products (MatMul, Gemm, Conv, Attention) of float32 models. Values between nodes stay
-/// float32 whatever is chosen; a model whose tensors are of another type is not affected.
+/// In what a session may compute the sums of products (MatMul, Gemm, Conv, Attention) of float32 models. Values that only nodes read that
+/// round them anyway may be stored so, too; inputs and outputs stay float32, and so do `SessionOptions.exactNodes` with what they read and
+/// write. A model whose tensors are of another type is not affected.
 public enum Precision: String, Sendable, CaseIterable {
   /// As the model says: float32.
   case fp32

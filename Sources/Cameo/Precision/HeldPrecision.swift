@@ -63,7 +63,7 @@ private final class PrecisionTrials {
     }
     plain.precision = options.precision
     self.options = plain
-    let work = try NodeWork(model, bindings: Self.bindings(model, inputs))
+    let work = try NodeWork(model, bindings: model.symbolSizes(inputs))
     self.work = work
     let graph = model.graph
     nodes = graph.allNodes.filter { id in
@@ -143,12 +143,14 @@ private final class PrecisionTrials {
     }
     return FloatSearch.Cost(drop: drop, energy: drop * drop)
   }
+}
 
-  /// What the symbols of the inputs' shapes are.
-  private static func bindings(_ model: Model, _ inputs: [String: Value]) -> [String: Int] {
+extension Model {
+  /// What the symbols of the inputs' shapes are, by the tensors given.
+  func symbolSizes(_ inputs: [String: Value]) -> [String: Int] {
     var found: [String: Int] = [:]
-    for input in model.graph.inputs {
-      guard let shape = model.graph[input].type?.shape, let given = inputs[model.graph[input].name]?.tensor?.shape,
+    for input in graph.inputs {
+      guard let shape = graph[input].type?.shape, let given = inputs[graph[input].name]?.tensor?.shape,
         shape.count == given.count
       else { continue }
       for (dim, size) in zip(shape, given) { if let name = dim.symbolName { found[name] = size } }

@@ -44,7 +44,7 @@ public final class Evaluation {
     var bytes = 0
     let outputs = outputs
     try set.forEach(limit: limit) { sample in
-      if labels.isEmpty { (example, bindings) = (sample, Evaluation.bindings(model, sample)) }
+      if labels.isEmpty { (example, bindings) = (sample, model.symbolSizes(sample.inputs)) }
       let found = try Evaluation.outputs(outputs, of: runner, sample)
       bytes += found.values.reduce(0) { $0 + $1.byteCount }
       if bytes <= Self.keptBytes || expected.isEmpty { expected.append(found) }
@@ -77,19 +77,6 @@ public final class Evaluation {
     var settings = OptimizationOptions()
     settings.level = 3
     return try Optimizer(options: settings, verification: nil).optimize(model).model
-  }
-
-  /// What symbols of the inputs' shapes are in a sample.
-  private static func bindings(_ model: Model, _ sample: CalibrationSample) -> [String: Int] {
-    var found: [String: Int] = [:]
-    for input in model.graph.inputs {
-      guard let shape = model.graph[input].type?.shape,
-        let given = sample.inputs[model.graph[input].name]?.tensor?.shape,
-        shape.count == given.count
-      else { continue }
-      for (dim, size) in zip(shape, given) { if let name = dim.symbolName { found[name] = size } }
-    }
-    return found
   }
 
   /// The model's outputs over the samples, the first `most` of them, against the float model's. `isAsStored`: it is run node by node,
